@@ -1,0 +1,1 @@
+"""Design spaces: which encoders may be built, and how they relate."""
