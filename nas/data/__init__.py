@@ -1,0 +1,1 @@
+"""From files to tensors: task readers, corpora, tokenizers, the prepared data of a run, batches."""

@@ -1,0 +1,229 @@
+"""Batches of similar length from encoded tasks, and masked batches from blocks of text.
+
+Everything is NumPy on whole batches: no Python loop runs over tokens or examples.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas.data.prepared import EncodedSplit
+from nas.data.tokenizer import MASK, PAD, SPECIAL_TOKENS
+from search_spaces.errors import InvalidExperiment
+
+_POOL_BATCHES = 32
+_REPLACEMENTS = {"bert": (0.8, 0.1), "mask": (1.0, 0.0)}  # shares: [MASK], a random token
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples of one task, padded to the longest of them.
+
+    Attributes:
+        tokens: Ids, `(batch, length)` int64; padding is 0.
+        keep: True for real tokens, `(batch, length)` bool.
+        token_types: 1 for the tokens of the second sentence, `(batch, length)` int64.
+        labels: Class numbers or regression targets, `(batch,)` float32.
+        rows: Place of each example in its split, `(batch,)` int64.
+    """
+
+    tokens: Tensor
+    keep: Tensor
+    token_types: Tensor
+    labels: Tensor
+    rows: Tensor
+
+
+@dataclass(frozen=True)
+class MaskedBatch:
+    """Blocks of text with some tokens hidden.
+
+    Attributes:
+        tokens: Ids after masking, `(batch, length)` int64.
+        keep: All True: blocks have no padding, `(batch, length)` bool.
+        positions: Places to predict in the flattened `(batch * length)`, ascending, `(masked,)`.
+        targets: The ids that stood there, `(masked,)` int64.
+    """
+
+    tokens: Tensor
+    keep: Tensor
+    positions: Tensor
+    targets: Tensor
+
+
+def batches(
+    split: EncodedSplit,
+    *,
+    batch_size: int | None = None,
+    token_budget: int | None = None,
+    seed: int = 0,
+    epoch: int = 0,
+    shuffle: bool = True,
+    length_multiple: int = 1,
+) -> Iterator[Batch]:
+    """Yield every example once, in batches of similar length.
+
+    Shuffled, examples are drawn into pools of a few dozen batches, sorted by length within the
+    pool, cut, and the batches are shuffled again. Not shuffled, the whole split is sorted.
+
+    Args:
+        split: The examples.
+        batch_size: Examples per batch at most.
+        token_budget: Padded tokens per batch at most; one longer example still makes a batch.
+        seed: With `epoch`, decides the order.
+        epoch: Number of the pass over the data.
+        shuffle: False gives the same order each time, for evaluation.
+        length_multiple: Pad lengths up to a multiple of this.
+    """
+    if batch_size is None and token_budget is None:
+        raise ValueError("give batch_size, token_budget or both")
+    lengths = np.diff(split.offsets)
+    padded = -(-lengths // length_multiple) * length_multiple
+    rng = np.random.default_rng([seed, epoch])
+    for rows in _groups(padded, batch_size, token_budget, rng, shuffle=shuffle):
+        yield _batch(split, rows, lengths[rows], int(padded[rows].max()))
+
+
+def _groups(
+    lengths: np.ndarray,
+    batch_size: int | None,
+    token_budget: int | None,
+    rng: np.random.Generator,
+    *,
+    shuffle: bool,
+) -> list[np.ndarray]:
+    order = rng.permutation(len(lengths)) if shuffle else np.arange(len(lengths))
+    most = batch_size or len(lengths)
+    if token_budget is not None:
+        most = min(most, max(1, token_budget // max(1, int(np.mean(lengths)))))
+    pool = _POOL_BATCHES * most if shuffle else len(lengths)
+    groups = []
+    for start in range(0, len(lengths), pool):
+        rows = order[start : start + pool]
+        rows = rows[np.argsort(-lengths[rows], kind="stable")]
+        first = 0
+        while first < len(rows):
+            count = batch_size or len(rows)
+            if token_budget is not None:
+                count = min(count, max(1, token_budget // int(lengths[rows[first]])))
+            groups.append(rows[first : first + count])
+            first += count
+    if shuffle:
+        groups = [groups[i] for i in rng.permutation(len(groups))]
+    return groups
+
+
+def _batch(split: EncodedSplit, rows: np.ndarray, lengths: np.ndarray, longest: int) -> Batch:
+    column = np.arange(longest)
+    keep = column < lengths[:, None]
+    place = np.where(keep, split.offsets[rows][:, None] + column, 0)
+    tokens = np.where(keep, split.tokens[place], PAD).astype(np.int64)
+    types = keep & (column >= split.second_start[rows][:, None])
+    return Batch(
+        torch.from_numpy(tokens),
+        torch.from_numpy(keep),
+        torch.from_numpy(types.astype(np.int64)),
+        torch.from_numpy(split.labels[rows].astype(np.float32)),
+        torch.from_numpy(rows.astype(np.int64)),
+    )
+
+
+def mlm_batches(
+    blocks: np.ndarray,
+    *,
+    batch_size: int,
+    vocabulary_size: int,
+    seed: int = 0,
+    mask_rate: float = 0.15,
+    replacement: str = "bert",
+    epochs: int | None = None,
+    shuffle: bool = True,
+) -> Iterator[MaskedBatch]:
+    """Yield masked batches, with new masks and a new order in every pass.
+
+    The number of hidden tokens depends only on the shape of the batch, so that every full batch
+    costs the same.
+
+    Args:
+        blocks: Ids, `(blocks, length)`.
+        batch_size: Blocks per batch; the last batch of a pass may have fewer.
+        vocabulary_size: Random replacements are drawn from the ids of no special token below it.
+        seed: Decides order and masks.
+        mask_rate: Share of all tokens to predict, in (0, 1); special tokens never are.
+        replacement: "bert" puts [MASK] in 80 % of the places, a random token in 10 % and leaves
+            10 %; "mask" puts [MASK] everywhere.
+        epochs: Passes over the blocks; None never ends.
+        shuffle: False keeps the order of the blocks.
+
+    Raises:
+        InvalidExperiment: The mask rate or the replacement is not allowed.
+
+    Source: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers", NAACL 2019;
+    Liu et al., "RoBERTa", 2019 (new masks in every pass).
+    """
+    if not 0.0 < mask_rate < 1.0:
+        raise InvalidExperiment(
+            f"The mask rate {mask_rate} is not allowed. Use a number between 0 and 1, such as 0.15."
+        )
+    if replacement not in _REPLACEMENTS:
+        raise InvalidExperiment(
+            f"The replacement {replacement!r} is not allowed. "
+            f"Use one of {', '.join(_REPLACEMENTS)}."
+        )
+    return _mlm_batches(
+        blocks, batch_size, vocabulary_size, seed, mask_rate, replacement, epochs, shuffle=shuffle
+    )
+
+
+def _mlm_batches(
+    blocks: np.ndarray,
+    batch_size: int,
+    vocabulary_size: int,
+    seed: int,
+    mask_rate: float,
+    replacement: str,
+    epochs: int | None,
+    *,
+    shuffle: bool,
+) -> Iterator[MaskedBatch]:
+    epoch = 0
+    while epochs is None or epoch < epochs:
+        rng = np.random.default_rng([seed, epoch])
+        order = rng.permutation(len(blocks)) if shuffle else np.arange(len(blocks))
+        for start in range(0, len(blocks), batch_size):
+            chosen = np.asarray(blocks[order[start : start + batch_size]], dtype=np.int64)
+            yield _masked(chosen, vocabulary_size, mask_rate, replacement, rng)
+        epoch += 1
+
+
+def _masked(
+    tokens: np.ndarray,
+    vocabulary_size: int,
+    mask_rate: float,
+    replacement: str,
+    rng: np.random.Generator,
+) -> MaskedBatch:
+    flat = tokens.ravel()
+    ordinary = flat >= len(SPECIAL_TOKENS)
+    count = min(max(1, round(mask_rate * flat.size)), int(ordinary.sum()))
+    # the `count` smallest of uniform numbers are a uniform draw without replacement
+    draw = np.where(ordinary, rng.random(flat.size, dtype=np.float32), 2.0)
+    positions = np.sort(np.argpartition(draw, count - 1)[:count]) if count else np.zeros(0, int)
+    targets = flat[positions].copy()
+    masked_share, random_share = _REPLACEMENTS[replacement]
+    fate = rng.random(count)
+    random_ids = rng.integers(len(SPECIAL_TOKENS), vocabulary_size, count)
+    flat[positions] = np.where(
+        fate < masked_share,
+        MASK,
+        np.where(fate < masked_share + random_share, random_ids, targets),
+    )
+    return MaskedBatch(
+        torch.from_numpy(tokens),
+        torch.ones(tokens.shape, dtype=torch.bool),
+        torch.from_numpy(positions),
+        torch.from_numpy(targets),
+    )

@@ -1,0 +1,91 @@
+"""Raw text files to pre-train on, plain or compressed, read line by line."""
+
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from search_spaces.errors import InvalidData
+
+_OPENERS: dict[str, Callable[..., IO[bytes]]] = {".xz": lzma.open, ".gz": gzip.open}
+_LINES_PER_TURN = 64
+
+
+def read_corpus(
+    paths: Iterable[str | Path] | str | Path, limit_bytes: int | None = None
+) -> Iterator[str]:
+    """Return the lines of text files, without blank ones, as an iterator.
+
+    Several files take turns of a few lines, so that a limit leaves something of each. Files
+    ending in .xz and .gz are decompressed while they are read.
+
+    Args:
+        paths: One file or several.
+        limit_bytes: Stop after so many bytes of UTF-8 text; None reads everything.
+
+    Raises:
+        InvalidData: A file is missing, empty, damaged or no text. Missing files are reported at
+            once, the others when they are read.
+    """
+    paths = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
+    if not paths:
+        raise InvalidData("No corpus file was given. Name at least one .txt, .xz or .gz file.")
+    for path in paths:
+        if not path.is_file():
+            what = "is a directory" if path.is_dir() else "does not exist"
+            raise InvalidData(f"The corpus {path} {what}. Name a .txt, .xz or .gz file.")
+    return _limited(_in_turns([_lines(path) for path in paths]), limit_bytes)
+
+
+def _limited(lines: Iterator[str], limit_bytes: int | None) -> Iterator[str]:
+    left = float("inf") if limit_bytes is None else limit_bytes
+    for line in lines:
+        left -= len(line.encode()) + 1
+        if left < 0:
+            return
+        yield line
+
+
+def _in_turns(sources: list[Iterator[str]]) -> Iterator[str]:
+    while sources:
+        still_open = []
+        for source in sources:
+            turn = list(islice(source, _LINES_PER_TURN))
+            yield from turn
+            if len(turn) == _LINES_PER_TURN:
+                still_open.append(source)
+        sources = still_open
+
+
+def _lines(path: Path) -> Iterator[str]:
+    some = False
+    try:
+        with _OPENERS.get(path.suffix, open)(path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                text = _text(path, number, line)
+                if text:
+                    some = True
+                    yield text
+    except (lzma.LZMAError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise InvalidData(
+            f"The corpus {path} cannot be decompressed ({error}). Compress the text again, or "
+            "name the file by what it is: .txt, .xz or .gz."
+        ) from None
+    if not some:
+        raise InvalidData(f"The corpus {path} is empty. Name a file with text in it.")
+
+
+def _text(path: Path, number: int, line: bytes) -> str:
+    try:
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise InvalidData(
+            f"The corpus {path} is not UTF-8 text (line {number}). Convert it to UTF-8; "
+            "compressed files need the ending .xz or .gz."
+        )
+    return text.strip()

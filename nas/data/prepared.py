@@ -1,0 +1,253 @@
+"""The data of a run, ready to train on: one tokenizer, blocks of ids, encoded tasks.
+
+Preparing happens once; every trial of the run reads the same arrays, from a folder that can be
+memory-mapped.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nas.data.tables import Split, TaskData
+from nas.data.tokenizer import CLS, Tokenizer, train_tokenizer
+from search_spaces.errors import InvalidData
+
+_VERSION = 1
+_VALIDATION_SHARE = 0.05
+_VALIDATION_BLOCKS = 512
+_CHARACTERS_PER_TOKEN = 6  # more than any tokenizer here needs, so that enough lines are kept
+_LINES_PER_CALL = 2000
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """The examples of one split as ids, one after the other.
+
+    Attributes:
+        tokens: All ids, uint16 (int32 for vocabularies above 65,536).
+        offsets: Where each example begins in `tokens`, and the end of the last, int64, `(n + 1,)`.
+        second_start: Index within the example where the second sentence begins; the length of
+            the example where there is none, int32, `(n,)`.
+        labels: Class numbers or regression targets, float32, `(n,)`.
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    second_start: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+_ARRAYS = tuple(EncodedSplit.__annotations__)
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Everything a trial trains on.
+
+    Attributes:
+        tokenizer_json: The tokenizer, as in tokenizer.json.
+        vocabulary_size: How many ids there are.
+        pretrain: Blocks of running text, `(blocks, block_length)`; each begins with [CLS], lines
+            inside it end with [SEP], and none is padded.
+        validation: Blocks held out from `pretrain`, the same shape.
+        tasks: Task name -> split name ("train", "dev"; for MNLI "matched", "mismatched") -> split.
+    """
+
+    tokenizer_json: str
+    vocabulary_size: int
+    pretrain: np.ndarray
+    validation: np.ndarray
+    tasks: dict[str, dict[str, EncodedSplit]]
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, ready to encode."""
+        return Tokenizer.from_json(self.tokenizer_json)
+
+    def save(self, directory: str | Path) -> None:
+        """Write the folder that `load` reads: JSON and one .npy file per array."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "tokenizer.json").write_text(self.tokenizer_json, encoding="utf-8")
+        np.save(directory / "pretrain.npy", self.pretrain)
+        np.save(directory / "validation.npy", self.validation)
+        for name, splits in self.tasks.items():
+            for split, data in splits.items():
+                for array in _ARRAYS:
+                    np.save(directory / f"{name}.{split}.{array}.npy", getattr(data, array))
+        index = {
+            "version": _VERSION,
+            "vocabulary_size": self.vocabulary_size,
+            "tasks": {name: list(splits) for name, splits in self.tasks.items()},
+        }
+        # written last: a folder with an index is complete
+        (directory / "prepared.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: str | Path, *, mmap: bool = True) -> "PreparedData":
+        """Read a folder written by `save`.
+
+        Args:
+            directory: The folder.
+            mmap: Share the arrays with other processes instead of copying them into memory.
+
+        Raises:
+            InvalidData: The folder holds no complete prepared data of this version.
+        """
+        directory = Path(directory)
+        try:
+            index = json.loads((directory / "prepared.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InvalidData(
+                f"{directory} holds no prepared data ({error}). Prepare it again."
+            ) from None
+        if index.get("version") != _VERSION:
+            raise InvalidData(
+                f"{directory} was prepared in format {index.get('version')!r}; this version reads "
+                f"{_VERSION}. Prepare it again."
+            )
+
+        def array(name: str) -> np.ndarray:
+            path = directory / f"{name}.npy"
+            try:
+                return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+            except (OSError, ValueError) as error:
+                raise InvalidData(
+                    f"{path} cannot be read ({error}). Prepare the data again."
+                ) from None
+
+        return cls(
+            tokenizer_json=(directory / "tokenizer.json").read_text(encoding="utf-8"),
+            vocabulary_size=index["vocabulary_size"],
+            pretrain=array("pretrain"),
+            validation=array("validation"),
+            tasks={
+                name: {
+                    split: EncodedSplit(*(array(f"{name}.{split}.{part}") for part in _ARRAYS))
+                    for split in splits
+                }
+                for name, splits in index["tasks"].items()
+            },
+        )
+
+
+def prepare(
+    *,
+    tasks: dict[str, TaskData],
+    corpus: Iterable[str] | None,
+    vocabulary_size: int = 8192,
+    tokenizer_kind: str = "wordpiece",
+    max_length: int = 128,
+    block_length: int = 128,
+    corpus_tokens: int | None = None,
+    max_train_examples: int | None = None,
+    max_dev_examples: int | None = None,
+    seed: int = 0,
+) -> PreparedData:
+    """Train a tokenizer, cut the corpus into blocks and encode the tasks.
+
+    The tokenizer learns from the corpus and from the training sentences of the tasks, never from
+    development sentences.
+
+    Args:
+        tasks: Task name -> its examples.
+        corpus: Lines of text; None pre-trains on the training sentences of the tasks.
+        vocabulary_size: Most ids of the tokenizer.
+        tokenizer_kind: "wordpiece" or "bpe".
+        max_length: Tokens of an example; longer ones are cut.
+        block_length: Tokens of a pre-training block.
+        corpus_tokens: Tokens of the corpus to keep at most; None keeps all.
+        max_train_examples: Training examples per task at most, drawn by `seed`; None keeps all.
+        max_dev_examples: The same for each development split.
+        seed: Decides which examples are drawn.
+
+    Raises:
+        InvalidData: There is no text, or less than two blocks of it.
+    """
+    limit = None if corpus_tokens is None else corpus_tokens * _CHARACTERS_PER_TOKEN
+    train = {name: _sample(data.train, max_train_examples, seed) for name, data in tasks.items()}
+    sentences = [text for split in train.values() for text in _texts(split)]
+    lines = sentences if corpus is None else _first(corpus, limit)
+    tokenizer = train_tokenizer(
+        lines if corpus is None else lines + sentences, vocabulary_size, kind=tokenizer_kind
+    )
+    kind = np.uint16 if tokenizer.vocabulary_size <= 2**16 else np.int32
+    pretrain, validation = _blocks(tokenizer, lines, block_length, corpus_tokens)
+    encoded: dict[str, dict[str, EncodedSplit]] = {}
+    for name, data in tasks.items():
+        splits = {"train": train[name]}
+        for split, examples in data.dev.items():
+            splits[split] = _sample(examples, max_dev_examples, seed)
+        encoded[name] = {
+            split: _encode(tokenizer, examples, max_length, kind)
+            for split, examples in splits.items()
+        }
+    return PreparedData(
+        tokenizer_json=tokenizer.json,
+        vocabulary_size=tokenizer.vocabulary_size,
+        pretrain=pretrain.astype(kind),
+        validation=validation.astype(kind),
+        tasks=encoded,
+    )
+
+
+def _texts(split: Split) -> list[str]:
+    return split.first + (split.second or [])
+
+
+def _first(corpus: Iterable[str], limit: int | None) -> list[str]:
+    lines, characters = [], 0
+    for line in corpus:
+        lines.append(line)
+        characters += len(line)
+        if limit is not None and characters > limit:
+            break
+    return lines
+
+
+def _blocks(
+    tokenizer: Tokenizer, lines: list[str], block_length: int, corpus_tokens: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    pieces, total = [], 0
+    for start in range(0, len(lines), _LINES_PER_CALL):
+        pieces.append(tokenizer.encode_lines(lines[start : start + _LINES_PER_CALL]))
+        total += len(pieces[-1])
+        if corpus_tokens is not None and total >= corpus_tokens:
+            break
+    stream = np.concatenate(pieces) if pieces else np.zeros(0, np.int32)
+    if corpus_tokens is not None:
+        stream = stream[:corpus_tokens]
+    count = len(stream) // (block_length - 1)
+    if count < 2:
+        raise InvalidData(
+            f"The corpus gives {len(stream)} tokens, and pre-training needs at least two blocks "
+            f"of {block_length}. Give more text, or a smaller block length."
+        )
+    body = stream[: count * (block_length - 1)].reshape(count, block_length - 1)
+    blocks = np.concatenate([np.full((count, 1), CLS, np.int32), body], axis=1)
+    held_out = min(_VALIDATION_BLOCKS, max(1, round(count * _VALIDATION_SHARE)))
+    return blocks[:-held_out], blocks[-held_out:]
+
+
+def _sample(split: Split, most: int | None, seed: int) -> Split:
+    if most is None or len(split) <= most:
+        return split
+    rows = np.sort(np.random.default_rng(seed).choice(len(split), most, replace=False))
+    second = None if split.second is None else [split.second[i] for i in rows]
+    return Split([split.first[i] for i in rows], second, split.labels[rows])
+
+
+def _encode(tokenizer: Tokenizer, split: Split, max_length: int, kind: type) -> EncodedSplit:
+    encoded = tokenizer.encode_batch(split.first, split.second, max_length=max_length)
+    return EncodedSplit(
+        encoded.tokens.astype(kind),
+        encoded.offsets,
+        encoded.second_start,
+        split.labels.astype(np.float32),
+    )

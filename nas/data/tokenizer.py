@@ -1,0 +1,214 @@
+"""Tokenizers trained on a corpus: text to ids whose special tokens never move.
+
+Sources: Schuster and Nakajima, "Japanese and Korean Voice Search", ICASSP 2012 (WordPiece);
+Radford et al., "Language Models are Unsupervised Multitask Learners", 2019 (byte-level BPE).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import numpy as np
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from search_spaces.errors import InvalidData
+from search_spaces.registry import Registry
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+PAD, UNK, CLS, SEP, MASK = range(len(SPECIAL_TOKENS))
+
+_ALPHABET_LIMIT = 1000
+_TEXTS_PER_BLOCK = 1000
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Ids of many sequences, one after the other.
+
+    Attributes:
+        tokens: All ids, int32.
+        offsets: Where each sequence begins in `tokens`, and the end of the last, int64, `(n + 1,)`.
+        second_start: Index within the sequence where the second sentence begins; the length of
+            the sequence where there is none, int32, `(n,)`.
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    second_start: np.ndarray
+
+
+class Tokenizer:
+    """Turns text into ids; [PAD] is 0, [UNK] 1, [CLS] 2, [SEP] 3 and [MASK] 4.
+
+    Args:
+        backend: The trained tokenizer of the `tokenizers` library.
+
+    Raises:
+        InvalidData: The special tokens have other ids.
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer):
+        for number, token in enumerate(SPECIAL_TOKENS):
+            if backend.token_to_id(token) != number:
+                raise InvalidData(
+                    f"The tokenizer gives {token} the id {backend.token_to_id(token)}, and every "
+                    f"model here needs {number}. Train one with train_tokenizer."
+                )
+        self._backend = backend
+        self._backend.no_padding()
+        self._backend.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]",
+            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+            special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)],
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Tokenizer":
+        """Return the tokenizer whose `json` is `text`.
+
+        Raises:
+            InvalidData: The text describes no tokenizer.
+        """
+        try:
+            backend = tokenizers.Tokenizer.from_str(text)
+        except Exception as error:  # the library raises nothing narrower
+            raise InvalidData(
+                f"This is no tokenizer: {error}. Give the tokenizer.json of a run or of an "
+                "exported model."
+            ) from None
+        return cls(backend)
+
+    @property
+    def json(self) -> str:
+        """The whole tokenizer as text, in the format of tokenizer.json."""
+        self._backend.no_truncation()
+        return self._backend.to_str()
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many ids there are, special tokens included."""
+        return self._backend.get_vocab_size()
+
+    def encode_batch(
+        self, first: Sequence[str], second: Sequence[str] | None = None, *, max_length: int
+    ) -> Encoded:
+        """Return the ids of sentences, or of pairs of them, with [CLS] and [SEP] in place.
+
+        Args:
+            first: The first sentences.
+            second: The second sentences, as many as first, or None.
+            max_length: Tokens a sequence may have; the longer sentence is cut first.
+        """
+        self._backend.enable_truncation(max_length, strategy="longest_first")
+        inputs = list(first) if second is None else list(zip(first, second, strict=True))
+        found = self._backend.encode_batch_fast(inputs)
+        lengths = np.fromiter((len(e.ids) for e in found), np.int64, len(found))
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        tokens = np.fromiter(chain.from_iterable(e.ids for e in found), np.int32, offsets[-1])
+        second_start = lengths.astype(np.int32)
+        if second is not None:
+            types = np.fromiter(
+                chain.from_iterable(e.type_ids for e in found), np.int64, offsets[-1]
+            )
+            second_start -= np.add.reduceat(types, offsets[:-1]).astype(np.int32)
+        return Encoded(tokens, offsets, second_start)
+
+    def encode_lines(self, lines: Sequence[str]) -> np.ndarray:
+        """Return the ids of running text, `(tokens,)` int32: every line ends with [SEP]."""
+        self._backend.no_truncation()
+        found = self._backend.encode_batch_fast(list(lines), add_special_tokens=False)
+        ids = chain.from_iterable(chain(e.ids, (SEP,)) for e in found)
+        return np.fromiter(ids, np.int32, sum(len(e.ids) + 1 for e in found))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of `ids` without special tokens."""
+        return self._backend.decode([int(i) for i in ids])
+
+
+_KINDS: Registry = Registry("kind of tokenizer")
+
+
+def train_tokenizer(
+    texts: Iterable[str], vocabulary_size: int, *, kind: str = "wordpiece"
+) -> Tokenizer:
+    """Train a tokenizer; the same texts give the same tokenizer, in any process.
+
+    Args:
+        texts: Sentences or paragraphs.
+        vocabulary_size: Most ids to make, special tokens included; a small corpus gives fewer.
+        kind: "wordpiece" (lower case, accents removed, as BERT) or "bpe" (bytes, as GPT-2).
+
+    Raises:
+        UnknownName: There is no such kind.
+        InvalidData: There is no text, or the vocabulary cannot hold even the single characters.
+    """
+    train = _KINDS[kind]
+    texts = [text for text in texts if text.strip()]
+    if not texts:
+        raise InvalidData(
+            "There is no text to train a tokenizer on. Give a corpus, or tasks with sentences."
+        )
+    return Tokenizer(train(texts, vocabulary_size))
+
+
+@_KINDS.register("wordpiece")
+def _train_wordpiece(texts: list[str], vocabulary_size: int) -> tokenizers.Tokenizer:
+    normalizer = normalizers.BertNormalizer(lowercase=True)
+    alphabet = _alphabet(texts, normalizer)
+    # The library numbers continuation characters in the order of a hash map that differs from
+    # process to process; named as special tokens first, they get the same numbers every time.
+    pieces = [*SPECIAL_TOKENS, *alphabet, *(f"##{character}" for character in alphabet)]
+    _check_size(vocabulary_size, len(pieces))
+    trained = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    trained.normalizer = normalizer
+    trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary_size,
+        special_tokens=pieces,
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),
+        show_progress=False,
+    )
+    trained.train_from_iterator(texts, trainer)
+    backend = tokenizers.Tokenizer(models.WordPiece(trained.get_vocab(), unk_token="[UNK]"))
+    backend.normalizer, backend.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    backend.add_special_tokens(list(SPECIAL_TOKENS))
+    return backend
+
+
+@_KINDS.register("bpe")
+def _train_bpe(texts: list[str], vocabulary_size: int) -> tokenizers.Tokenizer:
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    _check_size(vocabulary_size, len(SPECIAL_TOKENS) + len(alphabet))
+    backend = tokenizers.Tokenizer(models.BPE(unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=sorted(alphabet),
+        show_progress=False,
+    )
+    backend.train_from_iterator(texts, trainer)
+    return backend
+
+
+def _alphabet(texts: list[str], normalizer: normalizers.Normalizer) -> list[str]:
+    """Return the most frequent characters, ties in their own order."""
+    counts: Counter[str] = Counter()
+    remaining = iter(texts)
+    while block := " ".join(islice(remaining, _TEXTS_PER_BLOCK)):
+        counts.update(normalizer.normalize_str(block))
+    ranked = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))
+    return sorted(ranked[:_ALPHABET_LIMIT])
+
+
+def _check_size(vocabulary_size: int, needed: int) -> None:
+    if vocabulary_size < needed:
+        raise InvalidData(
+            f"A vocabulary of {vocabulary_size} is too small: the special tokens and single "
+            f"characters of this text take {needed}. Allow at least {needed}."
+        )

@@ -1,0 +1,1 @@
+"""What a trained encoder is worth: suites of tasks, their metrics, and what the encoder costs."""

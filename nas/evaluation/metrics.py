@@ -1,0 +1,135 @@
+"""The official metrics of GLUE, and the one number they are reduced to.
+
+Source: Wang et al., "GLUE: A Multi-Task Benchmark and Analysis Platform for Natural Language
+Understanding", ICLR 2019, table 1: Matthews correlation for CoLA, the mean of Pearson and Spearman
+for STS-B, the mean of accuracy and F1 for MRPC and QQP, the mean of matched and mismatched for
+MNLI, accuracy elsewhere.
+Differs on purpose: WNLI is left out of the mean unless asked for, as usual since BERT, because a
+constant answer beats models that try.
+
+A metric takes predictions and labels, each `(n,)`; larger is better. Where a formula divides by
+zero because all predictions are equal, the value is 0: such a model knows nothing.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from nas.evaluation.suites.glue import GLUE, glue_task
+from nas.evaluation.suites.task import Task
+from search_spaces.errors import InvalidExperiment, TrialError
+from search_spaces.registry import Registry
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+METRICS: Registry[Metric] = Registry("metric", group="nas.metrics")
+
+
+@METRICS.register("accuracy")
+def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of predictions that equal their label, in [0, 1]."""
+    return float(np.mean(predictions == labels))
+
+
+@METRICS.register("f1")
+def f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Return the harmonic mean of precision and recall of class 1, in [0, 1]."""
+    hits = np.sum((predictions == 1) & (labels == 1))
+    claimed_or_true = np.sum(predictions == 1) + np.sum(labels == 1)
+    return float(2 * hits / claimed_or_true) if claimed_or_true else 0.0
+
+
+@METRICS.register("matthews")
+def matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Return the correlation of two binary variables, in [-1, 1]."""
+    return pearson(predictions == 1, labels == 1)
+
+
+@METRICS.register("pearson")
+def pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Return the linear correlation, in [-1, 1]."""
+    a = _unit(np.asarray(predictions, dtype=np.float64))
+    b = _unit(np.asarray(labels, dtype=np.float64))
+    return float(np.clip(a @ b, -1.0, 1.0))
+
+
+@METRICS.register("spearman")
+def spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Return the linear correlation of ranks, ties sharing their mean rank, in [-1, 1]."""
+    return pearson(_ranks(predictions), _ranks(labels))
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    """Return centred values of Euclidean length 1; zeros where all values are equal."""
+    if values.max() == values.min():
+        return np.zeros_like(values)
+    centred = values - values.mean()
+    return centred / np.linalg.norm(centred)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return ((last - count + 1 + last) / 2.0)[place]
+
+
+def score(task: Task | str, predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return each metric of `task` on one split.
+
+    Args:
+        task: A task, or the name of a GLUE task.
+        predictions: Class numbers, or real numbers for a regression, `(n,)`.
+        labels: The right answers in the same form, `(n,)`.
+
+    Raises:
+        TrialError: Predictions are not all finite; its cause is "nan".
+    """
+    task = glue_task(task) if isinstance(task, str) else task
+    predictions, labels = np.asarray(predictions), np.asarray(labels)
+    if predictions.shape != labels.shape or predictions.ndim != 1 or not len(labels):
+        raise ValueError(
+            f"{task.name}: predictions {predictions.shape} and labels {labels.shape} must be two "
+            "vectors of the same length, at least 1"
+        )
+    wrong = int(np.sum(~np.isfinite(predictions.astype(np.float64))))
+    if wrong:
+        raise TrialError(
+            f"{task.name}: {wrong} of {len(predictions)} predictions are NaN or infinite; "
+            "lower the learning rate or use a wider precision.",
+            cause="nan",
+        )
+    return {name: METRICS[name](predictions, labels) for name in task.metrics}
+
+
+def task_score(task: Task | str, splits: Mapping[str, Mapping[str, float]]) -> float:
+    """Return one number for a task: the mean of its metrics, then of its development splits.
+
+    Args:
+        task: A task, or the name of a GLUE task.
+        splits: For each development split, what `score` gave; MNLI has two.
+    """
+    task = glue_task(task) if isinstance(task, str) else task
+    missing = [name for name in task.dev if name not in splits]
+    if missing:
+        raise ValueError(f"{task.name} needs scores of {list(task.dev)}, not only {list(splits)}")
+    return float(
+        np.mean([np.mean([splits[name][metric] for metric in task.metrics]) for name in task.dev])
+    )
+
+
+def glue_score(scores: Mapping[str, float], *, include_wnli: bool = False) -> float:
+    """Return the mean over the GLUE tasks present in `scores`; other keys are ignored.
+
+    Args:
+        scores: Task name -> what `task_score` gave.
+        include_wnli: Count WNLI too.
+
+    Raises:
+        InvalidExperiment: No task is left to take the mean of.
+    """
+    counted = [name for name in GLUE if name in scores and (include_wnli or name != "wnli")]
+    if not counted:
+        raise InvalidExperiment(
+            f"A GLUE score needs at least one task, and {sorted(scores) or 'nothing'} was scored. "
+            f"Choose from {', '.join(GLUE)}; wnli counts only where it is asked for."
+        )
+    return float(np.mean([scores[name] for name in counted]))
