@@ -1,0 +1,1 @@
+"""Architecture to torch module: embeddings, layers of mixed heads, and the heads on top."""

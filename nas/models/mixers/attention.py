@@ -1,0 +1,66 @@
+"""Self-attention heads: scaled dot products (`sa_sdp`) and weighted products (`sa_wma`).
+
+Source: Vaswani et al., "Attention Is All You Need", NeurIPS 2017. Weighted products: Luong, Pham,
+Manning, "Effective Approaches to Attention-based Neural Machine Translation", EMNLP 2015.
+Differs on purpose: no dropout on the attention weights (it forbids fused kernels and the layer has
+dropout already); the weighting matrix exists only where it is used, one per head, and starts as
+the identity, so that a weighted head starts as a scaled dot-product head.
+"""
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nas.models.mixers.base import MIXERS, Mixer, join_heads
+from nas.models.mixers.relative import masked_softmax, relative_scores
+
+
+class SelfAttention(Mixer):
+    """Every token takes a weighted mean of all values; weights from its query and their keys.
+
+    Query, key and value share one Linear whose output is `[query; key; value]`, each
+    `heads * head_width` wide.
+
+    Args:
+        width: Width of the hidden states it reads.
+        heads: Number of heads in the group.
+        head_width: Width of each head.
+        weighted: Whether scores are query W key instead of query key, W learned per head.
+        relative: Whether scores depend on the distance between tokens, too.
+    """
+
+    def __init__(
+        self, width: int, heads: int, head_width: int, *, weighted: bool, relative: bool = False
+    ):
+        super().__init__(width, heads, head_width, relative=relative)
+        self.query_key_value = nn.Linear(width, 3 * heads * head_width)
+        self.weighting = None
+        if weighted:
+            self.weighting = nn.Parameter(torch.eye(head_width).repeat(heads, 1, 1))
+
+    def forward(self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None) -> Tensor:
+        joined = self.query_key_value(x).unflatten(-1, (3, self.heads, self.head_width))
+        query, key, value = (part.transpose(1, 2) for part in joined.unbind(2))
+        weighted = query if self.weighting is None else query @ self.weighting
+        if distances is None and _fused_is_faster(query):
+            mask = None if keep is None else keep[:, None, None, :]
+            return join_heads(F.scaled_dot_product_attention(weighted, key, value, mask))
+        scale = 1 / math.sqrt(self.head_width)
+        scores = (weighted * scale) @ key.transpose(2, 3)
+        if distances is not None:
+            scores = scores + relative_scores(query * scale, distances)
+        return join_heads(masked_softmax(scores, keep) @ value)
+
+
+def _fused_is_faster(query: Tensor) -> bool:
+    """On a CPU the fused kernel's backward and its bfloat16 are slower than two products."""
+    if query.device.type != "cpu":
+        return True
+    return query.dtype != torch.bfloat16 and not query.requires_grad
+
+
+MIXERS.register("sa_sdp")(partial(SelfAttention, weighted=False))
+MIXERS.register("sa_wma")(partial(SelfAttention, weighted=True))

@@ -1,0 +1,80 @@
+"""What every token mixer is: the heads of one kind inside one encoder layer.
+
+Shapes are written in words everywhere in this package: `batch` sequences, padded to `length`
+tokens, each a vector of `width` numbers. A `keep` mask is boolean, `(batch, length)`, True for a
+real token; the real tokens of a sequence come first, padding last. `keep=None` says that nothing is
+padded.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from search_spaces.registry import Registry
+
+# A kind such as "sa_sdp", or the operation of a family with a number such as "c" (kernel 5: "c_5"),
+# to a callable (width, heads, head_width, *, relative) -> Mixer; a family also takes its number.
+MIXERS: Registry[Callable[..., "Mixer"]] = Registry("mixer", group="nas.mixers")
+
+
+class Mixer(nn.Module, ABC):
+    """Mixes information between tokens for a group of `heads` heads of one kind.
+
+    A layer splits its heads into groups by kind, runs one mixer per group on the same input and
+    concatenates the results, so mixers never know about each other.
+
+    Args:
+        width: Width of the hidden states it reads.
+        heads: Number of heads in the group.
+        head_width: Width of each head.
+        relative: Whether `forward` will be given vectors for the distances between tokens.
+    """
+
+    def __init__(self, width: int, heads: int, head_width: int, *, relative: bool = False):
+        super().__init__()
+        self.width, self.heads, self.head_width = width, heads, head_width
+        self.relative = relative
+
+    @abstractmethod
+    def forward(self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None) -> Tensor:
+        """Mix `x`; neither the content nor the amount of padding may influence real tokens.
+
+        Args:
+            x: Hidden states, `(batch, length, width)`.
+            keep: Boolean, `(batch, length)`, False marks padding; None where nothing is padded.
+            distances: Vectors for the distances key minus query from `1 - length` to
+                `length - 1`, `(2 * length - 1, head_width)`; None unless `relative`.
+
+        Returns:
+            `(batch, length, heads * head_width)`; at padding, any finite values.
+        """
+
+
+def make_mixer(
+    operation: str,
+    parameter: str | int,
+    width: int,
+    heads: int,
+    head_width: int,
+    *,
+    relative: bool = False,
+) -> Mixer:
+    """Build the mixer for heads of one kind, such as ("sa", "sdp") or ("c", 5).
+
+    Raises:
+        UnknownName: If no such mixer is registered.
+    """
+    if operation in MIXERS:
+        return MIXERS[operation](width, heads, head_width, parameter, relative=relative)
+    return MIXERS[f"{operation}_{parameter}"](width, heads, head_width, relative=relative)
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """`(batch, length, heads * head_width)` to `(batch, heads, length, head_width)`."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def join_heads(x: Tensor) -> Tensor:
+    """`(batch, heads, length, head_width)` to `(batch, length, heads * head_width)`."""
+    return x.transpose(1, 2).flatten(2)
