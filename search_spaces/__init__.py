@@ -1,1 +1,53 @@
-"""Design spaces: which encoders may be built, and how they relate."""
+"""Design spaces: which encoders may be built, and how they relate.
+
+The public names load when first used, so that importing this package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from search_spaces.architecture import Architecture, Head, Layer
+    from search_spaces.finite import FiniteSpace
+    from search_spaces.flexibert import FlexiBertSpace
+    from search_spaces.library import list_spaces, load_space
+    from search_spaces.named import list_named_architectures, named_architecture
+    from search_spaces.size import count_flops, count_parameters, count_parameters_as_published
+    from search_spaces.space import Space
+
+_HOMES = {
+    "architecture": ("Architecture", "Head", "Layer"),
+    "finite": ("FiniteSpace",),
+    "flexibert": ("FlexiBertSpace",),
+    "library": ("list_spaces", "load_space"),
+    "named": ("list_named_architectures", "named_architecture"),
+    "size": ("count_flops", "count_parameters", "count_parameters_as_published"),
+    "space": ("Space",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Architecture",
+    "FiniteSpace",
+    "FlexiBertSpace",
+    "Head",
+    "Layer",
+    "Space",
+    "count_flops",
+    "count_parameters",
+    "count_parameters_as_published",
+    "list_named_architectures",
+    "list_spaces",
+    "load_space",
+    "named_architecture",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

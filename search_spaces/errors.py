@@ -49,7 +49,7 @@ class NotAModel(NasError, ValueError):
 
 
 class PolicyError(NasError, ValueError):
-    """A policy was told or asked something impossible: a NaN, an unknown objective, a result twice."""
+    """A policy was told or asked something impossible, such as a NaN or a result twice."""
 
 
 class TrialError(NasError):

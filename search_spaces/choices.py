@@ -1,0 +1,165 @@
+"""What one stack of a FlexiBERT space may be, numbered, and the small steps between choices."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations_with_replacement, product
+
+import numpy as np
+
+from search_spaces.architecture import Head, Layer
+from search_spaces.definition import SpaceDefinition
+
+Kind = tuple[str, str | int]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One choice: the layer it stands for without repeating the head width.
+
+    Attributes:
+        width: Width of the layer.
+        kinds: Operation and parameter of every head, in the order of the space's list of kinds.
+        feedforward: Widths of the feed-forward maps.
+    """
+
+    width: int
+    kinds: tuple[Kind, ...]
+    feedforward: tuple[int, ...]
+
+
+class Choices:
+    """The stacks a definition allows, numbered from 0 within a width or over all widths.
+
+    `layer(stack)` is the layer a stack stands for; the last ones asked for are kept.
+    """
+
+    def __init__(self, definition: SpaceDefinition):
+        self.definition = definition
+        self._order = {kind: i for i, kind in enumerate(definition.kinds)}
+        self.feedforwards = tuple(_feedforwards(definition))
+        self._feedforward_index = {stack: i for i, stack in enumerate(self.feedforwards)}
+        self._heads = {width: tuple(self._head_choices(width)) for width in definition.widths}
+        self._head_index = {
+            width: {kinds: i for i, kinds in enumerate(choices)}
+            for width, choices in self._heads.items()
+        }
+        self.layer = lru_cache(maxsize=1 << 16)(self._make_layer)
+
+    def count(self, width: int | None = None) -> int:
+        """Return how many stacks there are of one width, or of all."""
+        widths = self.definition.widths if width is None else (width,)
+        return sum(len(self._heads[w]) for w in widths) * len(self.feedforwards)
+
+    def stack_at(self, index: int, width: int | None = None) -> Stack:
+        """Return the stack with the given number, the inverse of `index_of`."""
+        for w in self.definition.widths if width is None else (width,):
+            count = self.count(w)
+            if index < count:
+                heads, stack = divmod(index, len(self.feedforwards))
+                return Stack(w, self._heads[w][heads], self.feedforwards[stack])
+            index -= count
+        raise AssertionError("a stack number is below count(width)")
+
+    def index_of(self, stack: Stack, width: int | None = None) -> int:
+        """Return the number of a stack that the definition allows."""
+        before = 0
+        if width is None:
+            before = sum(self.count(w) for w in self.definition.widths if w < stack.width)
+        heads = self._head_index[stack.width][stack.kinds]
+        return before + heads * len(self.feedforwards) + self._feedforward_index[stack.feedforward]
+
+    def allows(self, stack: Stack) -> bool:
+        """Whether a stack is one of the choices."""
+        heads = self._head_index.get(stack.width, {})
+        return stack.kinds in heads and stack.feedforward in self._feedforward_index
+
+    def stack_of(self, layer: Layer) -> Stack | None:
+        """Return the choice that gives a layer, or None when the definition does not allow it."""
+        kinds = [(head.operation, head.parameter) for head in layer.heads]
+        if layer.head_width != layer.width // len(kinds) or any(
+            k not in self._order for k in kinds
+        ):
+            return None
+        kinds.sort(key=self._order.__getitem__)
+        stack = Stack(layer.width, tuple(kinds), layer.feedforward)
+        return stack if self.allows(stack) else None
+
+    def edits(self, stack: Stack) -> Iterator[Stack]:
+        """Yield the allowed stacks that differ in one choice; some more than once."""
+        for width in self.definition.widths:
+            edited = replace(stack, width=width)
+            if width != stack.width and self.allows(edited):
+                yield edited
+        for kinds in self._kind_edits(stack.kinds):
+            edited = replace(stack, kinds=tuple(sorted(kinds, key=self._order.__getitem__)))
+            if edited.kinds != stack.kinds and self.allows(edited):
+                yield edited
+        for feedforward in self._feedforward_edits(stack.feedforward):
+            edited = replace(stack, feedforward=feedforward)
+            if feedforward != stack.feedforward and self.allows(edited):
+                yield edited
+
+    def mix(self, pair: list[Stack], rng: np.random.Generator, width: int | None) -> Stack:
+        """Return a stack that takes each choice from either of two.
+
+        Args:
+            pair: The parents.
+            rng: Decides.
+            width: The width to use; by default one parent's.
+        """
+        feedforward = pair[rng.integers(2)].feedforward
+        width = width or pair[rng.integers(2)].width
+        first = int(rng.integers(2))
+        for parent in (pair[first], pair[1 - first]):
+            mixed = Stack(width, parent.kinds, feedforward)
+            if self.allows(mixed):
+                return mixed
+        # the width came from another layer, and neither parent's number of heads divides it
+        heads = self._heads[width]
+        return Stack(width, heads[rng.integers(len(heads))], feedforward)
+
+    def _head_choices(self, width: int) -> Iterator[tuple[Kind, ...]]:
+        kinds = self.definition.kinds
+        for count in self.definition.heads:
+            if not self.definition.head_fits(width, count):
+                continue
+            if self.definition.heads_in_layer == "mixed":
+                yield from combinations_with_replacement(kinds, count)
+            else:
+                yield from ((kind,) * count for kind in kinds)
+
+    def _make_layer(self, stack: Stack) -> Layer:
+        width = stack.width // len(stack.kinds)
+        heads = tuple(Head(operation, parameter, width) for operation, parameter in stack.kinds)
+        return Layer(stack.width, heads, stack.feedforward)
+
+    def _kind_edits(self, kinds: tuple[Kind, ...]) -> Iterator[tuple[Kind, ...]]:
+        for count in self.definition.heads:
+            # the same mixture spread over another number of heads
+            yield tuple(kinds[i * len(kinds) // count] for i in range(count))
+        if self.definition.heads_in_layer == "same":
+            yield from ((kind,) * len(kinds) for kind in self.definition.kinds)
+            return
+        for old, new in product(dict.fromkeys(kinds), self.definition.kinds):
+            i = kinds.index(old)
+            yield (*kinds[:i], new, *kinds[i + 1 :])
+
+    def _feedforward_edits(self, stack: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        definition = self.definition
+        for depth in definition.feedforward_depths:
+            yield (stack + stack[-1:] * depth)[:depth]
+        for width in definition.feedforward_widths:
+            if definition.feedforward == "homogeneous":
+                yield (width,) * len(stack)
+                continue
+            for i in range(len(stack)):
+                yield (*stack[:i], width, *stack[i + 1 :])
+
+
+def _feedforwards(definition: SpaceDefinition) -> Iterator[tuple[int, ...]]:
+    for depth in definition.feedforward_depths:
+        if definition.feedforward == "homogeneous":
+            yield from ((width,) * depth for width in definition.feedforward_widths)
+        else:
+            yield from product(definition.feedforward_widths, repeat=depth)

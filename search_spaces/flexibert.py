@@ -1,0 +1,200 @@
+"""The FlexiBERT spaces: every layer chooses its width, heads and feed-forward stack.
+
+Source: Tuli et al., "FlexiBERT: Are Current Transformer Architectures too Homogeneous and Rigid?",
+JAIR 2023; Tuli and Jha, "EdgeTran", 2023 (heads of several kinds in one layer).
+Differs on purpose: heads of a layer are an unordered multiset throughout, so every architecture of
+the space is counted once and drawn with the same probability.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from search_spaces.architecture import PER_HEAD, PER_LAYER, Architecture
+from search_spaces.choices import Choices, Stack
+from search_spaces.definition import SpaceDefinition
+from search_spaces.errors import InvalidSpace
+from search_spaces.space import Space, draw_distinct
+
+
+class FlexiBertSpace(Space):
+    """All encoders a `SpaceDefinition` allows.
+
+    An architecture is a sequence of stacks, each repeated `layers_per_stack` times. All of them are
+    numbered from 0 to `size` - 1; `architecture_at` and `index_of` translate, with whole numbers of
+    any size.
+
+    Args:
+        definition: What is allowed.
+        name: What messages and records call the space.
+    """
+
+    def __init__(self, definition: SpaceDefinition, name: str = "flexibert"):
+        self.definition = definition
+        self.name = name
+        self.max_layers = max(definition.layers)
+        self._choices = Choices(definition)
+        self._style = PER_HEAD if definition.heads_in_layer == "mixed" else PER_LAYER
+        # one segment per depth, and per width where layers must share it: (stacks, width, count)
+        shared_width = definition.shared == "width"
+        self._segments = [
+            (stacks, width, self._choices.count(width) ** (1 if self._uniform else stacks))
+            for stacks in (n // definition.layers_per_stack for n in definition.layers)
+            for width in (definition.widths if shared_width else (None,))
+        ]
+
+    @property
+    def size(self) -> int:
+        return sum(count for _, _, count in self._segments)
+
+    @property
+    def _uniform(self) -> bool:
+        return self.definition.shared == "everything"
+
+    def architecture_at(self, index: int) -> Architecture:
+        """Return the architecture with the given number.
+
+        Raises:
+            InvalidSpace: If the number is not from 0 to `size` - 1.
+        """
+        rest = index
+        for stacks, width, count in self._segments:
+            if 0 <= rest < count:
+                base, chosen = self._choices.count(width), []
+                for _ in range(1 if self._uniform else stacks):
+                    rest, digit = divmod(rest, base)
+                    chosen.append(self._choices.stack_at(digit, width))
+                return self._build(chosen * stacks if self._uniform else chosen)
+            rest -= count
+        raise InvalidSpace(
+            f"The space {self.name!r} has no architecture number {index:,}. "
+            f"Use 0 to {self.size - 1:,}."
+        )
+
+    def index_of(self, architecture: Architecture) -> int:
+        """Return the number of an architecture, the inverse of `architecture_at`.
+
+        Raises:
+            InvalidSpace: If the architecture is not in the space.
+        """
+        stacks = self._stacks(architecture)
+        if stacks is None:
+            self._require(architecture)
+        before = 0
+        for count, width, total in self._segments:
+            if count == len(stacks) and width in (None, stacks[0].width):
+                index, base = 0, self._choices.count(width)
+                for stack in reversed(stacks[:1] if self._uniform else stacks):
+                    index = index * base + self._choices.index_of(stack, width)
+                return before + index
+            before += total
+        raise AssertionError("every architecture of the space is in one segment")
+
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        *,
+        accept: Callable[[Architecture], bool] | None = None,
+    ) -> list[Architecture]:
+        rng = np.random.default_rng(seed)
+        return draw_distinct(n, self.size, rng, self.architecture_at, accept, self.name)
+
+    def neighbours(self, architecture: Architecture) -> list[Architecture]:
+        """Return what one edit reaches.
+
+        An edit gives one stack another width, number of heads, kind of head or feed-forward stack,
+        repeats a run of stacks or leaves one out (to the next allowed depth). What layers share
+        changes in all of them.
+        """
+        return [self._build(edited) for edited in self._edits(architecture)]
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        edits = self._edits(architecture)
+        if not edits:
+            return super().mutate(architecture, rng)
+        return self._build(edits[rng.integers(len(edits))])
+
+    def crossover(self, a: Architecture, b: Architecture, rng: np.random.Generator) -> Architecture:
+        """Return a child with the depth of one parent and each choice of a stack from either.
+
+        Stacks meet at the same relative depth, so that parents of different depth mix too.
+        """
+        parents = [self._stacks(parent) for parent in (a, b)]
+        for parent, stacks in zip((a, b), parents, strict=True):
+            if stacks is None:
+                self._require(parent)
+        count = len(parents[rng.integers(2)])
+        shared_width = None
+        if self.definition.shared == "width":
+            shared_width = parents[rng.integers(2)][0].width
+        child = []
+        for i in range(1 if self._uniform else count):
+            pair = [stacks[i * len(stacks) // count] for stacks in parents]
+            child.append(self._choices.mix(pair, rng, shared_width))
+        return self._build(child * count if self._uniform else child)
+
+    def __contains__(self, architecture: object) -> bool:
+        return isinstance(architecture, Architecture) and self._stacks(architecture) is not None
+
+    def __iter__(self) -> Iterator[Architecture]:
+        return (self.architecture_at(index) for index in range(self.size))
+
+    def _build(self, stacks) -> Architecture:
+        repeat = self.definition.layers_per_stack
+        layers = [layer for stack in stacks for layer in (self._choices.layer(stack),) * repeat]
+        return Architecture(layers, self._style)
+
+    def _stacks(self, architecture: Architecture) -> tuple[Stack, ...] | None:
+        definition, layers = self.definition, architecture.layers
+        if len(layers) not in definition.layers:
+            return None
+        stacks = [self._choices.stack_of(layer) for layer in layers]
+        repeat = definition.layers_per_stack
+        runs = [stacks[i : i + repeat] for i in range(0, len(stacks), repeat)]
+        if None in stacks or any(len(set(run)) > 1 for run in runs):
+            return None
+        first = tuple(run[0] for run in runs)
+        if self._uniform and len(set(first)) > 1:
+            return None
+        if definition.shared == "width" and len({stack.width for stack in first}) > 1:
+            return None
+        return first
+
+    def _edits(self, architecture: Architecture) -> list[tuple[Stack, ...]]:
+        stacks = self._stacks(architecture)
+        if stacks is None:
+            self._require(architecture)
+        found = dict.fromkeys(self._stack_edits(stacks))
+        found.update(dict.fromkeys(self._depth_edits(stacks)))
+        found.pop(stacks, None)
+        return list(found)
+
+    def _stack_edits(self, stacks: tuple[Stack, ...]) -> Iterator[tuple[Stack, ...]]:
+        shared = self.definition.shared
+        if shared == "everything":
+            yield from ((edited,) * len(stacks) for edited in self._choices.edits(stacks[0]))
+            return
+        for i, stack in enumerate(stacks):
+            for edited in self._choices.edits(stack):
+                if shared == "nothing" or edited.width == stack.width:
+                    yield (*stacks[:i], edited, *stacks[i + 1 :])
+        for width in self.definition.widths if shared == "width" else ():
+            moved = tuple(replace(stack, width=width) for stack in stacks)
+            if all(self._choices.allows(stack) for stack in moved):
+                yield moved
+
+    def _depth_edits(self, stacks: tuple[Stack, ...]) -> Iterator[tuple[Stack, ...]]:
+        depths = [n // self.definition.layers_per_stack for n in self.definition.layers]
+        here = depths.index(len(stacks))
+        if here > 0:
+            drop = len(stacks) - depths[here - 1]
+            for i in range(len(stacks) - drop + 1):
+                yield stacks[:i] + stacks[i + drop :]
+        if here + 1 < len(depths):
+            add = depths[here + 1] - len(stacks)
+            run = min(add, len(stacks))
+            for i in range(len(stacks) - run + 1):
+                block = (stacks[i : i + run] * (add // run + 1))[:add]
+                yield stacks[: i + run] + block + stacks[i + run :]
