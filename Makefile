@@ -1,0 +1,32 @@
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+READY := $(VENV)/.ready
+
+.PHONY: help install search test slow lint clean
+
+help: ## List the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	@touch $(READY)
+
+install: $(READY) ## Install into .venv, with the tested versions
+
+search: $(READY) ## Set up, then search: a real one, in minutes, on this machine
+	$(VENV)/bin/nas search
+
+test: $(READY) ## Set up, then run the tests
+	$(VENV)/bin/python -m pytest
+
+slow: $(READY) ## Run the long tests too
+	$(VENV)/bin/python -m pytest -m "not gpu"
+
+lint: $(READY) ## Check style
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+clean: ## Remove the environment and caches, never runs or models
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache

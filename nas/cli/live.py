@@ -1,0 +1,101 @@
+"""The live view of a search: a moving block on a terminal, one line a trial elsewhere."""
+
+from types import TracebackType
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from nas.search import Progress
+from search_spaces import Architecture
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+class LiveView:
+    """Shows progress; a context manager.
+
+    Args:
+        objectives: The run's objectives; the first one is "the best".
+        quiet: Show nothing.
+    """
+
+    def __init__(self, *, objectives: dict[str, str], quiet: bool):
+        self._score = next(iter(objectives))
+        self._quiet = quiet
+        self._console = Console(highlight=False)
+        self._live: Live | None = None
+
+    def __enter__(self) -> "LiveView":
+        if self._console.is_terminal and not self._quiet:
+            self._live = Live(console=self._console, refresh_per_second=4, transient=False)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, line: str) -> None:
+        """Show a stage of the set-up."""
+        if self._quiet:
+            return
+        (self._live.console if self._live else self._console).print(f"{line} …")
+
+    def update(self, progress: Progress) -> None:
+        """Show the progress."""
+        if self._quiet:
+            return
+        line = self._trial_line(progress)
+        if self._live is None:
+            if line:
+                click.echo(f"{line}  | {self._summary(progress)}")
+            return
+        if line:
+            self._live.console.print(line)
+        self._live.update(self._block(progress))
+
+    def _trial_line(self, progress: Progress) -> str | None:
+        trial = progress.latest
+        if trial is None:
+            return None
+        what = Architecture.from_dict(trial["architecture"]).describe()
+        if trial["status"] == "failed":
+            return f"trial {trial['trial']:>3}  failed ({trial['cause']}): {trial['error']}  {what}"
+        value = {**trial["scores"], **trial["costs"]}[self._score]
+        parameters = trial["costs"].get("parameters", 0)
+        return (
+            f"trial {trial['trial']:>3}  {self._score} {value:.3f}  "
+            f"{parameters:>11,.0f} parameters  {trial['seconds']:5.1f} s  {what}"
+        )
+
+    def _summary(self, progress: Progress) -> str:
+        counts = progress.counts
+        best = "-" if progress.best is None else f"{progress.best:.3f}"
+        return (
+            f"{counts['done']} done, {counts['running']} running, {counts['failed']} failed "
+            f"of {progress.planned}; best {self._score} {best}; front {progress.front}; "
+            f"{_clock(progress.elapsed)} passed, {_clock(progress.left)} left"
+        )
+
+    def _block(self, progress: Progress) -> Group:
+        ended = progress.counts["done"] + progress.counts["failed"]
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(
+            ProgressBar(total=progress.planned, completed=ended, width=30),
+            f"{ended}/{progress.planned}",
+        )
+        return Group(bar, Text(self._summary(progress)))

@@ -1,0 +1,79 @@
+"""`nas`: finds the command, imports its file, and turns errors into messages.
+
+Importing this file imports click alone, so that help is instant.
+"""
+
+import sys
+from importlib import import_module
+
+import click
+
+import nas
+from search_spaces.errors import NasError
+
+# command -> (module, one line of help); the module is imported when the command is called.
+COMMANDS = {
+    "search": ("nas.cli.search", "Search: train architectures, keep the Pareto front."),
+    "resume": ("nas.cli.search", "Continue a run, or extend a finished one."),
+    "status": ("nas.cli.look", "How far a run is."),
+    "trials": ("nas.cli.look", "All trials of a run as a table, CSV or JSON."),
+    "pareto": ("nas.cli.look", "The Pareto front of a run, and a picture of it."),
+    "export": ("nas.cli.export", "Write a found model to a folder that transformers loads."),
+    "space": ("nas.cli.space", "List, show, count and sample search spaces."),
+    "doctor": ("nas.cli.doctor", "Check this machine and installation."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands live in modules that are imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            from search_spaces.errors import UnknownName
+
+            raise UnknownName("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(nas.__version__, prog_name="nas")
+def cli() -> None:
+    r"""Find, train and export the best encoder you can afford.
+
+    \b
+    nas search                                  a small real search on this machine
+    nas search --data GLUE_DIR --corpus TEXT    on real tasks
+    nas status runs/search-1                    how far it is
+    nas export runs/search-1 --pick best --to my-model
+    """
+
+
+def main() -> None:
+    """Run the command line; a `NasError` becomes a message and exit code 2."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except NasError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,118 @@
+"""`nas search` and `nas resume`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("experiment", required=False, type=click.Path(path_type=Path))
+@click.option("--run", "directory", type=click.Path(path_type=Path), help="The run's directory.")
+@click.option("--space", help="A named space (nas space list) or a YAML file.")
+@click.option("--policy", help="What proposes: boshnas, random, …")
+@click.option("--data", help="glue-mini, hub, or a directory of official GLUE files.")
+@click.option("--corpus", multiple=True, help="Text to pre-train on (.txt, .xz, .gz); repeatable.")
+@click.option("--tasks", help="Tasks, comma-separated: cola,rte,…")
+@click.option("--trials", type=int, help="How many architectures to train.")
+@click.option("--time", "budget", help="Start no trial that would end later: 90s, 30m, 2h.")
+@click.option("--objective", help="Such as glue:max,latency_ms:min; the first one is the best.")
+@click.option("--constraint", multiple=True, help="Such as 'parameters<15e6'; repeatable.")
+@click.option("--address", help="Address of a Ray cluster, or auto.")
+@click.option("--cpus-per-trial", type=float, help="Cores of one trial.")
+@click.option("--gpus-per-trial", help="Share of a GPU of one trial, or auto.")
+@click.option("--max-concurrent", type=int, help="Most trials at once.")
+@click.option("--seed", type=int, help="Decides everything random.")
+@click.option("--quiet", is_flag=True, help="Print only the result.")
+def search(experiment: Path | None, directory: Path | None, *, quiet: bool, **options: Any) -> None:
+    r"""Search for the best encoders; EXPERIMENT is a YAML file, options change its settings.
+
+    Without arguments: a small, real search on this machine, in minutes, with no network.
+
+    \b
+    nas search
+    nas search --trials 40 --objective glue:max,parameters:min
+    nas search --data glue_data --corpus books.txt.xz --tasks cola,rte --time 2h
+    """
+    from nas.config import make_experiment, read_settings
+
+    settings = read_settings(experiment) if experiment else {}
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    execution = dict(settings.get("execution") or {})
+    for name in ("address", "cpus_per_trial", "gpus_per_trial", "max_concurrent"):
+        if name in given:
+            execution[name] = given.pop(name)
+    for option, setting in (("objective", "objectives"), ("constraint", "constraints")):
+        if option in given:
+            given[setting] = given.pop(option)
+    if "budget" in given:
+        given["time"] = given.pop("budget")
+    if execution:
+        settings["execution"] = execution
+    plan = make_experiment({**settings, **given})
+
+    from nas.cli.live import LiveView
+    from nas.driver import start
+
+    with LiveView(objectives=plan.objectives, quiet=quiet) as view:
+        run, reason = start(plan, directory, watch=view.update, say=view.say)
+    finish(run, reason)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--trials", help="A new number of trials, or +50 for 50 more.")
+@click.option("--time", "budget", help="A time budget from now on: 30m, 2h.")
+@click.option("--quiet", is_flag=True, help="Print only the result.")
+def resume(run: Path, trials: str | None, budget: str | None, *, quiet: bool) -> None:
+    r"""Continue RUN: finished trials stay, interrupted ones start again.
+
+    \b
+    nas resume runs/search-1
+    nas resume runs/search-1 --trials +20
+    """
+    from nas.cli.live import LiveView
+    from nas.config import parse_seconds
+    from nas.driver import resume as continue_run
+    from nas.runs import open_run
+
+    objectives = open_run(run).objectives
+    seconds = parse_seconds(budget) if budget else None
+    with LiveView(objectives=objectives, quiet=quiet) as view:
+        opened, reason = continue_run(
+            run, trials=trials, seconds=seconds, watch=view.update, say=view.say
+        )
+    finish(opened, reason)
+
+
+def finish(run: Any, reason: str) -> None:
+    """Print the front, the picture, the directory and what to do next; exit with the code."""
+    from nas.cli.tables import print_table
+    from nas.report.front_picture import draw_front
+    from nas.search import EXIT_CODES
+
+    where = run.directory
+    trials = run.trials()
+    done = trials[trials["status"] == "done"]
+    if reason == "failing":
+        first = next(r for r in run.journal.trials() if r["status"] == "failed")
+        click.echo(first["traceback"] or "", err=True)
+        click.echo(f"Stopped: every trial failed alike: {first['error']}", err=True)
+    if reason == "interrupted":
+        click.echo(f"\nInterrupted. {len(done)} trials are kept. Continue: nas resume {where}")
+    elif not done.empty:
+        front = run.pareto()
+        arrows = {"max": "up", "min": "down"}
+        goals = ", ".join(f"{name} {arrows[d]}" for name, d in run.objectives.items())
+        click.echo(f"\nPareto front ({goals}): {len(front)} of {len(done)} trained encoders\n")
+        print_table(front, first=tuple(run.objectives))
+        picture = draw_front(done, run.objectives, where / "front.png")
+        click.echo(f"\nPicture:  {picture}\nRun:      {where}")
+        click.echo(f"Export the winner:  nas export {where} --pick best --to zoo/best")
+    if reason == "time":
+        click.echo(f"The time budget is spent. Continue with: nas resume {where} --time 30m")
+    if reason == "exhausted":
+        click.echo("The space has no further architecture that the constraints allow.")
+    run.close()
+    sys.exit(EXIT_CODES[reason])

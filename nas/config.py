@@ -1,0 +1,233 @@
+"""One experiment: one YAML file, read into one validated, frozen object.
+
+The resolved form is stored beside the results, so that a run says what it did.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from search_spaces.errors import InvalidExperiment, UnknownName
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_CONSTRAINT = re.compile(r"^\s*([a-z][a-z0-9_]*)\s*(<=|>=|<|>)\s*([-+0-9.eE_]+)\s*$")
+
+# Costs that a trial reports beside its scores; every task name is an objective too.
+COSTS = ("parameters", "flops", "latency_ms", "peak_memory_mb", "seconds")
+
+
+def parse_seconds(value: object) -> float:
+    """Return a duration in seconds: a positive number, or text such as "90s", "30m", "2h", "1d".
+
+    Raises:
+        InvalidExperiment: The text is no duration, or it is not positive.
+    """
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([smhd]?)\s*", str(value))
+    try:
+        seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else 0.0
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
+        raise InvalidExperiment(
+            f"{value!r} is no duration. Write a positive number with a unit: 90s, 30m, 2h or 1d."
+        )
+    return seconds
+
+
+def parse_objectives(value: object) -> dict[str, str]:
+    """Return objectives as a dictionary from text such as "glue:max,latency_ms:min".
+
+    Raises:
+        InvalidExperiment: A direction other than "max" or "min", or a name given twice.
+    """
+    if isinstance(value, str):
+        pairs = [part.partition(":")[::2] for part in value.split(",") if part.strip()]
+    elif isinstance(value, Mapping):
+        pairs = list(value.items())
+    else:
+        pairs = []
+    objectives = {str(name).strip(): str(direction).strip() for name, direction in pairs}
+    if not objectives or len(objectives) < len(pairs):
+        raise InvalidExperiment(
+            f"{value!r} names no objective, or one twice. "
+            "Write for instance glue:max,latency_ms:min."
+        )
+    for name, direction in objectives.items():
+        if direction not in ("max", "min"):
+            raise InvalidExperiment(
+                f"Objective {name!r} has direction {direction!r}. Write {name}:max or {name}:min."
+            )
+    return objectives
+
+
+def parse_constraint(text: str) -> tuple[str, str, float]:
+    """Return ("parameters", "<", 15e6) for "parameters < 15e6".
+
+    Raises:
+        InvalidExperiment: The text has another form.
+    """
+    match = _CONSTRAINT.match(str(text))
+    try:
+        return match[1], match[2], float(match[3])
+    except (TypeError, ValueError):
+        raise InvalidExperiment(
+            f"{text!r} is no constraint. Write NAME < NUMBER with <, <=, > or >=, "
+            f"for instance 'parameters < 15e6' or 'latency_ms <= 20'."
+        ) from None
+
+
+def _as_list(value: object) -> object:
+    if isinstance(value, str | Path):
+        return [part.strip() for part in str(value).split(",") if part.strip()]
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+Paths = Annotated[
+    tuple[str, ...], BeforeValidator(lambda v: [str(v)] if isinstance(v, str | Path) else v)
+]
+Seconds = Annotated[float, BeforeValidator(parse_seconds)]
+
+
+class Execution(BaseModel):
+    """Where and how trials run.
+
+    Attributes:
+        engine: "ray" (parallel; this machine or a cluster) or "inline" (one after another, in
+            this process; for debugging).
+        address: A Ray cluster's address or "auto"; none starts Ray on this machine.
+        cpus_per_trial: Cores, and threads, a trial may use.
+        gpus_per_trial: Share of a GPU a trial reserves; "auto" takes one GPU where Ray has any.
+        max_concurrent: Most trials at once; none fills the machine.
+        trial_timeout: Seconds after which a trial counts as failed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Literal["ray", "inline"] = "ray"
+    address: str | None = None
+    cpus_per_trial: float = Field(default=1, gt=0)
+    gpus_per_trial: float | Literal["auto"] = "auto"
+    max_concurrent: int | None = Field(default=None, ge=1)
+    trial_timeout: Seconds = 3600.0
+
+
+class Experiment(BaseModel):
+    """Everything that decides what a search does.
+
+    Attributes:
+        name: Used for the run's directory, `runs/<name>-<number>`.
+        space: A named space or a path to a YAML file.
+        policy: What proposes architectures.
+        policy_options: Options of that policy.
+        objectives: Score or cost to direction, "max" or "min"; the first one is "the best".
+        constraints: Such as "parameters < 15e6".
+        data: "glue-mini", "hub", or a directory in the official GLUE layout.
+        corpus: Text files to pre-train on; none takes the data's own text.
+        tasks: GLUE tasks to train on; none takes all that the data has, without WNLI.
+        trials: How many architectures to train.
+        time: No trial starts that would end later than this many seconds after the start.
+        seed: Decides proposals, training and data generation.
+        recipe: The training recipe: `preset` and any of its fields to change.
+        execution: Where and how trials run.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(default="search", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    space: str = "flexibert-micro"
+    policy: str = "boshnas"
+    policy_options: dict[str, Any] = {}
+    objectives: Annotated[dict[str, str], BeforeValidator(parse_objectives)] = {
+        "glue": "max",
+        "parameters": "min",
+        "latency_ms": "min",
+    }
+    constraints: Names = ()
+    data: str = "glue-mini"
+    corpus: Paths = ()
+    tasks: Names = ()
+    trials: int = Field(default=16, ge=1)
+    time: Seconds | None = None
+    seed: int = Field(default=0, ge=0)
+    recipe: dict[str, Any] = {}
+    execution: Execution = Execution()
+
+    @field_validator("constraints")
+    @classmethod
+    def _constraints_parse(cls, constraints: tuple[str, ...]) -> tuple[str, ...]:
+        for constraint in constraints:
+            parse_constraint(constraint)
+        return constraints
+
+    @model_validator(mode="after")
+    def _objectives_exist(self) -> "Experiment":
+        from nas.evaluation.suites.glue import GLUE
+
+        known = ("glue", *GLUE, *COSTS)
+        for name in (*self.objectives, *(parse_constraint(c)[0] for c in self.constraints)):
+            if name not in known:
+                raise UnknownName("objective", name, known)
+        return self
+
+
+def _message(error: ValidationError) -> str:
+    """Say the first problem of a pydantic error the way the rest of the project does."""
+    problem = error.errors()[0]
+    place = ".".join(str(part) for part in problem["loc"] if isinstance(part, str))
+    cause = problem.get("ctx", {}).get("error")
+    if problem["type"] == "extra_forbidden":
+        model = Execution if place.startswith("execution.") else Experiment
+        return str(UnknownName("setting", place.split(".")[-1], model.model_fields))
+    text = str(cause) if cause is not None else problem["msg"]
+    return f"{place or 'experiment'}: {text} (given: {problem['input']!r})."
+
+
+def make_experiment(settings: Mapping[str, Any]) -> Experiment:
+    """Return the experiment that `settings` describe, defaults filled in.
+
+    Raises:
+        InvalidExperiment: A key or a value that is not allowed; the message says which and why.
+    """
+    try:
+        return Experiment.model_validate(dict(settings))
+    except ValidationError as error:
+        raise InvalidExperiment(_message(error)) from None
+
+
+def read_settings(path: Path | str) -> dict[str, Any]:
+    """Return the settings of an experiment file, not yet validated.
+
+    Raises:
+        InvalidExperiment: The file is missing, is no YAML, or holds no mapping.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InvalidExperiment(f"There is no experiment file {str(path)!r}. Give a YAML file.")
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidExperiment(f"{path} is no valid YAML: {error}") from None
+    if not isinstance(settings, dict):
+        raise InvalidExperiment(
+            f"{path} holds {type(settings).__name__}, not settings. Write lines like 'trials: 16'."
+        )
+    return settings
+
+
+def write_experiment(experiment: Experiment, path: Path) -> None:
+    """Write the resolved experiment as YAML."""
+    text = yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,5 @@
+"""How trials run. `make_executor` builds one by name; engines are imported when chosen."""
+
+from nas.execution.executor import EXECUTORS, Executor, Job, Outcome, make_executor
+
+__all__ = ["EXECUTORS", "Executor", "Job", "Outcome", "make_executor"]

@@ -1,0 +1,100 @@
+"""What every engine is: it takes jobs and hands back outcomes, in any order."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from search_spaces.registry import Registry
+
+if TYPE_CHECKING:
+    from nas.config import Execution
+    from nas.data.prepared import PreparedData
+    from nas.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to run.
+
+    Attributes:
+        trial: Its number in the record.
+        architecture: The architecture as a dictionary.
+        seed: Seed of everything random in the trial.
+        timeout: Seconds after which it counts as failed.
+    """
+
+    trial: int
+    architecture: dict[str, Any]
+    seed: int
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one trial ended. `cause` is None for a finished trial.
+
+    Attributes:
+        trial: Its number in the record.
+        scores: Task to score, "glue" among them.
+        costs: Cost to value, units in the names.
+        details: Losses and the single metrics behind the scores.
+        seconds: Wall-clock time of the trial.
+        weights: The pre-trained weights as the bytes of a safetensors file.
+        cause: "nan", "out-of-memory", "time-out", "error", or "lost" for a worker that vanished
+            through no fault of the trial.
+        error: One line for people.
+        traceback: The rest of the story, if there is one.
+        node: Name of the machine.
+        device: "cpu" or the GPU's name.
+    """
+
+    trial: int
+    scores: dict[str, float] = field(default_factory=dict)
+    costs: dict[str, float] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    weights: bytes | None = None
+    cause: str | None = None
+    error: str | None = None
+    traceback: str | None = None
+    node: str | None = None
+    device: str | None = None
+
+
+class Executor(ABC):
+    """Runs jobs.
+
+    Attributes:
+        capacity: How many jobs can run at once.
+        where: One line saying what it runs on.
+    """
+
+    capacity: int
+    where: str
+
+    @abstractmethod
+    def submit(self, job: Job) -> None:
+        """Start `job`, or queue it until a place is free."""
+
+    @abstractmethod
+    def wait(self, seconds: float) -> list[Outcome]:
+        """Return the outcomes that arrived, after at most `seconds`; possibly none."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop everything that still runs and give the resources back."""
+
+
+# name -> module and class: an engine's libraries are imported only when it is chosen.
+EXECUTORS: Registry[tuple[str, str]] = Registry("engine", group="nas.execution")
+EXECUTORS.register("ray")(("nas.execution.on_ray", "RayExecutor"))
+EXECUTORS.register("inline")(("nas.execution.inline", "InlineExecutor"))
+
+
+def make_executor(settings: "Execution", recipe: "Recipe", data: "PreparedData") -> Executor:
+    """Return the engine that `settings` name, ready to take jobs."""
+    module, name = EXECUTORS[settings.engine]
+    build: Callable[..., Executor] = getattr(import_module(module), name)
+    return build(settings, recipe, data)

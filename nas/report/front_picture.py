@@ -1,0 +1,52 @@
+"""A picture of the trials and their Pareto front."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nas.pareto import pareto_front
+
+_AXIS_NAMES = {
+    "glue": "GLUE score",
+    "parameters": "parameters",
+    "flops": "FLOPs per sequence",
+    "latency_ms": "latency (ms)",
+    "peak_memory_mb": "peak memory (MB)",
+    "seconds": "seconds of training",
+}
+
+
+def draw_front(
+    trials: pd.DataFrame, objectives: dict[str, str], path: Path, *, costs: Sequence[str] = ()
+) -> Path:
+    """Draw the first objective against each of the others, one panel each; write a picture.
+
+    Args:
+        trials: Finished trials, one a row.
+        objectives: Column to direction; with only one, `costs` or the parameters give the x axis.
+        path: Where to write; the ending decides the format (png, pdf, svg).
+        costs: Columns for the x axes instead of the other objectives.
+    """
+    (score, direction), *others = objectives.items()
+    axes_of = [(name, objectives.get(name, "min")) for name in costs] or others
+    axes_of = axes_of or [("parameters", "min")]
+    figure = Figure(figsize=(5.2 * len(axes_of), 4.2), layout="constrained")
+    panels = figure.subplots(1, len(axes_of), squeeze=False)[0]
+    front = pareto_front(trials, **{score: direction, **dict(axes_of)})
+    for panel, (cost, cost_direction) in zip(panels, axes_of, strict=True):
+        pair = {score: direction, cost: cost_direction}
+        stair = pareto_front(trials, **pair).sort_values(cost)
+        panel.scatter(trials[cost], trials[score], s=26, color="#9aa5b1", label="trained")
+        panel.scatter(front[cost], front[score], s=40, color="#d1495b", label="on the front")
+        where = "post" if cost_direction == "min" else "pre"
+        panel.step(stair[cost], stair[score], where=where, color="#d1495b", linewidth=1.2)
+        panel.set_xlabel(_AXIS_NAMES.get(cost, cost))
+        panel.set_ylabel(_AXIS_NAMES.get(score, score))
+        panel.grid(visible=True, alpha=0.25)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].legend(frameon=False, loc="lower right")
+    figure.suptitle(f"{len(trials)} trained encoders, {len(front)} on the Pareto front")
+    figure.savefig(path, dpi=140)
+    return path

@@ -1,0 +1,233 @@
+"""The run directory: the record, the weights, the environment; DataFrames out.
+
+runs/search-1/
+  run.db             every proposal, result and failure (SQLite)
+  experiment.yaml    the resolved experiment
+  environment.json   versions and hardware
+  tokenizer.json     the one tokenizer of this run
+  data/              the tokenised tasks and corpus
+  weights/           HASH.safetensors, the pre-trained weights of each finished trial
+"""
+
+import fcntl
+import json
+import os
+import platform
+import re
+import sqlite3
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.journal import FORMAT, Journal
+from search_spaces.errors import RunError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nas.config import Experiment
+
+_PACKAGES = ("encoder-nas", "torch", "ray", "botorch", "transformers", "tokenizers", "numpy")
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return the versions and the hardware a run was made with, without importing the packages."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = None
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "packages": versions,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def next_directory(name: str, parent: Path = Path("runs")) -> Path:
+    """Return the first `parent/<name>-<number>` that does not exist, counting on from the last."""
+    pattern = re.compile(re.escape(name) + r"-(\d+)")
+    taken = [pattern.fullmatch(p.name) for p in parent.iterdir()] if parent.is_dir() else []
+    return parent / f"{name}-{max((int(m[1]) for m in taken if m), default=0) + 1}"
+
+
+class Run:
+    """One run directory.
+
+    Args:
+        directory: Where it is.
+        journal: Its opened record.
+    """
+
+    def __init__(self, directory: Path, journal: Journal):
+        self.directory = directory
+        self.journal = journal
+        self._lock = None
+
+    def __repr__(self) -> str:
+        counts = {k: n for k, n in self.journal.counts().items() if n}
+        return f"Run({str(self.directory)!r}, {counts})"
+
+    @property
+    def weights(self) -> Path:
+        """The folder of the trained weights."""
+        return self.directory / "weights"
+
+    @cached_property
+    def experiment(self) -> "Experiment":
+        """The resolved experiment."""
+        from nas.config import make_experiment, read_settings
+
+        return make_experiment(read_settings(self.directory / "experiment.yaml"))
+
+    @property
+    def objectives(self) -> dict[str, str]:
+        """The objectives that the search used, column to direction."""
+        return json.loads(self.journal.meta("objectives") or "{}")
+
+    def lock(self) -> None:
+        """Make this process the run's only driver until it ends.
+
+        Raises:
+            RunError: Another process drives this run.
+        """
+        self._lock = open(self.directory / "run.lock", "a+")  # noqa: SIM115  held until exit
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(
+                f"Another process is driving the run {str(self.directory)!r}. "
+                f"Wait for it, stop it, or look at it with: nas status {self.directory}"
+            ) from None
+
+    def close(self) -> None:
+        """Close the record and give up the lock."""
+        self.journal.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def trials(self) -> "pd.DataFrame":
+        """Return one row a trial, in the order they were asked.
+
+        Columns: trial, hash, status (queued, running, done, failed, stopped), fidelity, every
+        score (glue, cola, …; in [0, 1], CoLA in [-1, 1]), every cost (parameters, flops,
+        latency_ms, peak_memory_mb), the recipe's preset, cause and error of a failure, seconds,
+        and the architecture as a dictionary. Absent values are missing.
+        """
+        from nas.trial_table import trial_table
+
+        return trial_table(self.journal.trials(), preset=self.experiment.recipe.get("preset"))
+
+    def pareto(self, **objectives: str) -> "pd.DataFrame":
+        """Return the finished trials that no other beats, best in the first objective first.
+
+        Args:
+            objectives: Column to direction, `glue="max", latency_ms="min"`; none takes the run's.
+        """
+        from nas.pareto import pareto_front
+
+        trials = self.trials()
+        return pareto_front(trials[trials["status"] == "done"], **(objectives or self.objectives))
+
+    def pick(self, which: str) -> dict[str, Any]:
+        """Return the finished trial called "best", "knee", or by the start of its hash.
+
+        Raises:
+            RunError: No trial finished, or the hash names none, several, or an unfinished one.
+        """
+        from nas.pareto import knee
+
+        table = self.trials()
+        done = table[table["status"] == "done"]
+        if which in ("best", "knee"):
+            if done.empty:
+                raise RunError(
+                    f"The run {str(self.directory)!r} has no finished trial to pick from. "
+                    f"Continue it with: nas resume {self.directory}"
+                )
+            name, direction = next(iter(self.objectives.items()))
+            front = self.pareto(**{name: direction})
+            chosen = front if which == "best" else knee(done, **self.objectives)
+            return dict(chosen.iloc[0])
+        found = table[table["hash"].str.startswith(which)]
+        if len(found) != 1 or not which:
+            options = ", ".join(h[:10] for h in done["hash"])
+            raise RunError(
+                f"{which!r} names {len(found)} trials of {str(self.directory)!r}. "
+                f"Write best, knee, or the start of one of these hashes: {options or 'none yet'}."
+            )
+        if found.iloc[0]["status"] != "done":
+            raise RunError(
+                f"Trial {which!r} is {found.iloc[0]['status']}, so it has no weights. "
+                f"Pick a finished one; see: nas trials {self.directory}"
+            )
+        return dict(found.iloc[0])
+
+
+def create_run(directory: Path, experiment: "Experiment", objectives: Mapping[str, str]) -> Run:
+    """Make a new run directory and lock it.
+
+    Raises:
+        RunError: The directory exists already, or cannot be made.
+    """
+    from nas.config import write_experiment
+
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        hint = (
+            f"Continue it with: nas resume {directory}"
+            if (directory / "run.db").exists()
+            else "Give a directory that does not exist yet."
+        )
+        raise RunError(f"{str(directory)!r} exists already and is not empty. {hint}")
+    try:
+        (directory / "weights").mkdir(parents=True)
+    except OSError as error:
+        raise RunError(f"Cannot make the run directory {str(directory)!r}: {error}") from None
+    write_experiment(experiment, directory / "experiment.yaml")
+    environment = json.dumps(describe_environment(), indent=2)
+    (directory / "environment.json").write_text(environment + "\n", encoding="utf-8")
+    run = Run(directory, Journal(directory / "run.db", create=True))
+    run.journal.set_meta("objectives", json.dumps(dict(objectives)))
+    run.lock()
+    return run
+
+
+def open_run(directory: Path | str, *, readonly: bool = True) -> Run:
+    """Open a run directory; `readonly` suits everyone but the driver.
+
+    Raises:
+        RunError: There is no run, or its format is another version's.
+    """
+    directory = Path(directory)
+    if not (directory / "run.db").is_file():
+        parent = directory if directory.is_dir() else directory.parent
+        known = sorted(
+            str(p.parent) for p in (*parent.glob("*/run.db"), *Path("runs").glob("*/run.db"))
+        )
+        hint = f" Runs found: {', '.join(dict.fromkeys(known))}." if known else ""
+        raise RunError(
+            f"{str(directory)!r} is no run directory: it has no run.db.{hint} "
+            f"Start a run with: nas search --run {directory}"
+        )
+    try:
+        journal = Journal(directory / "run.db", readonly=readonly)
+        found = journal.meta("format")
+    except sqlite3.Error as error:
+        raise RunError(
+            f"{directory / 'run.db'} cannot be read: {error}. "
+            f"If a copy of the run exists, use that; otherwise start a new run."
+        ) from None
+    if found != str(FORMAT):
+        raise RunError(
+            f"{str(directory)!r} was written in format {found}; this version reads {FORMAT}. "
+            f"Open it with the version named in its environment.json."
+        )
+    return Run(directory, journal)
