@@ -1,0 +1,268 @@
+"""The encoder as Hugging Face `transformers` classes, so that any tool of that world can load it.
+
+After `register_with_transformers()`, `AutoModel.from_pretrained(folder)` builds these classes.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+from transformers.modeling_outputs import (
+    BaseModelOutputWithPooling,
+    MaskedLMOutput,
+    SequenceClassifierOutput,
+)
+
+from nas.models.encoder import Encoder
+from nas.models.heads import ClassificationHead, MaskedLanguageHead
+from nas.models.initialisation import initialise
+
+
+class FlexiBertConfig(PretrainedConfig):
+    """Everything that is needed to build an encoder, as JSON types.
+
+    Args:
+        layers: One dictionary per layer: `width`, `heads` (texts such as "sa_sdp_64", one for each
+            head) and `feedforward` (widths of the inner layers).
+        vocab_size: Number of token ids.
+        max_position_embeddings: Longest sequence, in tokens.
+        type_vocab_size: Number of token types.
+        positions: "absolute" or "relative".
+        hidden_dropout_prob: Probability that a feature is zeroed in training.
+        pad_token_id: Token id of padding.
+        kwargs: What every configuration of `transformers` has.
+    """
+
+    model_type = "flexibert"
+
+    def __init__(
+        self,
+        layers: list[dict[str, Any]] | None = None,
+        vocab_size: int = 30522,
+        max_position_embeddings: int = 128,
+        type_vocab_size: int = 2,
+        positions: str = "absolute",
+        hidden_dropout_prob: float = 0.1,
+        pad_token_id: int = 0,
+        **kwargs: Any,
+    ):
+        # No layers: `transformers` builds an empty configuration to find out what is not default.
+        self.layers = layers or [{"width": 128, "heads": ["sa_sdp_64"] * 2, "feedforward": [512]}]
+        self.vocab_size = vocab_size
+        self.max_position_embeddings = max_position_embeddings
+        self.type_vocab_size = type_vocab_size
+        self.positions = positions
+        self.hidden_dropout_prob = hidden_dropout_prob
+        derived = {
+            "hidden_size": self.layers[-1]["width"],
+            "num_hidden_layers": len(self.layers),
+        }
+        super().__init__(pad_token_id=pad_token_id, **(kwargs | derived))
+
+    @classmethod
+    def from_architecture(
+        cls,
+        architecture: Any,
+        vocabulary_size: int,
+        *,
+        max_length: int = 128,
+        token_types: int = 2,
+        positions: str = "absolute",
+        dropout: float = 0.1,
+        pad_id: int = 0,
+    ) -> "FlexiBertConfig":
+        """Describe `Encoder(architecture, vocabulary_size, ...)` of the same arguments."""
+        return cls(
+            layers=[
+                {
+                    "width": layer.width,
+                    "heads": [f"{h.operation}_{h.parameter}_{h.width}" for h in layer.heads],
+                    "feedforward": list(layer.feedforward),
+                }
+                for layer in architecture.layers
+            ],
+            vocab_size=vocabulary_size,
+            max_position_embeddings=max_length,
+            type_vocab_size=token_types,
+            positions=positions,
+            hidden_dropout_prob=dropout,
+            pad_token_id=pad_id,
+        )
+
+    def build_encoder(self) -> Encoder:
+        """Build the encoder this configuration describes, with new weights."""
+        layers = [
+            SimpleNamespace(
+                width=layer["width"],
+                heads=tuple(_parse_head(text) for text in layer["heads"]),
+                feedforward=tuple(layer["feedforward"]),
+            )
+            for layer in self.layers
+        ]
+        return Encoder(
+            SimpleNamespace(layers=layers),
+            self.vocab_size,
+            max_length=self.max_position_embeddings,
+            token_types=self.type_vocab_size,
+            positions=self.positions,
+            dropout=self.hidden_dropout_prob,
+            pad_id=self.pad_token_id,
+        )
+
+
+def _parse_head(text: str) -> SimpleNamespace:
+    operation, parameter, width = text.split("_")
+    return SimpleNamespace(
+        operation=operation,
+        parameter=int(parameter) if parameter.isdecimal() else parameter,
+        width=int(width),
+    )
+
+
+def _check_padding(attention_mask: Tensor | None) -> Tensor | None:
+    """Attention mask of `transformers` (1 for real tokens) to the boolean mask of the encoder."""
+    if attention_mask is None:
+        return None
+    keep = attention_mask.bool()
+    if not torch.compiler.is_compiling() and bool((keep[:, 1:] & ~keep[:, :-1]).any()):
+        raise ValueError(
+            "attention_mask has a real token after padding. FlexiBERT reads sequences padded on "
+            'the right: use a tokenizer with padding_side="right".'
+        )
+    return keep
+
+
+class FlexiBertModel(PreTrainedModel):
+    """An encoder and its pooler."""
+
+    config_class = FlexiBertConfig
+    base_model_prefix = "flexibert"
+
+    def __init__(self, config: FlexiBertConfig):
+        super().__init__(config)
+        self.encoder = config.build_encoder()
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        initialise(module)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.encoder.embeddings.tokens
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.encoder.embeddings.tokens = value
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        return_dict: bool | None = None,  # noqa: FBT001 - the signature `transformers` expects
+    ) -> BaseModelOutputWithPooling | tuple[Tensor, ...]:
+        """Encode token ids.
+
+        Args:
+            input_ids: int64, `(batch, length)`.
+            attention_mask: 1 for real tokens, which come first, `(batch, length)`.
+            token_type_ids: int64, `(batch, length)`.
+            return_dict: False for a tuple.
+
+        Raises:
+            ValueError: If a real token follows padding.
+        """
+        hidden = self.encoder(input_ids, _check_padding(attention_mask), token_type_ids)
+        output = BaseModelOutputWithPooling(
+            last_hidden_state=hidden, pooler_output=self.encoder.pool(hidden)
+        )
+        return output.to_tuple() if return_dict is False else output
+
+
+class FlexiBertForMaskedLM(PreTrainedModel):
+    """An encoder with the head that predicts masked tokens."""
+
+    config_class = FlexiBertConfig
+    base_model_prefix = "flexibert"
+
+    def __init__(self, config: FlexiBertConfig):
+        super().__init__(config)
+        self.flexibert = FlexiBertModel(config)
+        self.mlm = MaskedLanguageHead(self.flexibert.encoder)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        initialise(module)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        return_dict: bool | None = None,  # noqa: FBT001 - the signature `transformers` expects
+    ) -> MaskedLMOutput | tuple[Tensor, ...]:
+        """Logits `(batch, length, vocabulary)`; with labels, the mean loss where not -100."""
+        hidden = self.flexibert(input_ids, attention_mask, token_type_ids).last_hidden_state
+        logits = self.mlm(hidden)
+        loss = None
+        if labels is not None:
+            loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        output = MaskedLMOutput(loss=loss, logits=logits)
+        return output.to_tuple() if return_dict is False else output
+
+
+class FlexiBertForSequenceClassification(PreTrainedModel):
+    """An encoder with a head for classes (`num_labels` > 1) or for one number."""
+
+    config_class = FlexiBertConfig
+    base_model_prefix = "flexibert"
+
+    def __init__(self, config: FlexiBertConfig):
+        super().__init__(config)
+        self.flexibert = FlexiBertModel(config)
+        self.classifier = ClassificationHead(
+            config.hidden_size, config.num_labels, config.hidden_dropout_prob
+        )
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        initialise(module)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        return_dict: bool | None = None,  # noqa: FBT001 - the signature `transformers` expects
+    ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
+        """Logits `(batch, num_labels)`; with labels, cross entropy or mean squared error."""
+        pooled = self.flexibert(input_ids, attention_mask, token_type_ids).pooler_output
+        logits = self.classifier(pooled)
+        loss = None
+        if labels is not None and self.config.num_labels == 1:
+            loss = F.mse_loss(logits.squeeze(-1), labels.to(logits.dtype))
+        elif labels is not None:
+            loss = F.cross_entropy(logits, labels)
+        output = SequenceClassifierOutput(loss=loss, logits=logits)
+        return output.to_tuple() if return_dict is False else output
+
+
+def register_with_transformers() -> None:
+    """Let the `Auto` classes of `transformers` find these; calling it twice does no harm."""
+    AutoConfig.register(FlexiBertConfig.model_type, FlexiBertConfig, exist_ok=True)
+    for auto, model in (
+        (AutoModel, FlexiBertModel),
+        (AutoModelForMaskedLM, FlexiBertForMaskedLM),
+        (AutoModelForSequenceClassification, FlexiBertForSequenceClassification),
+    ):
+        auto.register(FlexiBertConfig, model, exist_ok=True)
