@@ -10,14 +10,14 @@ import click
 @click.option("--pick", default="best", show_default=True, help="best, knee, or a hash.")
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="New folder.")
 def export(run: Path, pick: str, folder: Path) -> None:
-    r"""Write one found model of RUN to a new folder.
+    """Write one found model of RUN to a new folder.
 
     The folder loads with nas.load_model(FOLDER) and with transformers' AutoModel.from_pretrained.
 
     \b
     nas export runs/search-1 --pick best --to zoo/best
     nas export runs/search-1 --pick knee --to zoo/small
-    """
+    """  # noqa: D301  click reads \b
     from nas.exporting import export_trial
     from nas.runs import open_run
 

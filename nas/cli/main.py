@@ -52,14 +52,14 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(nas.__version__, prog_name="nas")
 def cli() -> None:
-    r"""Find, train and export the best encoder you can afford.
+    """Find, train and export the best encoder you can afford.
 
     \b
     nas search                                  a small real search on this machine
     nas search --data GLUE_DIR --corpus TEXT    on real tasks
     nas status runs/search-1                    how far it is
     nas export runs/search-1 --pick best --to my-model
-    """
+    """  # noqa: D301  click reads \b
 
 
 def main() -> None:

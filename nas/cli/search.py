@@ -26,7 +26,7 @@ import click
 @click.option("--seed", type=int, help="Decides everything random.")
 @click.option("--quiet", is_flag=True, help="Print only the result.")
 def search(experiment: Path | None, directory: Path | None, *, quiet: bool, **options: Any) -> None:
-    r"""Search for the best encoders; EXPERIMENT is a YAML file, options change its settings.
+    """Search for the best encoders; EXPERIMENT is a YAML file, options change its settings.
 
     Without arguments: a small, real search on this machine, in minutes, with no network.
 
@@ -34,7 +34,7 @@ def search(experiment: Path | None, directory: Path | None, *, quiet: bool, **op
     nas search
     nas search --trials 40 --objective glue:max,parameters:min
     nas search --data glue_data --corpus books.txt.xz --tasks cola,rte --time 2h
-    """
+    """  # noqa: D301  click reads \b
     from nas.config import make_experiment, read_settings
 
     settings = read_settings(experiment) if experiment else {}
@@ -66,12 +66,12 @@ def search(experiment: Path | None, directory: Path | None, *, quiet: bool, **op
 @click.option("--time", "budget", help="A time budget from now on: 30m, 2h.")
 @click.option("--quiet", is_flag=True, help="Print only the result.")
 def resume(run: Path, trials: str | None, budget: str | None, *, quiet: bool) -> None:
-    r"""Continue RUN: finished trials stay, interrupted ones start again.
+    """Continue RUN: finished trials stay, interrupted ones start again.
 
     \b
     nas resume runs/search-1
     nas resume runs/search-1 --trials +20
-    """
+    """  # noqa: D301  click reads \b
     from nas.cli.live import LiveView
     from nas.config import parse_seconds
     from nas.driver import resume as continue_run
