@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from nas.models.hf import FlexiBertConfig, FlexiBertForMaskedLM, FlexiBertModel
+from nas.models.hf import (
+    FlexiBertConfig,
+    FlexiBertForMaskedLM,
+    FlexiBertModel,
+    register_with_transformers,
+)
+from nas.models.standalone import AUTO_MAP, FILE_NAME, standalone_source
 from search_spaces.architecture import Architecture
 from search_spaces.errors import NasError, NotAModel
 
@@ -30,6 +36,9 @@ def export_model(
     card: Mapping[str, Any],
 ) -> Path:
     """Write a trained encoder as a folder that needs nothing else; all of it or nothing.
+
+    The folder holds the model for `transformers` (configuration, weights, tokenizer, and the code
+    of the model as one file), architecture.json and a README.md.
 
     Args:
         folder: Where to; must not exist.
@@ -60,9 +69,11 @@ def export_model(
     _check_names(named, model.state_dict(), "The weights to export")
     with _written_at_once(folder) as partial:
         config.architectures = [type(model).__name__]
+        config.auto_map = dict(AUTO_MAP)
         config.save_pretrained(partial)
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
-        save_file(tensors, partial / WEIGHTS, metadata={"format": "pt"})
+        (partial / WEIGHTS).write_bytes(save(tensors, metadata={"format": "pt"}))
+        _write(partial / FILE_NAME, standalone_source())
         _write(partial / "architecture.json", json.dumps(architecture.to_dict(), indent=2))
         _write(partial / "tokenizer.json", tokenizer_json)
         _write(partial / "tokenizer_config.json", json.dumps(_tokenizer_config(config), indent=2))
@@ -73,12 +84,14 @@ def export_model(
 def load_model(folder: str | os.PathLike) -> FlexiBertModel:
     """Load the encoder of an exported folder, in evaluation mode, on the CPU.
 
+    From then on `transformers.AutoModel.from_pretrained` knows the model, too.
+
     Raises:
         NotAModel: If the folder is missing, or its files are missing, broken or do not fit.
     """
+    register_with_transformers()
     folder = Path(folder)
-    config = _read_config(folder)
-    model = FlexiBertModel(config)
+    model = _build_model(folder)
     path = folder / WEIGHTS
     if not path.is_file():
         raise NotAModel(f"{folder} has no {WEIGHTS}. Export the model again with nas export.")
@@ -98,7 +111,7 @@ def load_model(folder: str | os.PathLike) -> FlexiBertModel:
     return model.eval()
 
 
-def _read_config(folder: Path) -> FlexiBertConfig:
+def _build_model(folder: Path) -> FlexiBertModel:
     if not folder.is_dir():
         raise NotAModel(f"{folder} is no folder. Give one that nas export has written.")
     path = folder / CONFIG
@@ -115,9 +128,9 @@ def _read_config(folder: Path) -> FlexiBertConfig:
             "here. Load other models with transformers.AutoModel."
         )
     try:
-        return FlexiBertConfig.from_dict(values)
+        return FlexiBertModel(FlexiBertConfig.from_dict(values))
     except (KeyError, TypeError, ValueError) as error:
-        raise NotAModel(f"{path} describes no encoder ({error!r}). Export it again.") from error
+        raise NotAModel(f"{path} describes no encoder ({error}). Export it again.") from error
 
 
 def _check_names(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> None:
@@ -181,11 +194,13 @@ def _model_card(name: str, architecture: Architecture, card: Mapping[str, Any]) 
         f"An encoder found by architecture search: {architecture.describe()}.",
         "",
         "```python",
-        "import nas, transformers",
+        "from transformers import AutoModel, AutoTokenizer",
         "",
-        "model = nas.load_model(FOLDER)",
-        "tokenizer = transformers.AutoTokenizer.from_pretrained(FOLDER)",
+        "model = AutoModel.from_pretrained(FOLDER, trust_remote_code=True)",
+        "tokenizer = AutoTokenizer.from_pretrained(FOLDER, trust_remote_code=True)",
         "```",
+        "",
+        "Where encoder-nas is installed, `nas.load_model(FOLDER)` gives the same model.",
         "",
         "| | |",
         "|---|---|",

@@ -147,6 +147,7 @@ class FlexiBertModel(PreTrainedModel):
 
     config_class = FlexiBertConfig
     base_model_prefix = "flexibert"
+    _keys_to_ignore_on_load_unexpected = [r"^mlm\.", r"^classifier\."]
 
     def __init__(self, config: FlexiBertConfig):
         super().__init__(config)
@@ -225,6 +226,7 @@ class FlexiBertForSequenceClassification(PreTrainedModel):
 
     config_class = FlexiBertConfig
     base_model_prefix = "flexibert"
+    _keys_to_ignore_on_load_unexpected = [r"^mlm\."]
 
     def __init__(self, config: FlexiBertConfig):
         super().__init__(config)

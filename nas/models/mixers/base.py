@@ -65,7 +65,7 @@ def make_mixer(
     Raises:
         UnknownName: If no such mixer is registered.
     """
-    if operation in MIXERS:
+    if isinstance(parameter, int):
         return MIXERS[operation](width, heads, head_width, parameter, relative=relative)
     return MIXERS[f"{operation}_{parameter}"](width, heads, head_width, relative=relative)
 
