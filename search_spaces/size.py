@@ -125,7 +125,8 @@ def count_parameters_as_published(
         if not layer.uniform:
             raise InvalidArchitecture(
                 f"Layer {i} has {layer.kinds} in width {layer.width}; the published count knows "
-                "only layers of one kind of head, together as wide as the layer. Use count_parameters."
+                "only layers of one kind of head, together as wide as the layer. Use "
+                "count_parameters."
             )
     first, last = layers[0].width, layers[-1].width
     total = (vocabulary_size + max_length + token_types) * first + 2 * first
