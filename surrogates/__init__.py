@@ -1,0 +1,47 @@
+"""What to try next: policies that propose architectures (`ask`) and learn from results (`tell`)."""
+
+from search_spaces.registry import Registry
+from surrogates.policy import Policy, Prediction, build
+
+__all__ = ["POLICIES", "Policy", "Prediction", "list_policies", "make_policy"]
+
+# name -> where the class or factory lives; it is imported by `make_policy`, not before, so that
+# offering a policy costs nothing. Other packages add entries through the entry-point group.
+POLICIES: Registry[object] = Registry("policy", group="surrogates.policies")
+POLICIES.register("random")("surrogates.random_search:RandomSearch")
+POLICIES.register("boshnas")("surrogates.boshnas.policy:boshnas")
+POLICIES.register("gp-hamming")("surrogates.hamming:gp_hamming")
+POLICIES.register("parameters")("surrogates.parameters:ParameterSorted")
+
+
+def list_policies() -> list[str]:
+    """Return the names `make_policy` accepts, sorted."""
+    return sorted(POLICIES)
+
+
+def make_policy(
+    name: str,
+    space: object,
+    objectives: dict[str, str] | None = None,
+    seed: int = 0,
+    *,
+    constraints: tuple = (),
+    options: dict | None = None,
+) -> Policy:
+    """Build the policy called `name` for `space`.
+
+    Args:
+        name: One of `list_policies()`.
+        space: What may be proposed; see `search_spaces.Space`.
+        objectives: Name to "max" or "min"; default `{"glue": "max"}`. "parameters" and "flops"
+            are computed exactly and never have to be told.
+        seed: Non-negative; the same seed and the same history give the same proposals.
+        constraints: Strings such as "parameters<15e6" or `surrogates.objectives.Constraint`.
+        options: The policy's own settings by name; see its `Options`.
+
+    Raises:
+        UnknownName: No policy has this name.
+        PolicyError: An objective, constraint, seed or option is not allowed.
+    """
+    objectives = {"glue": "max"} if objectives is None else objectives
+    return build(POLICIES[name], name, space, objectives, seed, constraints, options or {})

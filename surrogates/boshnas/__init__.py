@@ -1,0 +1,1 @@
+"""BOSHNAS: Bayesian optimisation with second-order search and a heteroscedastic model."""

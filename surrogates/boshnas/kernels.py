@@ -1,0 +1,50 @@
+"""The kernels of our BOSHNAS: size first, then what the layers are made of, then both together."""
+
+import numpy as np
+
+from surrogates.gaussian_process import Kernels
+
+
+class SizeAndContent(Kernels):
+    """Five kernels over rows whose first `sizes` columns describe size, the rest content.
+
+    A line in size; a smooth function of depth and width, for what a line misses; a line in content
+    that holds everywhere; one that may differ between sizes; and a smooth function of content,
+    alike for alike depth and width.
+
+    Args:
+        sizes: Number of size columns; depth and width come first.
+    """
+
+    weights = (1.0, 0.37, 0.14, 0.14, 0.14)
+
+    def __init__(self, sizes: int):
+        self._sizes = sizes
+
+    def cross(self, a, b):
+        size_a, size_b = a[:, : self._sizes], b[:, : self._sizes]
+        content_a, content_b = a[:, self._sizes :], b[:, self._sizes :]
+        line = size_a @ size_b.T / self._sizes
+        contents = content_a @ content_b.T / content_a.shape[1]
+        shape = _bell(size_a[:, :2], size_b[:, :2])
+        return np.stack(
+            [
+                line,
+                shape,
+                contents,
+                _bell(size_a, size_b) * contents,
+                shape * _bell(content_a, content_b),
+            ]
+        )
+
+    def diagonal(self, a):
+        size, content = a[:, : self._sizes], a[:, self._sizes :]
+        contents = (content**2).mean(1)
+        ones = np.ones(len(a))
+        return np.stack([(size**2).mean(1), ones, contents, contents, ones])
+
+
+def _bell(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Gaussian kernel of length 1 in root-mean-square distance over the columns."""
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
+    return np.exp(-0.5 * np.maximum(squares, 0) / a.shape[1])

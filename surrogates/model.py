@@ -1,0 +1,48 @@
+"""What a surrogate model is: fitted on a few results, it expects a value and doubts it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from search_spaces import Architecture
+
+
+@dataclass(frozen=True)
+class Belief:
+    """A model's belief about some architectures, in units of its targets.
+
+    Attributes:
+        mean: Expected target, `(n,)`.
+        epistemic: Standard deviation that more results would reduce, `(n,)`.
+        aleatoric: Standard deviation between repeated trainings, `(n,)`.
+    """
+
+    mean: np.ndarray
+    epistemic: np.ndarray
+    aleatoric: np.ndarray
+
+
+class Model(ABC):
+    """Learns targets, larger is better and roughly standard normal, from architectures."""
+
+    @abstractmethod
+    def fit(
+        self, architectures: Sequence[Architecture], targets: np.ndarray, rng: np.random.Generator
+    ) -> None:
+        """Fit from scratch; `rng` is the only source of chance.
+
+        Args:
+            architectures: At least one.
+            targets: `(n,)`.
+            rng: For initial weights, dropout, resampling.
+        """
+
+    @abstractmethod
+    def believe(self, architectures: Sequence[Architecture]) -> Belief:
+        """Predict `architectures`."""
+
+    @abstractmethod
+    def assume(self, architectures: Sequence[Architecture], targets: np.ndarray) -> None:
+        """Add assumed results of pending architectures, without fitting hyper-parameters again."""

@@ -1,0 +1,134 @@
+"""The policy around a surrogate model: initial design, fitting, and choosing what to ask."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from search_spaces import Architecture
+from search_spaces.errors import PolicyError
+from surrogates.beliefs import Beliefs
+from surrogates.candidates import Candidates
+from surrogates.features import Featurizer
+from surrogates.model import Model
+from surrogates.policy import Options, Policy, Prediction
+
+DRAWN = 1000  # candidates drawn uniformly from a space too big to list
+PARENTS, NEIGHBOURS = 5, 40  # and neighbours of the best, per ask
+
+
+@dataclass(frozen=True)
+class ModelOptions(Options):
+    """Settings of a policy with a surrogate model.
+
+    Attributes:
+        initial: Proposals of the initial design, before the model is asked; warm-start results
+            count towards them.
+    """
+
+    initial: int = 3
+
+
+# given +1 where the raw metric is to be maximised, else -1, and the features of the space
+MakeModel = Callable[[int, Featurizer], Model]
+
+
+class ModelPolicy(Policy):
+    """Asks for the candidate of largest expected improvement under a model of each objective.
+
+    The initial design spreads over size and content and starts with the largest. A batch is filled
+    one by one, assuming that each pending architecture returns what the model expects (kriging
+    believer). Failed trials count as the worst value seen. With several objectives, each proposal
+    draws weights and improves an augmented Chebyshev scalarisation; exact objectives enter exactly.
+
+    Args:
+        make_model: Builds the model of one metric.
+    """
+
+    Options = ModelOptions
+
+    def __init__(self, name, space, objectives, seed, constraints, options, *, make_model):
+        super().__init__(name, space, objectives, seed, constraints, options)
+        if self.options.initial < 1:
+            raise PolicyError(
+                f"The option initial is {self.options.initial!r}; give one proposal or more."
+            )
+        self._make_model = make_model
+        self._features = Featurizer(space)
+        self._candidates = Candidates(space, self.allowed)
+
+    def _propose(self, n, rng) -> list[tuple[Architecture, dict]]:
+        proposals: list[tuple[Architecture, dict]] = []
+        seen = self.seen()
+        no_results = not self._record.done()
+        while len(proposals) < n and (no_results or len(seen) < self.options.initial):
+            chosen = self._most_different(proposals, rng, seen)
+            if chosen is None:
+                return proposals
+            proposals.append((chosen, {"reason": "initial"}))
+            seen.add(chosen.hash)
+        if len(proposals) < n:
+            proposals += self._improve(n - len(proposals), [a for a, _ in proposals], rng, seen)
+        return proposals
+
+    def _most_different(self, proposals, rng, seen) -> Architecture | None:
+        """The candidate farthest from everything mentioned; the first is the largest."""
+        pool = self._candidates.draw(DRAWN, rng, seen)
+        if not pool:
+            return None
+        rows = self._features(pool)
+        rows[:, : self._features.sizes] *= 2
+        mentioned = [t.architecture for t in self.trials()] + [a for a, _ in proposals]
+        if not mentioned:
+            return pool[int(np.argmax(rows[:, : self._features.sizes].sum(1)))]
+        known = self._features(mentioned)
+        known[:, : self._features.sizes] *= 2
+        distance = ((rows[:, None] - known[None]) ** 2).sum(-1).min(1)
+        return pool[int(np.argmax(distance))]
+
+    def _improve(self, n, more_pending, rng, seen) -> list[tuple[Architecture, dict]]:
+        pool = self._pool(n, rng, seen)
+        if not pool:
+            return []
+        beliefs = self._beliefs(rng)
+        beliefs.assume([*self.pending(), *more_pending])
+        proposals = []
+        for _ in range(min(n, len(pool))):
+            value = beliefs.acquisition(pool, rng)
+            best = int(np.argmax(value))
+            chosen = pool.pop(best)
+            proposals.append((chosen, beliefs.explain(chosen, float(value[best]))))
+            if len(proposals) < n:
+                beliefs.assume([chosen])
+        return proposals
+
+    def _beliefs(self, rng) -> Beliefs:
+        return Beliefs(
+            self._record, lambda sign: self._make_model(sign, self._features), self.exact, rng
+        )
+
+    def _pool(self, n, rng, seen) -> list[Architecture]:
+        """Everything left of a listable space; else draws and neighbours of the best."""
+        if self._candidates.listable:
+            return [a for a in self._candidates.every() if a.hash not in seen]
+        drawn = self._candidates.draw(max(DRAWN, n), rng, seen)
+        near = self._candidates.near(self._best(), rng, seen, NEIGHBOURS)
+        return list(dict.fromkeys(drawn + near))
+
+    def _best(self) -> list[Architecture]:
+        """The told architectures that are best in some objective, a few of each."""
+        done, found = self._record.done(), []
+        modelled = [o for o in self.objectives if not o.exact]
+        for objective in modelled:
+            ranked = sorted(done, key=lambda t: -objective.sign * t.values[objective.name])
+            found += [t.architecture for t in ranked[:PARENTS]]
+        return list(dict.fromkeys(found))
+
+    def predict(self, architectures) -> dict[str, Prediction]:
+        if not self._record.done():
+            raise PolicyError(
+                f"Policy {self.name!r} has been told no result yet, so it cannot predict."
+            )
+        beliefs = self._beliefs(np.random.default_rng([self.seed, self._record.asked]))
+        units = beliefs.in_units(architectures)
+        return {name: Prediction(*values) for name, values in units.items()}
