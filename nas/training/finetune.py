@@ -1,0 +1,201 @@
+"""Fine-tuning on one task, from the weights the encoder has, and scoring it on the dev set.
+
+The development set is looked at once, after the last step: nothing is selected on it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
+
+from nas.data.batches import Batch, batches
+from nas.data.prepared import EncodedSplit
+from nas.evaluation.metrics import score, task_score
+from nas.evaluation.suites.task import Task
+from nas.training.device import autocast
+from nas.training.loop import Loop
+from nas.training.recipe import Recipe
+from nas.training.seeds import named_seed, random_state
+from nas.training.watch import Watch
+
+# Evaluation keeps no activations, so that its batches may be larger than a training step's.
+EVALUATION_BATCH, EVALUATION_TOKENS = 128, 16_384
+# Lengths are padded to few different ones: matrix libraries prepare a kernel for each new shape.
+LENGTH_MULTIPLE = 4
+
+
+@dataclass(frozen=True)
+class Finetuning:
+    """How fine-tuning on a task went.
+
+    Attributes:
+        score: The task's one number, larger is better.
+        metrics: Split name -> metric name -> value.
+        loss: Mean training loss of the last tenth of the steps.
+        steps: Optimiser steps taken.
+    """
+
+    score: float
+    metrics: dict[str, dict[str, float]]
+    loss: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Labels of a regression as the model sees them: mean 0, standard deviation 1."""
+
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    @classmethod
+    def of(cls, labels: np.ndarray) -> "Scale":
+        """Return the scale of the training labels."""
+        return cls(float(labels.mean()), float(labels.std()) or 1.0)
+
+
+def finetune(
+    encoder: nn.Module,
+    head: nn.Module,
+    task: Task,
+    splits: Mapping[str, EncodedSplit],
+    recipe: Recipe,
+    *,
+    seed: int,
+    watch: Watch,
+    precision: str = "fp32",
+) -> Finetuning:
+    """Train `encoder` and `head` in place on the training split; score the development splits.
+
+    Args:
+        encoder: Called as `encoder(tokens, keep, token_types)`, with a method `pool`.
+        head: Turns pooled states `(batch, width)` into `(batch, outputs)`.
+        task: Says whether labels are classes or numbers, and which metrics count.
+        splits: "train" and each development split of the task.
+        recipe: Epochs, batch, learning rate.
+        seed: Decides order and dropout.
+        watch: The trial's clock.
+        precision: "fp32" or "bf16" (autocast).
+
+    Raises:
+        TrialError: Training became unstable or ran out of time.
+    """
+    device = next(encoder.parameters()).device
+    train = splits["train"]
+    scale = Scale.of(train.labels) if task.is_regression else Scale()
+    epochs, steps = planned_passes(len(train), recipe)
+    loop = Loop(
+        [encoder, head],
+        steps=steps,
+        learning_rate=recipe.finetune_learning_rate,
+        warmup=recipe.warmup,
+        weight_decay=recipe.weight_decay,
+        clip=recipe.clip,
+        stage=task.name,
+        watch=watch,
+    )
+    encoder.train()
+    head.train()
+    with random_state(named_seed(seed, "dropout")):
+        for batch in _passes(train, epochs, recipe, named_seed(seed, "order")):
+            with autocast(precision, device):
+                loss = task_loss(encoder, head, task, batch, scale, device)
+            loop.step(loss)
+    metrics = {
+        name: evaluate(encoder, head, task, splits[name], scale=scale, precision=precision)
+        for name in task.dev
+    }
+    return Finetuning(task_score(task, metrics), metrics, loop.finish(), steps)
+
+
+def planned_passes(examples: int, recipe: Recipe) -> tuple[int, int]:
+    """Return the passes over `examples` and the steps they make."""
+    steps_a_pass = -(-examples // recipe.finetune_batch)
+    passes = max(recipe.finetune_epochs, -(-recipe.finetune_steps // steps_a_pass))
+    return passes, passes * steps_a_pass
+
+
+def task_loss(
+    encoder: nn.Module,
+    head: nn.Module,
+    task: Task,
+    batch: Batch,
+    scale: Scale,
+    device: torch.device,
+) -> Tensor:
+    """Return the mean loss of a batch: cross entropy, or squared error of the scaled labels."""
+    outputs = _outputs(encoder, head, batch, device)
+    labels = batch.labels.to(device)
+    if task.is_regression:
+        return mse_loss(outputs.squeeze(1), (labels - scale.mean) / scale.deviation)
+    return cross_entropy(outputs, labels.long())
+
+
+def evaluate(
+    encoder: nn.Module,
+    head: nn.Module,
+    task: Task,
+    split: EncodedSplit,
+    *,
+    scale: Scale,
+    precision: str = "fp32",
+) -> dict[str, float]:
+    """Return each metric of `task` on `split`.
+
+    Raises:
+        TrialError: A prediction is not finite; its cause is "nan".
+    """
+    return score(
+        task, predict(encoder, head, task, split, scale=scale, precision=precision), split.labels
+    )
+
+
+def predict(
+    encoder: nn.Module,
+    head: nn.Module,
+    task: Task,
+    split: EncodedSplit,
+    *,
+    scale: Scale,
+    precision: str = "fp32",
+) -> np.ndarray:
+    """Return class numbers, or real numbers for a regression, in the order of `split`."""
+    device = next(encoder.parameters()).device
+    predictions = np.zeros(len(split), dtype=np.float64)
+    encoder.eval()
+    head.eval()
+    with torch.inference_mode(), autocast(precision, device):
+        for batch in batches(
+            split,
+            batch_size=EVALUATION_BATCH,
+            token_budget=EVALUATION_TOKENS,
+            shuffle=False,
+            length_multiple=LENGTH_MULTIPLE,
+        ):
+            outputs = _outputs(encoder, head, batch, device)
+            if task.is_regression:
+                values = outputs.squeeze(1) * scale.deviation + scale.mean
+            else:
+                # a row of NaN has no largest entry; keep it visible instead of calling it class 0
+                values = outputs.argmax(1).where(outputs.isfinite().all(1), torch.nan)
+            predictions[batch.rows.numpy()] = values.double().cpu().numpy()
+    return predictions
+
+
+def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch, device: torch.device) -> Tensor:
+    hidden = encoder(batch.tokens.to(device), batch.keep.to(device), batch.token_types.to(device))
+    return head(encoder.pool(hidden)).float()
+
+
+def _passes(split: EncodedSplit, epochs: int, recipe: Recipe, seed: int) -> Iterator[Batch]:
+    for epoch in range(epochs):
+        yield from batches(
+            split,
+            batch_size=recipe.finetune_batch,
+            seed=seed,
+            epoch=epoch,
+            length_multiple=LENGTH_MULTIPLE,
+        )

@@ -1,0 +1,148 @@
+"""Optimiser steps on a budget known in advance: schedule, clipping, precision, and what goes wrong.
+
+Nothing in a step waits for the device: losses stay tensors and are looked at every few steps.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from nas.training.watch import Watch
+from search_spaces.errors import TrialError
+
+# How often losses are read back; a larger number finds a NaN later, a smaller one waits more often.
+CHECK_EVERY = 16
+
+
+def learning_rate_share(step: int, steps: int, warmup: float) -> float:
+    """Return the share of the peak learning rate after `step` of `steps` steps, in [0, 1].
+
+    It rises linearly over the first `warmup` share of the steps and falls linearly to exactly
+    zero at `steps`.
+    """
+    rising = warmup * steps
+    if step < rising:
+        return step / rising
+    return (steps - step) / (steps - rising)
+
+
+class Loop:
+    """Trains modules for a known number of steps with AdamW.
+
+    Args:
+        modules: What to train, as named parts; a parameter in two of them is trained once.
+        steps: Steps until the learning rate is zero.
+        learning_rate: The peak.
+        warmup: Share of the steps over which the learning rate rises.
+        weight_decay: Decoupled decay of weight matrices, convolution kernels included.
+        clip: Largest norm of the gradient of all parameters together.
+        stage: Name of this part of the trial, for progress and messages.
+        watch: The trial's clock.
+
+    Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+    """
+
+    def __init__(
+        self,
+        modules: Iterable[nn.Module],
+        *,
+        steps: int,
+        learning_rate: float,
+        warmup: float,
+        weight_decay: float,
+        clip: float,
+        stage: str,
+        watch: Watch,
+    ):
+        decayed, kept = split_by_decay(modules)
+        self._parameters = decayed + kept
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": decayed, "weight_decay": weight_decay},
+                {"params": kept, "weight_decay": 0.0},
+            ],
+            lr=learning_rate,
+            betas=(0.9, 0.98),
+            eps=1e-6,
+            fused=True,
+        )
+        self._peak, self._warmup, self._clip = learning_rate, warmup, clip
+        self._steps, self._stage, self._watch = steps, stage, watch
+        self.step_number = 0
+        self._losses: list[float] = []
+        self._unchecked: list[Tensor] = []
+        watch.check(stage, 0.0)
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate the next step would use."""
+        # the middle of the step, so that neither the first nor the last step is lost to a zero
+        share = learning_rate_share(
+            min(self.step_number + 0.5, self._steps), self._steps, self._warmup
+        )
+        return self._peak * share
+
+    def step(self, loss: Tensor) -> None:
+        """Move the parameters against the gradient of `loss`, a scalar.
+
+        Raises:
+            TrialError: A loss or a gradient was NaN or infinite (cause "nan", with the step it
+                appeared at), or the time is up (cause "time-out").
+        """
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self._parameters, self._clip, foreach=True)
+        rate = self.learning_rate
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self.step_number += 1
+        # the sum is finite only if the loss and every gradient is
+        self._unchecked.append(torch.stack([loss.detach().float(), norm.float()]))
+        if len(self._unchecked) >= CHECK_EVERY:
+            self._look_back()
+        self._watch.check(self._stage, min(self.step_number / self._steps, 1.0))
+
+    def finish(self) -> float:
+        """Check the last steps; return the mean loss of the last tenth of training."""
+        self._look_back()
+        recent = self._losses[-max(1, len(self._losses) // 10) :]
+        return sum(recent) / len(recent)
+
+    def _look_back(self) -> None:
+        if not self._unchecked:
+            return
+        rows = torch.stack(self._unchecked)
+        first = self.step_number - len(rows)
+        self._unchecked.clear()
+        bad = (~rows.isfinite()).any(dim=1).nonzero()
+        if len(bad):
+            at = int(bad[0])
+            loss, norm = rows[at].tolist()
+            raise TrialError(
+                f"Training became unstable: at step {first + at + 1} of {self._steps} of "
+                f"{self._stage} the loss was {loss:g} and the gradient's norm {norm:g}. "
+                "Lower the learning rate, or train in fp32.",
+                cause="nan",
+            )
+        self._losses += rows[:, 0].tolist()
+
+
+def split_by_decay(modules: Iterable[nn.Module]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Return the trainable parameters that weight decay applies to, and the others.
+
+    Decay pulls weight matrices towards zero; biases, norms and embedding rows, which set a level
+    instead of mixing inputs, are left alone.
+    """
+    decayed: dict[int, nn.Parameter] = {}
+    kept: dict[int, nn.Parameter] = {}
+    for module in modules:
+        for part in module.modules():
+            for parameter in part.parameters(recurse=False):
+                if not parameter.requires_grad:
+                    continue
+                levels = parameter.ndim < 2 or isinstance(part, nn.Embedding)
+                (kept if levels else decayed)[id(parameter)] = parameter
+    # a decoder tied to the embedding is seen in both; the embedding decides
+    return [p for key, p in decayed.items() if key not in kept], list(kept.values())

@@ -1,0 +1,26 @@
+"""What a finished trial hands back: plain numbers that travel between processes."""
+
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Everything one trial measured.
+
+    Attributes:
+        scores: Larger is better, in [-1, 1]: "glue", the mean, and one entry a task ("cola", ...).
+        costs: Smaller is better: "parameters", "flops" (a forward pass over one sequence),
+            "latency_ms" (median), "peak_memory_mb" (of the process, so far).
+        seconds: Wall-clock time of the whole trial.
+        details: Everything else worth a column: losses, tokens, each metric of each task, and the
+            seconds of each stage.
+    """
+
+    scores: dict[str, float]
+    costs: dict[str, float]
+    seconds: float
+    details: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the measurement as JSON types."""
+        return asdict(self)

@@ -1,0 +1,188 @@
+"""A recipe: every number of a trial that is not the architecture, the data or the seed.
+
+All architectures of a search are trained by one recipe, so that their scores can be compared.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
+from typing import Any
+
+from nas.evaluation.suites.glue import GLUE, glue_tasks
+from search_spaces.errors import InvalidExperiment
+from search_spaces.registry import Registry
+
+# WNLI is left out unless asked for, as usual since BERT: a constant answer beats models that try
+GLUE_TASKS = tuple(name for name in GLUE if name != "wnli")
+CHOICES = {
+    "positions": ("absolute", "relative"),
+    "precision": ("fp32", "bf16", "auto"),
+    "device": ("auto", "cpu", "cuda"),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one architecture is prepared for, pre-trained, fine-tuned and measured.
+
+    Attributes:
+        tasks: Names of the tasks to fine-tune on, each from the pre-trained weights.
+        vocabulary_size: Entries of the run's one tokenizer, special tokens included.
+        max_length: Longest sequence of a task, in tokens; longer ones are cut.
+        block_length: Tokens of one pre-training sequence; text is packed, so none is padding.
+        corpus_tokens: Pre-training text kept, in tokens; None keeps all of it.
+        max_train_examples: Training examples kept of each task; None keeps all.
+        max_dev_examples: Development examples kept of each split of a task; None keeps all.
+        pretrain_tokens: Budget of masked language modelling, in tokens read.
+        pretrain_batch: Sequences in a pre-training step.
+        pretrain_learning_rate: Peak learning rate of pre-training.
+        mask_rate: Share of tokens to predict.
+        finetune_epochs: Passes over a task's training examples.
+        finetune_steps: Fewest fine-tuning steps; a small task gets more passes to reach them.
+        finetune_batch: Sequences in a fine-tuning step.
+        finetune_learning_rate: Peak learning rate of fine-tuning.
+        warmup: Share of the steps over which the learning rate rises; then it falls to zero.
+        weight_decay: Decoupled decay of matrices; biases, norms and embeddings have none.
+        clip: Largest allowed norm of the gradient of all parameters together.
+        dropout: Probability of dropping an activation while fine-tuning.
+        pretrain_dropout: The same while pre-training.
+        positions: "absolute" (learned table) or "relative" (a table in each layer).
+        precision: "fp32", "bf16" (autocast) or "auto": what is faster for the device and widths.
+        device: "cpu", "cuda" or "auto": a GPU where there is one.
+        threads: CPU threads of one trial.
+    """
+
+    tasks: tuple[str, ...] = GLUE_TASKS
+    vocabulary_size: int = 1_024
+    max_length: int = 48
+    block_length: int = 32
+    corpus_tokens: int | None = None
+    max_train_examples: int | None = None
+    max_dev_examples: int | None = None
+    pretrain_tokens: int = 200_000
+    pretrain_batch: int = 32
+    pretrain_learning_rate: float = 2e-3
+    mask_rate: float = 0.15
+    finetune_epochs: int = 3
+    finetune_steps: int = 1
+    finetune_batch: int = 32
+    finetune_learning_rate: float = 1e-3
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    dropout: float = 0.1
+    pretrain_dropout: float = 0.0
+    positions: str = "absolute"
+    precision: str = "auto"
+    device: str = "auto"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", _tasks(self.tasks))
+        for name in _WHOLE:
+            _check_whole(name, getattr(self, name), at_least=_LEAST.get(name, 1))
+        for name in _LIMITS:
+            if getattr(self, name) is not None:
+                _check_whole(name, getattr(self, name), at_least=1, or_none=True)
+        for name, (low, high, ends) in _RANGES.items():
+            _check_range(name, getattr(self, name), low, high, ends)
+        for name, allowed in CHOICES.items():
+            _check_choice(name, getattr(self, name), allowed)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
+        """Build a recipe from `values`; the key "preset" names the recipe they change.
+
+        Raises:
+            InvalidExperiment: An unknown key or a value that is not allowed.
+            UnknownName: No preset has this name.
+        """
+        values = dict(values)
+        base = RECIPES[values.pop("preset", DEFAULT)]
+        known = [f.name for f in fields(cls)]
+        for key in values:
+            if key not in known:
+                close = get_close_matches(str(key), known, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise InvalidExperiment(
+                    f"A recipe has no key {key!r}.{hint} Keys: preset, {', '.join(known)}."
+                )
+        return cls(**{**asdict(base), **values})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every value as JSON types; `from_dict` gives the same recipe back."""
+        return {**asdict(self), "tasks": list(self.tasks)}
+
+
+_WHOLE = [f.name for f in fields(Recipe) if f.type is int]
+_LIMITS = [f.name for f in fields(Recipe) if f.type == int | None]
+# a sequence needs its [CLS], [SEP] and some words; a vocabulary its five special tokens and text
+_LEAST = {"vocabulary_size": 32, "max_length": 4, "block_length": 4}
+# name -> lowest, highest, and which of the two are allowed themselves
+_RANGES = {
+    "pretrain_learning_rate": (0.0, 1.0, "(]"),
+    "finetune_learning_rate": (0.0, 1.0, "(]"),
+    "mask_rate": (0.0, 1.0, "()"),
+    "warmup": (0.0, 1.0, "[)"),
+    "weight_decay": (0.0, 1.0, "[]"),
+    "clip": (0.0, float("inf"), "(]"),
+    "dropout": (0.0, 1.0, "[)"),
+    "pretrain_dropout": (0.0, 1.0, "[)"),
+}
+
+
+def _tasks(names: object) -> tuple[str, ...]:
+    if not isinstance(names, list | tuple):
+        raise InvalidExperiment(
+            f"tasks is {names!r}, but must be a list of task names such as [cola, rte], "
+            "with at least one of them."
+        )
+    return tuple(task.name for task in glue_tasks(names))
+
+
+def _check_whole(name: str, value: object, *, at_least: int, or_none: bool = False) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise InvalidExperiment(
+            f"{name} is {value!r}, but must be a whole number of at least {at_least}"
+            f"{' (or null for no limit)' if or_none else ''}. Change it in the recipe."
+        )
+
+
+def _check_range(name: str, value: object, low: float, high: float, ends: str) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    # a NaN fails these comparisons
+    above = number and (value >= low if ends[0] == "[" else value > low)
+    below = number and (value <= high if ends[1] == "]" else value < high)
+    if not (above and below):
+        lowest = f"at least {low:g}" if ends[0] == "[" else f"above {low:g}"
+        highest = f"at most {high:g}" if ends[1] == "]" else f"below {high:g}"
+        raise InvalidExperiment(
+            f"{name} is {value!r}, but must be a number {lowest} and {highest}. "
+            "Change it in the recipe."
+        )
+
+
+def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        close = get_close_matches(str(value), allowed, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise InvalidExperiment(
+            f"{name} is {value!r}.{hint} Allowed: {', '.join(allowed)}. Change it in the recipe."
+        )
+
+
+DEFAULT = "glue-mini"
+RECIPES: Registry[Recipe] = Registry("recipe", group="nas.recipes")
+
+RECIPES.register("glue-mini")(Recipe())
+RECIPES.register("glue")(
+    Recipe(
+        vocabulary_size=8_000,
+        max_length=64,
+        block_length=64,
+        corpus_tokens=2_000_000,
+        max_train_examples=4_000,
+        max_dev_examples=2_000,
+        pretrain_tokens=600_000,
+    )
+)
