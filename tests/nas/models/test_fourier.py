@@ -1,0 +1,87 @@
+"""Fourier heads equal numpy's and scipy's transforms of the real tokens, and FNet's layer."""
+
+import numpy as np
+import pytest
+import scipy.fft
+import torch
+from torch.testing import assert_close
+from transformers import FNetConfig
+from transformers.models.fnet.modeling_fnet import FNetBasicFourierTransform
+
+from nas.models.mixers import make_mixer
+from nas.models.mixers.fourier import transform_matrices
+
+WIDTH, HEADS, HEAD_WIDTH = 10, 2, 6
+
+
+def numpy_dft(x):
+    return np.fft.fft2(x, norm="ortho").real
+
+
+def scipy_dct(x):
+    return scipy.fft.dctn(x, type=2, norm="ortho")
+
+
+def build(kind, **sizes):
+    mixer = make_mixer("l", kind, *(sizes or {"w": WIDTH, "n": HEADS, "d": HEAD_WIDTH}).values())
+    return mixer.double().eval()
+
+
+@pytest.mark.parametrize(("kind", "oracle"), [("dft", numpy_dft), ("dct", scipy_dct)])
+@pytest.mark.parametrize("longest", [9, 16, 130])
+def test_each_sequence_is_transformed_over_its_real_tokens(kind, oracle, longest):
+    mixer = build(kind)
+    lengths = torch.tensor([longest, 1, 2, 7])
+    x = torch.randn(4, longest, WIDTH, dtype=torch.float64)
+    out = mixer(x, torch.arange(longest) < lengths[:, None])
+    values = mixer.value(x).unflatten(-1, (HEADS, HEAD_WIDTH)).detach().numpy()
+    for row, n in enumerate(lengths.tolist()):
+        for head in range(HEADS):
+            columns = slice(head * HEAD_WIDTH, (head + 1) * HEAD_WIDTH)
+            expected = torch.from_numpy(oracle(values[row, :n, head]))
+            assert_close(out[row, :n, columns], expected, rtol=0, atol=1e-12)
+    assert out[1, 1:].abs().max() == 0
+
+
+@pytest.mark.parametrize("kind", ["dct", "dft"])
+def test_the_size_of_the_values_is_kept(kind):
+    mixer, x = build(kind), torch.randn(2, 12, WIDTH, dtype=torch.float64)
+    values, out = mixer.value(x), mixer(x, None)
+    if kind == "dct":
+        assert_close(out.square().sum(), values.square().sum())
+    else:
+        assert out.square().sum() <= values.square().sum()
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 64])
+def test_matrices_are_orthonormal(size):
+    eye = torch.eye(size, dtype=torch.float64)
+    dct, cos, sin = (
+        transform_matrices(k, torch.tensor([size]), size)[0] for k in ("dct", "cos", "sin")
+    )
+    assert_close(dct @ dct.t(), eye)
+    assert_close(cos @ cos.t() + sin @ sin.t(), eye)
+
+
+def test_float32_is_exact_to_rounding_at_long_lengths():
+    mixer = make_mixer("l", "dft", WIDTH, HEADS, HEAD_WIDTH).eval()
+    x = torch.randn(1, 700, WIDTH)
+    expected = mixer.double()(x.double(), None)
+    assert_close(mixer.float()(x, None).double(), expected, rtol=0, atol=2e-6)
+
+
+def test_agrees_with_fnet():
+    # One head as wide as the layer and an identity projection is FNet's mixing, up to its scale.
+    mixer = build("dft", w=12, n=1, d=12)
+    with torch.no_grad():
+        mixer.value.weight.copy_(torch.eye(12))
+        mixer.value.bias.zero_()
+    fnet = FNetBasicFourierTransform(FNetConfig(hidden_size=12))
+    x = torch.randn(3, 11, 12, dtype=torch.float64, requires_grad=True)
+    y = x.detach().clone().requires_grad_()
+    ours, theirs = mixer(x, None), fnet(y)[0] / (11 * 12) ** 0.5
+    assert_close(ours, theirs)
+    weights = torch.randn_like(ours)
+    (ours * weights).sum().backward()
+    (theirs * weights).sum().backward()
+    assert_close(x.grad, y.grad)
