@@ -3,6 +3,7 @@
 The development set is looked at once, after the last step: nothing is selected on it.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -100,7 +101,10 @@ def finetune(
     encoder.train()
     head.train()
     with random_state(named_seed(seed, "dropout")):
-        for batch in _passes(train, epochs, recipe, named_seed(seed, "order")):
+        passes = _passes(
+            train, epochs, recipe, named_seed(seed, "order"), _length_multiple(encoder)
+        )
+        for batch in passes:
             with autocast(precision, device):
                 loss = task_loss(encoder, head, task, batch, scale, device)
             loop.step(loss)
@@ -173,7 +177,7 @@ def predict(
             batch_size=EVALUATION_BATCH,
             token_budget=EVALUATION_TOKENS,
             shuffle=False,
-            length_multiple=LENGTH_MULTIPLE,
+            length_multiple=_length_multiple(encoder),
         ):
             outputs = _outputs(encoder, head, batch, device)
             if task.is_regression:
@@ -190,12 +194,19 @@ def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch, device: torch.de
     return head(encoder.pool(hidden)).float()
 
 
-def _passes(split: EncodedSplit, epochs: int, recipe: Recipe, seed: int) -> Iterator[Batch]:
+def _length_multiple(encoder: nn.Module) -> int:
+    """Return what lengths are rounded up to, so that none passes the encoder's longest."""
+    return math.gcd(LENGTH_MULTIPLE, encoder.max_length)
+
+
+def _passes(
+    split: EncodedSplit, epochs: int, recipe: Recipe, seed: int, length_multiple: int
+) -> Iterator[Batch]:
     for epoch in range(epochs):
         yield from batches(
             split,
             batch_size=recipe.finetune_batch,
             seed=seed,
             epoch=epoch,
-            length_multiple=LENGTH_MULTIPLE,
+            length_multiple=length_multiple,
         )

@@ -9,17 +9,17 @@ class Measurement:
 
     Attributes:
         scores: Larger is better, in [-1, 1]: "glue", the mean, and one entry a task ("cola", ...).
-        costs: Smaller is better: "parameters", "flops" (a forward pass over one sequence),
-            "latency_ms" (median), "peak_memory_mb" (of the process, so far).
+        costs: Smaller is better: "parameters", and of a forward pass over one sequence of the
+            recipe's longest length: "flops", "latency_ms" (median), "peak_memory_mb" (tensors).
         seconds: Wall-clock time of the whole trial.
-        details: Everything else worth a column: losses, tokens, each metric of each task, and the
-            seconds of each stage.
+        details: Everything else worth a column: losses, tokens, each metric of each task, the
+            seconds of each stage, the precision that was used.
     """
 
     scores: dict[str, float]
     costs: dict[str, float]
     seconds: float
-    details: dict[str, float] = field(default_factory=dict)
+    details: dict[str, float | str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Return the measurement as JSON types."""

@@ -102,7 +102,14 @@ def run_trial(
                 encoder, task, data, recipe, named_seed(seed, task.name), watch, precision
             )
             seconds[task.name] = watch.elapsed - before
-        costs = _costs(architecture, encoder, recipe, data.vocabulary_size, watch)
+        watch.check("costs", 0.0)
+        latency = measure_latency(encoder, length=recipe.max_length, threads=recipe.threads)
+        costs = {
+            **_exact_costs(architecture, recipe, data.vocabulary_size),
+            "latency_ms": latency.p50_ms,
+            "peak_memory_mb": peak_memory_mb(encoder, length=recipe.max_length),
+        }
+        watch.check("costs", 1.0)
     scores = {name: result.score for name, result in results.items()}
     glue = glue_score(scores, include_wnli="wnli" in recipe.tasks)
     return Measurement(
@@ -110,6 +117,8 @@ def run_trial(
         costs=costs,
         seconds=watch.elapsed,
         details={
+            "precision": precision,
+            "latency_p95_ms": latency.p95_ms,
             "pretrain_loss": pretraining.loss,
             "validation_loss": pretraining.validation_loss,
             "pretrain_tokens": float(pretraining.tokens),
@@ -190,34 +199,26 @@ def _finetune_task(
     )
 
 
-def _costs(
-    architecture: Architecture, encoder: Encoder, recipe: Recipe, vocabulary_size: int, watch: Watch
+def _exact_costs(
+    architecture: Architecture, recipe: Recipe, vocabulary_size: int
 ) -> dict[str, float]:
-    watch.check("costs", 0.0)
-    options = model_options(recipe)
-    latency = measure_latency(encoder, batch=1, length=recipe.max_length)
-    costs = {
-        "parameters": count_parameters(
-            architecture,
-            vocabulary_size=vocabulary_size,
-            max_length=options["max_length"],
-            positions=recipe.positions,
-        ),
-        "flops": count_flops(
-            architecture,
-            length=recipe.max_length,
-            vocabulary_size=vocabulary_size,
-            positions=recipe.positions,
-        ),
-        "latency_ms": latency.p50_ms,
-        "peak_memory_mb": peak_memory_mb(),
-    }
-    watch.check("costs", 1.0)
-    return {name: float(value) for name, value in costs.items()}
+    parameters = count_parameters(
+        architecture,
+        vocabulary_size=vocabulary_size,
+        max_length=model_options(recipe)["max_length"],
+        positions=recipe.positions,
+    )
+    flops = count_flops(
+        architecture,
+        length=recipe.max_length,
+        vocabulary_size=vocabulary_size,
+        positions=recipe.positions,
+    )
+    return {"parameters": float(parameters), "flops": float(flops)}
 
 
 def _task_details(results: dict[str, Finetuning]) -> dict[str, float]:
-    details = {}
+    details: dict[str, float] = {}
     for name, result in results.items():
         for split, metrics in result.metrics.items():
             prefix = name if split == "dev" else f"{name}_{split}"
