@@ -43,8 +43,8 @@ def export_model(
     Args:
         folder: Where to; must not exist.
         architecture: What was trained.
-        weights: `state_dict` of the `Encoder`; entries named "mlm.…" are those of its
-            `MaskedLanguageHead`.
+        weights: `state_dict` of the `Encoder`, with or without "encoder." before each name; entries
+            named "mlm.…" are those of its `MaskedLanguageHead`.
         tokenizer_json: The tokenizer of the run, in the format of the `tokenizers` library.
         model_options: The other arguments of `Encoder`: `vocabulary_size` and, where not default,
             `max_length`, `token_types`, `positions`, `dropout`, `pad_id`.
@@ -65,7 +65,10 @@ def export_model(
     with_head = any(name.startswith(_MLM) for name in weights)
     model = (FlexiBertForMaskedLM if with_head else FlexiBertModel)(config)
     prefix = "flexibert.encoder." if with_head else "encoder."
-    named = {n if n.startswith(_MLM) else prefix + n: weights[n] for n in weights}
+    named = {
+        name if name.startswith(_MLM) else prefix + name.removeprefix("encoder."): tensor
+        for name, tensor in weights.items()
+    }
     _check_names(named, model.state_dict(), "The weights to export")
     with _written_at_once(folder) as partial:
         config.architectures = [type(model).__name__]
