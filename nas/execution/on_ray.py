@@ -6,6 +6,7 @@ imported once a process.
 """
 
 import os
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # A trial watches its own deadline; one that does not answer this much later is ended from outside.
 _GRACE = 60.0
+_KNOCK_SECONDS = 10.0
 # Shared memory for the data of one search, which is tens of megabytes.
 _OBJECT_STORE_BYTES = 512 * 1024**2
 
@@ -38,8 +40,9 @@ def start_ray(address: str | None) -> dict[str, float]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if address:
             try:
+                _knock(address)
                 ray.init(address=address, **quiet)
-            except (ConnectionError, RuntimeError, ValueError) as error:
+            except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
                 raise RunError(
                     f"No Ray cluster answers at {address!r}: {error}. Start one with 'ray start "
                     "--head', or leave the address out to use this machine."
@@ -52,6 +55,13 @@ def start_ray(address: str | None) -> dict[str, float]:
                 **quiet,
             )
     return ray.cluster_resources()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at `address`, which Ray itself takes minutes to say."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
 
 
 def available_cpus() -> int:

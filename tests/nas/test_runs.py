@@ -1,0 +1,157 @@
+"""Run directories: what is stored, what comes out as DataFrames, and every refusal."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import nas
+from nas.journal import STATUSES, Journal
+from nas.run_status import run_status
+from nas.runs import create_run, describe_environment, next_directory, open_run
+from nas.trial_table import trial_table
+from search_spaces.errors import RunError
+
+
+@pytest.fixture
+def finished(begin, pretend):
+    from nas.execution import Outcome
+
+    faults = {2: Outcome(2, seconds=1.0, cause="nan", error="NaN at step 7")}
+    search = begin(executor=pretend(faults=faults))
+    search.run_until_done()
+    search.run.close()
+    return search.run.directory
+
+
+def test_trials_are_a_tidy_table(finished):
+    table = nas.open_run(finished).trials()
+    assert table["trial"].tolist() == list(range(1, 9))
+    assert table.columns[:6].tolist() == ["trial", "hash", "status", "fidelity", "glue", "cola"]
+    assert str(table["parameters"].dtype) == "Int64"
+    assert str(table["glue"].dtype) == "float64"
+    failed = table[table["status"] == "failed"].iloc[0]
+    assert (failed["cause"], failed["error"]) == ("nan", "NaN at step 7")
+    assert pd.isna(failed["glue"])
+    assert set(table["recipe"]) == {"glue-mini"}
+    assert isinstance(table["architecture"][0], dict)
+
+
+def test_an_empty_run_has_an_empty_table_with_the_same_columns():
+    table = trial_table([], preset=None)
+    assert len(table) == 0
+    assert {"trial", "glue", "parameters", "latency_ms", "error"} <= set(table.columns)
+
+
+def test_front_best_knee_and_hash(finished):
+    run = nas.open_run(finished)
+    done = run.trials().query("status == 'done'")
+    assert run.pick("best")["glue"] == done["glue"].max()
+    assert run.pick("knee")["trial"] in set(run.pareto()["trial"])
+    some = done.iloc[2]
+    assert run.pick(some["hash"][:12])["trial"] == some["trial"]
+    front = run.pareto(glue="max", latency_ms="min")
+    assert front["glue"].is_monotonic_decreasing
+    assert front["latency_ms"].is_monotonic_decreasing
+
+
+def test_picks_that_cannot_be(finished, begin):
+    run = nas.open_run(finished)
+    failed = run.trials().query("status == 'failed'").iloc[0]
+    with pytest.raises(RunError, match="is failed, so it has no weights"):
+        run.pick(failed["hash"])
+    with pytest.raises(RunError, match="'zzz' names 0 trials.*Write best, knee, or the start of"):
+        run.pick("zzz")
+    with pytest.raises(RunError, match="'' names 8 trials"):
+        run.pick("")
+    with pytest.raises(RunError, match="has no finished trial to pick from"):
+        begin(name="empty").run.pick("best")
+
+
+def test_status_says_how_far(finished):
+    status = run_status(open_run(finished))
+    assert (status["state"], status["done"], status["failed"]) == ("trials", 7, 1)
+    assert status["causes"] == {"nan": 1}
+    assert status["best"].startswith("glue 0.")
+
+
+def test_status_of_a_run_that_was_cut_off(begin):
+    search = begin()
+    search.run.journal.begin_session()
+    assert run_status(search.run)["state"] == "running"
+    search.run.journal._db.execute("UPDATE sessions SET seen_at = seen_at - 1000")
+    assert run_status(search.run)["state"] == "interrupted"
+    assert run_status(search.run)["best"] is None
+
+
+def test_directories_are_numbered_on(tmp_path):
+    assert next_directory("a", tmp_path / "runs") == tmp_path / "runs" / "a-1"
+    for name in ("a-1", "a-3", "ab-9", "a-x"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    assert next_directory("a", tmp_path / "runs") == tmp_path / "runs" / "a-4"
+
+
+def test_a_taken_directory_is_refused(tmp_path, begin, experiment):
+    search = begin()
+    plan = experiment()
+    with pytest.raises(RunError, match="exists already and is not empty. Continue it with: nas"):
+        create_run(search.run.directory, plan, plan.objectives)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("x")
+    with pytest.raises(RunError, match="Give a directory that does not exist yet"):
+        create_run(tmp_path / "other", plan, plan.objectives)
+    with pytest.raises(RunError, match="Cannot make the run directory"):
+        create_run(tmp_path / "other" / "file" / "run", plan, plan.objectives)
+
+
+def test_two_drivers_are_one_too_many(begin):
+    search = begin()
+    second = open_run(search.run.directory, readonly=False)
+    with pytest.raises(RunError, match="Another process is driving the run"):
+        second.lock()
+    search.run.close()
+    second.lock()
+
+
+def test_what_is_no_run(tmp_path, finished):
+    with pytest.raises(RunError, match="is no run directory: it has no run.db.*nas search --run"):
+        open_run(tmp_path / "nothing")
+    with pytest.raises(RunError, match="Runs found: .*run"):
+        open_run(tmp_path)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "run.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(RunError, match="cannot be read"):
+        open_run(broken)
+    with sqlite3.connect(finished / "run.db") as db:
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
+    with pytest.raises(RunError, match="was written in format 99; this version reads 1"):
+        open_run(finished)
+
+
+def test_environment_names_versions():
+    environment = describe_environment()
+    assert environment["packages"]["torch"]
+    json.dumps(environment)
+
+
+def test_events_keep_their_order_and_counts_name_every_status(tmp_path):
+    journal = Journal(tmp_path / "run.db", create=True)
+    one = journal.asked({"l": 1}, "a" * 64, seed=3, proposal={"reason": "initial"})
+    journal.started(one)
+    two = journal.asked({"l": 2}, "b" * 64, seed=4, proposal={})
+    journal.requeued(one, "lost")
+    journal.finished(two, "failed", cause="nan", error="NaN")
+    kinds = [(kind, trial) for kind, trial, _ in journal.events()]
+    assert kinds == [("ask", 1), ("start", 1), ("ask", 2), ("requeue", 1), ("tell", 2)]
+    assert journal.counts() == {**dict.fromkeys(STATUSES, 0), "queued": 1, "failed": 1}
+    assert journal.trials()[0]["proposal"] == {"reason": "initial"}
+    reader = Journal(tmp_path / "run.db", readonly=True)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.set_meta("a", "b")
+
+
+def test_repr_says_where_and_how_much(finished):
+    assert repr(open_run(finished)) == f"Run({str(Path(finished))!r}, {{'done': 7, 'failed': 1}})"
