@@ -4,6 +4,7 @@ Everything that can be wrong with the input is checked before the run directory 
 a mistake leaves nothing behind.
 """
 
+import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -130,6 +131,8 @@ def start(
             f"{str(directory)!r} exists already and is not empty. Continue a run with "
             f"'nas resume {directory}', or give a directory that does not exist yet."
         )
+    from nas.training.trial import model_options
+
     say("Reading the data and training the tokenizer")
     recipe = experiment_recipe(experiment)
     data = prepare_data(experiment, recipe)
@@ -138,6 +141,8 @@ def start(
     preset = experiment.recipe.get("preset", default_preset(experiment.data))
     resolved = experiment.model_copy(update={"recipe": {"preset": preset, **recipe.to_dict()}})
     run = create_run(directory, resolved, experiment.objectives)
+    options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
+    run.journal.set_meta("model_options", json.dumps(options))
     data.save(run.directory / "data")
     return run, _drive(run, resolved, recipe, data, policy, watch=watch, say=say)
 

@@ -22,7 +22,6 @@ def export_trial(run: Run, trial: dict[str, Any], folder: Path) -> Path:
     """
     from safetensors.torch import load_file
 
-    from nas.training.recipe import Recipe
     from nas.zoo import export_model
 
     path = run.weights / f"{trial['hash']}.safetensors"
@@ -31,26 +30,22 @@ def export_trial(run: Run, trial: dict[str, Any], folder: Path) -> Path:
             f"The weights of trial {trial['trial']} are gone: {path} does not exist. "
             f"Pick another trial; see: nas trials {run.directory}"
         )
-    recipe = Recipe.from_dict(run.experiment.recipe)
-    scores = [c for c in run.trials().columns if c == "glue" or c in recipe.tasks]
+    experiment = run.experiment
+    scores = ("glue", *experiment.recipe["tasks"])
     costs = ("parameters", "flops", "latency_ms", "peak_memory_mb", "seconds")
     export_model(
         folder,
         architecture=Architecture.from_dict(trial["architecture"]),
         weights=load_file(path),
         tokenizer_json=(run.directory / "data" / "tokenizer.json").read_text(encoding="utf-8"),
-        model_options={
-            "max_length": max(recipe.max_length, recipe.block_length),
-            "positions": recipe.positions,
-            "dropout": recipe.dropout,
-        },
+        model_options=run.model_options,
         card={
             "scores": {name: float(trial[name]) for name in scores},
             "costs": {name: float(trial[name]) for name in costs},
             "run": run.directory.resolve().name,
             "trial": int(trial["trial"]),
-            "data": run.experiment.data,
-            "recipe": recipe.to_dict(),
+            "data": experiment.data,
+            "recipe": experiment.recipe,
         },
     )
     return folder

@@ -92,6 +92,11 @@ class Run:
         """The objectives that the search used, column to direction."""
         return json.loads(self.journal.meta("objectives") or "{}")
 
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """What the run's models are built with, beside the architecture."""
+        return json.loads(self.journal.meta("model_options") or "{}")
+
     def lock(self) -> None:
         """Make this process the run's only driver until it ends.
 
@@ -153,9 +158,8 @@ class Run:
                     f"The run {str(self.directory)!r} has no finished trial to pick from. "
                     f"Continue it with: nas resume {self.directory}"
                 )
-            name, direction = next(iter(self.objectives.items()))
-            front = self.pareto(**{name: direction})
-            chosen = front if which == "best" else knee(done, **self.objectives)
+            # On the whole front, so that among equally good models a cheap one is taken.
+            chosen = self.pareto() if which == "best" else knee(done, **self.objectives)
             return dict(chosen.iloc[0])
         found = table[table["hash"].str.startswith(which)]
         if len(found) != 1 or not which:
