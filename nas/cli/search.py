@@ -100,7 +100,7 @@ def finish(run: Any, reason: str) -> None:
         click.echo(first["traceback"] or "", err=True)
         click.echo(f"Stopped: every trial failed alike: {first['error']}", err=True)
     if reason == "interrupted":
-        click.echo(f"\nInterrupted. {len(done)} trials are kept. Continue: nas resume {where}")
+        click.echo(f"\nInterrupted; finished trials kept: {len(done)}. Continue: nas resume {where}")
     elif not done.empty:
         front = run.pareto()
         arrows = {"max": "up", "min": "down"}
