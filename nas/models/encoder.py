@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from nas.models.dropout import Dropout
 from nas.models.feedforwards import FEEDFORWARDS
 from nas.models.initialisation import initialise
 from nas.models.mixers import make_mixer
@@ -43,7 +44,7 @@ class Embeddings(nn.Module):
         self.types = nn.Embedding(token_types, width)
         self.positions = nn.Embedding(positions, width) if positions else None
         self.norm = nn.LayerNorm(width, eps=NORM_EPSILON)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor, token_types: Tensor | None) -> Tensor:
         """`(batch, length)` token ids, and token types or None for type 0, to hidden states."""
@@ -85,7 +86,7 @@ class EncoderLayer(nn.Module):
         self.mixed_norm = nn.LayerNorm(layer.width, eps=NORM_EPSILON)
         self.feedforward = FEEDFORWARDS["mlp"](layer.width, layer.feedforward)
         self.feedforward_norm = nn.LayerNorm(layer.width, eps=NORM_EPSILON)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.projection = None
         if next_width != layer.width:
             self.projection = nn.Linear(layer.width, next_width)

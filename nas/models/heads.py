@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nas.models.dropout import Dropout
 from nas.models.encoder import NORM_EPSILON, Encoder
 from nas.models.initialisation import initialise
 
@@ -44,7 +45,7 @@ class ClassificationHead(nn.Module):
 
     def __init__(self, width: int, outputs: int, dropout: float = 0.1):
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output = nn.Linear(width, outputs)
         self.apply(initialise)
 
