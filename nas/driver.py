@@ -60,6 +60,8 @@ def prepare_data(experiment: Experiment, recipe: "Recipe") -> "PreparedData":
     from nas.data.prepared import prepare
     from nas.data.source import load_source
 
+    # A missing file is reported here, before the tasks are read.
+    corpus = read_corpus(experiment.corpus) if experiment.corpus else None
     with tempfile.TemporaryDirectory(prefix="nas-data-") as cache:
         tasks, own_corpus = load_source(
             experiment.data,
@@ -67,10 +69,11 @@ def prepare_data(experiment: Experiment, recipe: "Recipe") -> "PreparedData":
             cache_directory=cache,
             seed=experiment.seed,
         )
-        paths = experiment.corpus or own_corpus
+        if corpus is None and own_corpus:
+            corpus = read_corpus(own_corpus)
         return prepare(
             tasks={name: tasks[name] for name in tasks if name in recipe.tasks},
-            corpus=read_corpus(paths) if paths else None,
+            corpus=corpus,
             vocabulary_size=recipe.vocabulary_size,
             max_length=recipe.max_length,
             block_length=recipe.block_length,
@@ -80,18 +83,23 @@ def prepare_data(experiment: Experiment, recipe: "Recipe") -> "PreparedData":
         )
 
 
-def build_policy(experiment: Experiment, recipe: "Recipe", data: "PreparedData") -> "Policy":
+def build_policy(experiment: Experiment, recipe: "Recipe", vocabulary_size: int) -> "Policy":
     """Return the experiment's policy, fresh.
+
+    Args:
+        experiment: Names the policy, the space and the objectives.
+        recipe: Says which tasks are trained and how large the models' tables are.
+        vocabulary_size: Entries of the run's tokenizer, for exact parameter counts.
 
     Raises:
         NasError: An unknown policy, space, option or objective.
     """
-    trained = ("glue", *data.tasks, *COSTS)
+    trained = ("glue", *recipe.tasks, *COSTS)
     for name in (*experiment.objectives, *(parse_constraint(c)[0] for c in experiment.constraints)):
         if name not in trained:
             raise UnknownName("objective of this experiment", name, trained)
     options = {
-        "vocabulary_size": data.vocabulary_size,
+        "vocabulary_size": vocabulary_size,
         "max_length": max(recipe.max_length, recipe.block_length),
         "length": recipe.max_length,
         "positions": recipe.positions,
@@ -135,9 +143,11 @@ def start(
 
     say("Reading the data and training the tokenizer")
     recipe = experiment_recipe(experiment)
+    # Built twice: now to find mistakes before the data is read, then with the true vocabulary.
+    build_policy(experiment, recipe, recipe.vocabulary_size)
     data = prepare_data(experiment, recipe)
     recipe = replace(recipe, tasks=tuple(data.tasks))
-    policy = build_policy(experiment, recipe, data)
+    policy = build_policy(experiment, recipe, data.vocabulary_size)
     preset = experiment.recipe.get("preset", default_preset(experiment.data))
     resolved = experiment.model_copy(update={"recipe": {"preset": preset, **recipe.to_dict()}})
     run = create_run(directory, resolved, experiment.objectives)
@@ -184,7 +194,7 @@ def resume(
     say("Reading the record and the tokenised data")
     recipe = Recipe.from_dict(experiment.recipe)
     data = PreparedData.load(run.directory / "data", mmap=False)
-    policy = build_policy(experiment, recipe, data)
+    policy = build_policy(experiment, recipe, data.vocabulary_size)
     replay(run, policy)
     return run, _drive(run, experiment, recipe, data, policy, watch=watch, say=say)
 

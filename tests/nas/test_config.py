@@ -62,9 +62,7 @@ def test_a_wrong_setting_is_named(settings, message):
         make_experiment(settings)
 
 
-@pytest.mark.parametrize(
-    "settings", [{"objectives": "glu:max"}, {"constraints": ["latency < 3"]}]
-)
+@pytest.mark.parametrize("settings", [{"objectives": "glu:max"}, {"constraints": ["latency < 3"]}])
 def test_an_unknown_objective_is_named(settings):
     with pytest.raises(UnknownName, match="Did you mean '(glue|latency_ms)'"):
         make_experiment(settings)

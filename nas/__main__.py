@@ -1,0 +1,6 @@
+"""`python -m nas` is the command `nas`."""
+
+from nas.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""The main job with every part real, on a very small budget: search, stop, resume, export, load."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+import nas
+
+SETTINGS = {
+    "tasks": ["sst2", "rte"],
+    "trials": 4,
+    "recipe": {
+        "pretrain_tokens": 3000,
+        "finetune_epochs": 1,
+        "finetune_steps": 1,
+        "max_train_examples": 64,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    place = tmp_path_factory.mktemp("search")
+    (place / "small.yaml").write_text(yaml.safe_dump(SETTINGS))
+    return place
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "nas", *map(str, arguments)]
+
+
+def call(place, *arguments):
+    # The working directory is not the repository, so its path has to be given.
+    root = os.path.dirname(os.path.dirname(nas.__file__))
+    environment = {**os.environ, "PYTHONPATH": root}
+    return subprocess.run(
+        command(*arguments), cwd=place, env=environment, capture_output=True, text=True, timeout=280
+    )
+
+
+@pytest.fixture(scope="module")
+def searched(place):
+    answer = call(place, "search", "small.yaml")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+def test_the_search_shows_progress_and_ends_with_front_picture_and_export(place, searched):
+    assert "4 done, 0 running, 0 failed of 4" in searched
+    assert "Pareto front (glue up, parameters down, latency_ms down)" in searched
+    assert "nas export runs/search-1 --pick best" in searched
+    run = place / "runs" / "search-1"
+    names = {p.name for p in run.iterdir()}
+    assert {"run.db", "experiment.yaml", "environment.json", "weights", "data"} <= names
+    assert (run / "front.png").read_bytes().startswith(b"\x89PNG")
+    table = nas.open_run(run).trials()
+    assert (table["status"] == "done").all()
+    assert {"glue", "sst2", "rte", "parameters", "latency_ms"} <= set(table.columns)
+    assert table[["glue", "sst2", "rte"]].notna().all().all()
+    glue = table[["sst2", "rte"]].mean(axis=1)
+    pd.testing.assert_series_equal(table["glue"], glue, check_names=False)
+
+
+def test_the_winner_loads_alike_everywhere(place, searched):
+    answer = call(place, "export", "runs/search-1", "--pick", "best", "--to", "zoo/best")
+    assert answer.returncode == 0, answer.stderr
+    folder = place / "zoo" / "best"
+    model = nas.load_model(folder)
+    from transformers import AutoModel, AutoTokenizer
+
+    other = AutoModel.from_pretrained(folder)
+    batch = AutoTokenizer.from_pretrained(folder)(
+        ["the film was good", "no"], padding=True, return_tensors="pt"
+    )
+    with torch.inference_mode():
+        mine, theirs = model(**batch), other(**batch)
+    assert mine.last_hidden_state.abs().sum() > 0
+    assert torch.equal(mine.last_hidden_state, theirs.last_hidden_state)
+    again = call(place, "export", "runs/search-1", "--pick", "best", "--to", "zoo/best")
+    assert again.returncode == 2
+    assert "zoo/best" in again.stderr
+
+
+def test_the_same_seed_gives_the_same_architectures_and_scores(place, searched):
+    (place / "inline.yaml").write_text(
+        yaml.safe_dump({**SETTINGS, "trials": 2, "execution": {"engine": "inline"}})
+    )
+    answer = call(place, "search", "inline.yaml", "--run", "second")
+    assert answer.returncode == 0, answer.stderr
+    first = nas.open_run(place / "runs" / "search-1").trials().set_index("hash")
+    second = nas.open_run(place / "second").trials().set_index("hash")
+    # Two workers ask for the first two architectures before anything is known, as one does.
+    assert second.index[0] == first.index[0]
+    common = first.index.intersection(second.index)
+    assert len(common)
+    scores = ["glue", "sst2", "rte", "parameters", "flops"]
+    pd.testing.assert_frame_equal(first.loc[common, scores], second.loc[common, scores])
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+def test_a_stopped_search_keeps_what_is_finished_and_repeats_nothing(place, how):
+    run = place / f"stopped-{how.name}"
+    root = os.path.dirname(os.path.dirname(nas.__file__))
+    driver = subprocess.Popen(
+        command("search", "small.yaml", "--run", run),
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": root},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # A test runner in the background ignores the interrupt, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    for line in driver.stdout:
+        if line.startswith("trial"):
+            break
+    os.killpg(driver.pid, how) if how == signal.SIGINT else driver.kill()
+    output = driver.stdout.read()
+    driver.wait(timeout=60)
+    if how == signal.SIGINT:
+        assert driver.returncode == 4, output
+        assert f"Continue: nas resume {run}" in output
+    before = finished_at(run)
+    assert 1 <= len(before) < 4
+    status = call(place, "status", run)
+    assert status.returncode == 0
+    answer = call(place, "resume", run)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    after = finished_at(run)
+    assert len(after) == 4
+    assert {h: after[h] for h in before} == before
+
+
+def finished_at(run):
+    """Return hash -> when it finished, of the finished trials."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with sqlite3.connect(run / "run.db", timeout=30) as db:
+                rows = db.execute("SELECT hash, finished_at FROM trials WHERE status = 'done'")
+                return dict(rows.fetchall())
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
