@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import tokenizers
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -55,13 +56,13 @@ def export_model(
 
     Raises:
         NasError: If the folder exists.
-        NotAModel: If the weights are not those of this architecture with these options.
+        NotAModel: If the weights are not those of this architecture with these options, or the
+            tokenizer has ids that the model does not know.
     """
     folder = Path(folder)
     options = dict(model_options)
-    config = FlexiBertConfig.from_architecture(
-        architecture, options.pop("vocabulary_size"), **options
-    )
+    vocabulary_size = options.pop("vocabulary_size")
+    config = FlexiBertConfig.from_architecture(architecture, vocabulary_size, **options)
     with_head = any(name.startswith(_MLM) for name in weights)
     model = (FlexiBertForMaskedLM if with_head else FlexiBertModel)(config)
     prefix = "flexibert.encoder." if with_head else "encoder."
@@ -70,6 +71,7 @@ def export_model(
         for name, tensor in weights.items()
     }
     _check_names(named, model.state_dict(), "The weights to export")
+    _check_tokenizer(tokenizer_json, vocabulary_size)
     with _written_at_once(folder) as partial:
         config.architectures = [type(model).__name__]
         config.auto_map = dict(AUTO_MAP)
@@ -151,6 +153,20 @@ def _check_names(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what
                 f"needs {tuple(tensor.shape)}. Weights and architecture must come from the same "
                 "model."
             )
+
+
+def _check_tokenizer(tokenizer_json: str, vocabulary_size: int) -> None:
+    try:
+        size = tokenizers.Tokenizer.from_str(tokenizer_json).get_vocab_size()
+    except Exception as error:  # the library raises nothing narrower
+        raise NotAModel(
+            f"tokenizer_json is no tokenizer ({error}). Give the tokenizer of the run."
+        ) from error
+    if size > vocabulary_size:
+        raise NotAModel(
+            f"The tokenizer has {size} tokens, and the model {vocabulary_size}. Give the tokenizer "
+            "that the model was trained with."
+        )
 
 
 @contextmanager

@@ -1,0 +1,27 @@
+"""The generated file runs on its own and builds the same model."""
+
+import ast
+from collections import Counter
+
+from nas.models.standalone import AUTO_MAP, FILE_NAME, standalone_source
+
+
+def test_source_needs_nothing_of_this_project_and_defines_every_name_once():
+    tree = ast.parse(standalone_source())
+    modules = {
+        n.module if isinstance(n, ast.ImportFrom) else n.names[0].name
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Import | ast.ImportFrom)
+    }
+    assert {"torch", "transformers"} <= modules
+    assert not {m.split(".")[0] for m in modules} & {"nas", "search_spaces", "surrogates"}
+    names = Counter(n.name for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef))
+    assert max(names.values()) == 1, names.most_common(3)
+    for target in AUTO_MAP.values():
+        module, name = target.split(".")
+        assert f"{module}.py" == FILE_NAME
+        assert name in names
+
+
+def test_source_is_the_same_every_time():
+    assert standalone_source() == standalone_source()
