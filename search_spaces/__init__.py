@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from search_spaces.architecture import Architecture, Head, Layer
+    from search_spaces.distance import graph_edit_distance, pairwise_distances
+    from search_spaces.embedding import Embedding, embed
     from search_spaces.finite import FiniteSpace
     from search_spaces.flexibert import FlexiBertSpace
     from search_spaces.library import list_spaces, load_space
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "architecture": ("Architecture", "Head", "Layer"),
+    "distance": ("graph_edit_distance", "pairwise_distances"),
+    "embedding": ("Embedding", "embed"),
     "finite": ("FiniteSpace",),
     "flexibert": ("FlexiBertSpace",),
     "library": ("list_spaces", "load_space"),
@@ -28,6 +32,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Architecture",
+    "Embedding",
     "FiniteSpace",
     "FlexiBertSpace",
     "Head",
@@ -36,10 +41,13 @@ __all__ = [
     "count_flops",
     "count_parameters",
     "count_parameters_as_published",
+    "embed",
+    "graph_edit_distance",
     "list_named_architectures",
     "list_spaces",
     "load_space",
     "named_architecture",
+    "pairwise_distances",
 ]
 
 

@@ -1,14 +1,18 @@
 """Edit distance between sequences, for many pairs at once.
 
 Sequences are aligned in order: every item is matched with one of the other sequence, removed or
-inserted. The dynamic programme is the classical one (Needleman and Wunsch, 1970), with Gotoh's (1982)
-second state where a match costs more after a gap. One step handles all sequences of one length.
+inserted. The dynamic programme is the classical one (Needleman and Wunsch, 1970), with the second
+state of Gotoh (1982) where a match costs more after a gap. One step handles all sequences of one
+length.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+# for each length: which sequences have it, and their items, (length, sequences)
+Grouped = list[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -29,33 +33,36 @@ class StepCosts:
     reopen: np.ndarray | None = None
     end: float = 0.0
 
+    def swapped(self) -> "StepCosts":
+        """Return the costs of aligning the second with the first."""
+        reopen = None if self.reopen is None else np.ascontiguousarray(self.reopen.T)
+        match = np.ascontiguousarray(self.match.T)
+        return StepCosts(match, self.insert, self.remove, reopen, self.end)
+
 
 def align_all(
     first: Sequence[Sequence[int]],
-    second: Sequence[Sequence[int]],
+    second: Grouped,
     costs: StepCosts,
     *,
     symmetric: bool = False,
-    dtype: type = np.float64,
     progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """Return the least cost of aligning every sequence with every other.
 
     Args:
         first: Sequences of item numbers.
-        second: Sequences of item numbers.
-        costs: What the steps cost; arrays of any float type, which is what is computed in.
+        second: Sequences of item numbers, by length.
+        costs: What the steps cost; their type is computed in and returned.
         symmetric: `first` is `second` and the costs are symmetric: compute each pair once.
-        dtype: Type of the result.
         progress: Called with the number of rows done.
 
     Returns:
-        `(len(first), len(second))`.
+        `(first, second)`.
     """
-    groups = _by_length(second)
-    result = np.zeros((len(first), len(second)), dtype)
+    result = np.zeros((len(first), sum(len(rows) for rows, _ in second)), costs.match.dtype)
     for row, sequence in enumerate(first):
-        for columns, codes in groups:
+        for columns, codes in second:
             start = np.searchsorted(columns, row + 1) if symmetric else 0
             if start < len(columns):
                 values = _align(np.asarray(sequence, int), codes[:, start:], costs)
@@ -63,11 +70,12 @@ def align_all(
         if progress:
             progress(row + 1)
     if symmetric:
-        result += result.T
+        _mirror(result)
     return result
 
 
-def _by_length(sequences: Sequence[Sequence[int]]) -> list[tuple[np.ndarray, np.ndarray]]:
+def by_length(sequences: Sequence[Sequence[int]]) -> Grouped:
+    """Return, for each length, which sequences have it and their items, `(length, sequences)`."""
     lengths = np.array([len(sequence) for sequence in sequences], int)
     groups = []
     for length in np.unique(lengths):
@@ -75,6 +83,15 @@ def _by_length(sequences: Sequence[Sequence[int]]) -> list[tuple[np.ndarray, np.
         codes = np.array([sequences[row] for row in rows], int).reshape(len(rows), length)
         groups.append((rows, np.ascontiguousarray(codes.T)))
     return groups
+
+
+def _mirror(matrix: np.ndarray) -> None:
+    # in blocks, because a sum with the transposed would need the memory twice
+    for start in range(0, len(matrix), 1024):
+        stop = start + 1024
+        matrix[stop:, start:stop] = matrix[start:stop, stop:].T
+        square = matrix[start:stop, start:stop]
+        square += square.T.copy()
 
 
 def _align(sequence: np.ndarray, codes: np.ndarray, costs: StepCosts) -> np.ndarray:

@@ -96,7 +96,7 @@ class Layer:
         """Width of all heads together, which the output projection reads."""
         return len(self.heads) * self.heads[0].width
 
-    @property
+    @cached_property
     def kinds(self) -> dict[str, int]:
         """How many heads there are of each kind, in sorted order of kind."""
         return dict(sorted(Counter(head.kind for head in self.heads).items()))

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
-from search_spaces.alignment import StepCosts, align_all
+from search_spaces.alignment import StepCosts, align_all, by_length
 from search_spaces.architecture import Layer
 
 
@@ -13,26 +14,19 @@ from search_spaces.architecture import Layer
 class BlockCosts:
     """Costs of edits to layers; a whole layer more or less costs 1 times `layer`.
 
-    Heads of two layers are matched one to one as cheaply as possible, and a head weighs as much as
-    its share of its layer. With m heads against M >= m, that is exactly
+    A head weighs as much as its share of its layer, and the heads of two layers are matched as
+    cheaply as possible (the transport distance; with equally many heads the best assignment,
+    divided by their number). Feed-forward stacks are aligned in order.
 
-        (m - operations_alike) / M * operation
-        + (operations_alike - kinds_alike) / M * parameter
-        + (1 - m / M) * heads,
-
-    where the heads alike are counted by the largest possible matchings: because heads of one kind
-    are closer than heads of one operation, and these closer than others, matching the closest first
-    is optimal. Feed-forward stacks are aligned in order.
-
-    The default weights were chosen for the rank correlation of a Gaussian process on the public half
-    of NAS-Bench-BERT.
+    The distance is a metric for all weights above zero with `operation` at least `parameter`, and
+    zero exactly for equal layers.
 
     Attributes:
         layer: A layer more or less.
         width: The width of a layer doubled.
         operation: All heads of a layer get another operation.
         parameter: All heads of a layer get another parameter of the same operation.
-        heads: Half of this for twice as many heads of the same kinds, at most all of it.
+        heads: Twice as many heads of the same kinds.
         feedforward: The width of one feed-forward map doubled.
         depth: A feed-forward map more or less.
     """
@@ -41,7 +35,7 @@ class BlockCosts:
     width: float = 0.5
     operation: float = 1.0
     parameter: float = 0.25
-    heads: float = 0.5
+    heads: float = 0.25
     feedforward: float = 0.25
     depth: float = 0.25
 
@@ -53,59 +47,40 @@ class BlockCosts:
 
     def between(self, first: Sequence[Layer], second: Sequence[Layer]) -> np.ndarray:
         """Return the distance of every two layers, `(len(first), len(second))`."""
-        widths = [np.array([[x.width, x.inner_width] for x in side]) for side in (first, second)]
-        octaves = np.abs(np.log2(widths[0])[:, None] - np.log2(widths[1])[None]).mean(axis=2)
-        return self.width * octaves + self._heads(first, second) + self._stacks(first, second)
+        kinds = sorted({kind for side in (first, second) for layer in side for kind in layer.kinds})
+        sides = [self._coordinates(side, kinds) for side in (first, second)]
+        distances = cdist(*sides, "cityblock")
+        distances += self._stacks(first, second)
+        return distances
 
-    def _heads(self, first: Sequence[Layer], second: Sequence[Layer]) -> np.ndarray:
-        sides = (first, second)
-        kinds = sorted(
-            {(h.operation, h.parameter) for side in sides for x in side for h in x.heads}, key=str
-        )
-        operations = sorted({operation for operation, _ in kinds})
-        by_kind = [_counts(side, kinds, lambda h: (h.operation, h.parameter)) for side in sides]
-        by_operation = [_counts(side, operations, lambda h: h.operation) for side in sides]
-        alike = _common(*by_kind)
-        akin = _common(*by_operation)
-        totals = [counts.sum(axis=1) for counts in by_kind]
-        fewer = np.minimum(totals[0][:, None], totals[1][None])
-        more = np.maximum(totals[0][:, None], totals[1][None])
-        kind_cost = (fewer - akin) * self.operation + (akin - alike) * self.parameter
-        return kind_cost / more + (1 - fewer / more) * self.heads
+    def _coordinates(self, layers: Sequence[Layer], kinds: list[str]) -> np.ndarray:
+        # Kinds are the leaves of a tree with the operations above them; on a tree the transport
+        # distance is the sum over edges of length times difference of mass. So widths, kinds and
+        # number of heads together are a city-block distance.
+        operations = sorted({kind.split("_")[0] for kind in kinds})
+        member = np.array([[kind.split("_")[0] == o for o in operations] for kind in kinds], float)
+        column = {kind: i for i, kind in enumerate(kinds)}
+        shares = np.zeros((len(layers), len(kinds)))
+        for row, layer in zip(shares, layers, strict=True):
+            for kind, count in layer.kinds.items():
+                row[column[kind]] = count / len(layer.heads)
+        sizes = np.log2([[x.width, x.inner_width, len(x.heads)] for x in layers])
+        scales = np.array([self.width / 2, self.width / 2, self.heads])
+        above = (self.operation - self.parameter) / 2 * (shares @ member)
+        return np.hstack([sizes * scales, self.parameter / 2 * shares, above])
 
     def _stacks(self, first: Sequence[Layer], second: Sequence[Layer]) -> np.ndarray:
-        stacks = [dict.fromkeys(x.feedforward for x in side) for side in (first, second)]
-        for side in stacks:
-            side.update({stack: i for i, stack in enumerate(side)})
-        maps = sorted({width for side in stacks for stack in side for width in stack})
+        sides = [list(dict.fromkeys(x.feedforward for x in side)) for side in (first, second)]
+        maps = sorted({width for side in sides for stack in side for width in stack})
         number = {width: i for i, width in enumerate(maps)}
-        octaves = np.log2(np.array(maps))
-        costs = StepCosts(
-            self.feedforward * np.abs(octaves[:, None] - octaves[None]),
-            np.full(len(maps), self.depth),
-            np.full(len(maps), self.depth),
+        octaves = np.log2(maps)
+        gap = np.full(len(maps), self.depth)
+        match = self.feedforward * np.abs(octaves[:, None] - octaves[None])
+        coded = [[[number[width] for width in stack] for stack in side] for side in sides]
+        table = align_all(coded[0], by_length(coded[1]), StepCosts(match, gap, gap))
+        index = [{stack: i for i, stack in enumerate(side)} for side in sides]
+        rows, columns = (
+            [of[x.feedforward] for x in layers]
+            for of, layers in zip(index, (first, second), strict=True)
         )
-        coded = [[[number[width] for width in stack] for stack in side] for side in stacks]
-        table = align_all(*coded, costs)
-        rows = [
-            np.array([side[x.feedforward] for x in layers])
-            for side, layers in zip(stacks, (first, second), strict=True)
-        ]
-        return table[np.ix_(*rows)]
-
-
-def _counts(layers, names, of) -> np.ndarray:
-    column = {name: i for i, name in enumerate(names)}
-    counts = np.zeros((len(layers), len(names)))
-    for i, layer in enumerate(layers):
-        for head in layer.heads:
-            counts[i, column[of(head)]] += 1
-    return counts
-
-
-def _common(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    # size of the largest matching that joins only equal names, summed column by column for memory
-    common = np.zeros((len(first), len(second)))
-    for a, b in zip(first.T, second.T, strict=True):
-        common += np.minimum(a[:, None], b[None])
-    return common
+        return table[:, columns][rows]

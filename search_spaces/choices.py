@@ -69,6 +69,12 @@ class Choices:
         heads = self._head_index[stack.width][stack.kinds]
         return before + heads * len(self.feedforwards) + self._feedforward_index[stack.feedforward]
 
+    def indices(self, stack: Stack) -> tuple[int, int, int]:
+        """Return where width, feed-forward stack and heads stand in their lists of choices."""
+        width = self.definition.widths.index(stack.width)
+        heads = self._head_index[stack.width][stack.kinds]
+        return width, self._feedforward_index[stack.feedforward], heads
+
     def allows(self, stack: Stack) -> bool:
         """Whether a stack is one of the choices."""
         heads = self._head_index.get(stack.width, {})

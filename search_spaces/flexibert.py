@@ -91,6 +91,25 @@ class FlexiBertSpace(Space):
             before += total
         raise AssertionError("every architecture of the space is in one segment")
 
+    def indices_of(self, architecture: Architecture) -> np.ndarray:
+        """Return an architecture as places in the space's lists of choices.
+
+        The place of the depth, then for each layer those of its width, its feed-forward stack and
+        its heads; zeros beyond the last layer. Length `1 + 3 * max_layers`: 37 for FlexiBERT 2.0.
+
+        Source: Tuli and Jha, "EdgeTran", 2023 (the embedding of FlexiBERT 2.0).
+
+        Raises:
+            InvalidSpace: If the architecture is not in the space.
+        """
+        self._require(architecture)
+        encoded = np.zeros(1 + 3 * self.max_layers, np.int64)
+        encoded[0] = self.definition.layers.index(len(architecture))
+        for i, layer in enumerate(architecture.layers):
+            stack = self._choices.stack_of(layer)
+            encoded[1 + 3 * i : 4 + 3 * i] = self._choices.indices(stack)
+        return encoded
+
     def sample(
         self,
         n: int,

@@ -1,8 +1,8 @@
 """Architectures as directed graphs of labelled blocks.
 
-Source: Tuli et al., "FlexiBERT", JAIR 2023, section on graphs of computational blocks, and its code.
+Source: Tuli et al., "FlexiBERT", JAIR 2023 (graphs of computational blocks), and its code.
 Differs on purpose: our labels carry every width, so that graphs are isomorphic with labels exactly
-when the architectures are equal; the published labels, which leave some out, are a second attribute.
+when the architectures are equal; the published labels, which leave some out, are an attribute too.
 """
 
 from typing import TYPE_CHECKING

@@ -3,8 +3,8 @@
 The digest to use is `Architecture.hash`, which is exact. The published one compares neighbourhoods
 up to five edges away, and labels without all widths.
 
-Source: Ying et al., "NAS-Bench-101", ICML 2019 (the recipe); Tuli et al., "FlexiBERT", JAIR 2023, and
-Tuli and Jha, "EdgeTran", 2023 (labels and variants).
+Source: Ying et al., "NAS-Bench-101", ICML 2019 (the recipe); Tuli et al., "FlexiBERT", JAIR 2023,
+and Tuli and Jha, "EdgeTran", 2023 (labels and variants).
 """
 
 from collections.abc import Callable

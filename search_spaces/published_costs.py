@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from search_spaces.alignment import StepCosts, align_all
+from search_spaces.alignment import StepCosts, align_all, by_length
 from search_spaces.architecture import Layer
 from search_spaces.definition import SpaceDefinition
 from search_spaces.errors import InvalidArchitecture
@@ -77,22 +77,37 @@ class PublishedCosts:
         """
         if label not in self.positions:
             raise InvalidArchitecture(
-                f"The published costs have no position for the block {label!r}; they list the blocks "
-                f"of one space: {', '.join(self.positions)}. Use costs='blocks', which needs no list, "
-                "or PublishedCosts(definition) of a space with this block."
+                f"The published costs have no position for the block {label!r}; they list the "
+                f"blocks of one space: {', '.join(self.positions)}. Use costs='blocks', which "
+                "needs no list, or PublishedCosts(definition) of a space with this block."
             )
         return self.positions[label]
 
+    def block_positions(self, layers: Sequence[Layer]) -> list[int]:
+        """Return the position of every node of an architecture's graph, in its order.
+
+        Raises:
+            InvalidArchitecture: If the space has no such block.
+        """
+        norm, found = self.positions["add_norm"], [self.positions["input"]]
+        for layer in layers:
+            found += [*self._heads(layer), norm, *self._maps(layer), norm]
+        return [*found, self.positions["output"]]
+
+    def _heads(self, layer: Layer) -> list[int]:
+        width = layer.width
+        return [self.position(f"{h.operation}_h{width}_p-{h.parameter}") for h in layer.heads]
+
+    def _maps(self, layer: Layer) -> list[int]:
+        return [self.position(f"f{width}") for width in layer.feedforward]
+
     def _head_positions(self, layers: Sequence[Layer]) -> np.ndarray:
-        rows = [
-            [self.position(f"{h.operation}_h{x.width}_p-{h.parameter}") for h in x.heads]
-            for x in layers
-        ]
+        rows = [self._heads(layer) for layer in layers]
         wide = max(map(len, rows))
         return np.array([[0] * (wide - len(row)) + row for row in rows], float)
 
     def _whole(self, layers: Sequence[Layer], heads: np.ndarray) -> np.ndarray:
-        stacks = [sum(self.position(f"f{w}") for w in x.feedforward) for x in layers]
+        stacks = [sum(self._maps(x)) for x in layers]
         edges = [2 * len(x.heads) + len(x.feedforward) + 3 for x in layers]
         norms = 2 * self.positions["add_norm"]
         return heads.sum(axis=1) + np.array(stacks) + norms + EDGE * np.array(edges)
@@ -106,9 +121,9 @@ class PublishedCosts:
         costs = StepCosts(match, gap, gap, np.full_like(match, 2 * EDGE), 2 * EDGE)
         sides = [list(dict.fromkeys(x.feedforward for x in side)) for side in (first, second)]
         coded = [[[number[width] for width in stack] for stack in side] for side in sides]
-        table = align_all(*coded, costs)
+        table = align_all(coded[0], by_length(coded[1]), costs)
         rows = [
             [side.index(x.feedforward) for x in layers]
             for side, layers in zip(sides, (first, second), strict=True)
         ]
-        return table[np.ix_(*rows)]
+        return table[:, rows[1]][rows[0]]
