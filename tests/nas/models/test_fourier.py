@@ -85,3 +85,35 @@ def test_agrees_with_fnet():
     (ours * weights).sum().backward()
     (theirs * weights).sum().backward()
     assert_close(x.grad, y.grad)
+
+
+@pytest.mark.parametrize("kind", ["dct", "dft"])
+def test_relative_positions_add_attention_by_distance(kind):
+    mixer = make_mixer("l", kind, WIDTH, HEADS, HEAD_WIDTH, relative=True).double().eval()
+    lengths, longest = (5, 1, 3), 5
+    keep = torch.arange(longest) < torch.tensor(lengths)[:, None]
+    distances = torch.randn(2 * longest - 1, HEAD_WIDTH, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(3, longest, WIDTH, dtype=torch.float64, requires_grad=True)
+    added = (mixer(x, keep, distances) - mixer(x, keep))[keep]
+    query, value = (
+        linear(x).unflatten(-1, (HEADS, HEAD_WIDTH)) for linear in (mixer.query, mixer.value)
+    )
+    expected = []
+    for row, n in enumerate(lengths):
+        for i in range(n):
+            heads = []
+            for h in range(HEADS):
+                scores = [query[row, i, h] @ distances[j - i + longest - 1] for j in range(n)]
+                weights = (torch.stack(scores) / HEAD_WIDTH**0.5).softmax(0)
+                heads.append(sum(weights[j] * value[row, j, h] for j in range(n)))
+            expected.append(torch.cat(heads))
+    expected = torch.stack(expected)
+    assert_close(added, expected)
+    weights = torch.randn_like(added)
+    inputs = [x, distances, *mixer.query.parameters()]
+    for a, b in zip(
+        torch.autograd.grad((added * weights).sum(), inputs, retain_graph=True),
+        torch.autograd.grad((expected * weights).sum(), inputs),
+        strict=True,
+    ):
+        assert_close(a, b)
