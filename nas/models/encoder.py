@@ -120,7 +120,7 @@ class Encoder(nn.Module):
         positions: "absolute": one learned vector per position; "relative": in every layer one
             learned vector per distance, shared by its heads.
         dropout: Probability that a feature is zeroed in training.
-        pad_id: Token id of padding; its embedding is never trained.
+        pad_id: Token id of padding; what it is embedded as is not trained.
 
     Raises:
         UnknownName: If `positions` or the kind of a head is unknown.

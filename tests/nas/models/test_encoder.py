@@ -216,6 +216,13 @@ def test_the_same_seed_gives_the_same_model():
         assert torch.equal(a, b)
 
 
+def test_padding_is_not_trained():
+    encoder = build()
+    encoder(torch.tensor([[5, 0, 0]])).square().sum().backward()
+    assert encoder.embeddings.tokens.weight.grad[5].abs().sum() > 0
+    assert encoder.embeddings.tokens.weight.grad[0].abs().sum() == 0
+
+
 def test_dropout_is_active_in_training_alone():
     encoder = build(dropout=0.5)
     tokens, keep, _ = batch()
@@ -256,7 +263,7 @@ def test_masked_language_head_is_tied_to_the_embedding():
         "transform.bias",
         "transform.weight",
     ]
-    logits.square().sum().backward()
+    head(hidden.detach()).square().sum().backward()
     assert encoder.embeddings.tokens.weight.grad.abs().sum() > 0
     with torch.no_grad():
         encoder.embeddings.tokens.weight[9] += 1.0

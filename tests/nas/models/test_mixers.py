@@ -111,10 +111,12 @@ def test_the_shortest_sequences(operation, parameter, relative, length):
 
 @every_kind
 @both_positions
-def test_a_sequence_without_any_token_gives_no_nan(operation, parameter, relative):
+@pytest.mark.parametrize("train", [True, False])
+def test_a_sequence_without_any_token_gives_no_nan(operation, parameter, relative, train):
     mixer, x = build(operation, parameter, relative), torch.randn(BATCH, LENGTH, WIDTH)
     keep = KEEP & (torch.arange(BATCH)[:, None] > 0)
-    assert mixer(x, keep, distances(relative)).isfinite().all()
+    with torch.set_grad_enabled(train):
+        assert mixer(x, keep, distances(relative)).isfinite().all()
 
 
 @every_kind
