@@ -57,22 +57,22 @@ class Recipe:
     max_length: int = 48
     block_length: int = 32
     corpus_tokens: int | None = None
-    max_train_examples: int | None = None
+    max_train_examples: int | None = 1_000
     max_dev_examples: int | None = None
-    pretrain_tokens: int = 200_000
-    pretrain_batch: int = 32
+    pretrain_tokens: int = 320_000
+    pretrain_batch: int = 16
     pretrain_learning_rate: float = 2e-3
-    mask_rate: float = 0.15
-    finetune_epochs: int = 3
+    mask_rate: float = 0.3
+    finetune_epochs: int = 5
     finetune_steps: int = 1
     finetune_batch: int = 32
     finetune_learning_rate: float = 1e-3
     warmup: float = 0.1
     weight_decay: float = 0.01
     clip: float = 1.0
-    dropout: float = 0.1
+    dropout: float = 0.0
     pretrain_dropout: float = 0.0
-    positions: str = "absolute"
+    positions: str = "relative"
     precision: str = "auto"
     device: str = "auto"
     threads: int = 1
@@ -181,8 +181,10 @@ RECIPES.register("glue")(
         max_length=64,
         block_length=64,
         corpus_tokens=2_000_000,
-        max_train_examples=4_000,
+        max_train_examples=6_000,
         max_dev_examples=2_000,
-        pretrain_tokens=600_000,
+        pretrain_tokens=1_200_000,
+        finetune_epochs=3,
+        dropout=0.1,
     )
 )
