@@ -181,10 +181,10 @@ RECIPES.register("glue")(
         max_length=64,
         block_length=64,
         corpus_tokens=2_000_000,
-        max_train_examples=6_000,
+        max_train_examples=8_000,
         max_dev_examples=2_000,
-        pretrain_tokens=1_200_000,
-        finetune_epochs=3,
+        pretrain_tokens=1_600_000,
+        finetune_epochs=4,
         dropout=0.1,
     )
 )
