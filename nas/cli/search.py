@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-
 # The search without arguments promises 8 minutes: what starts before this ends before that.
 _DEFAULT_TIME = "6.5m"
 
