@@ -1,0 +1,83 @@
+"""Metrics against scikit-learn and scipy, their edge cases, and the rules of the GLUE score."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import sklearn.metrics
+
+from nas.evaluation.metrics import METRICS, glue_score, score, task_score
+from nas.evaluation.suites.glue import GLUE, glue_task, glue_tasks
+from search_spaces.errors import InvalidExperiment, TrialError, UnknownName
+
+ORACLES = {
+    "accuracy": lambda p, y: sklearn.metrics.accuracy_score(y, p),
+    "f1": lambda p, y: sklearn.metrics.f1_score(y, p),
+    "matthews": lambda p, y: sklearn.metrics.matthews_corrcoef(y, p),
+    "pearson": lambda p, y: scipy.stats.pearsonr(p, y)[0],
+    "spearman": lambda p, y: scipy.stats.spearmanr(p, y)[0],
+}
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+@pytest.mark.parametrize("seed", range(4))
+def test_metrics_equal_the_libraries(name, seed):
+    rng = np.random.default_rng(seed)
+    if name in ("pearson", "spearman"):
+        labels = rng.integers(0, 6, 50) + rng.integers(0, 2, 50) / 2
+        predictions = labels + rng.normal(size=50).round(1)
+    else:
+        labels, predictions = rng.integers(0, 2, 50), rng.integers(0, 2, 50)
+    assert METRICS[name](predictions, labels) == pytest.approx(ORACLES[name](predictions, labels))
+
+
+@pytest.mark.parametrize("name", ["matthews", "pearson", "spearman", "f1"])
+def test_constant_predictions_score_zero_not_nan(name):
+    labels = np.array([0, 1, 1, 0])
+    assert METRICS[name](np.zeros(4), labels) == 0.0
+    assert METRICS[name](labels, np.zeros(4)) == 0.0
+
+
+def test_predictions_that_are_no_numbers_fail_the_trial():
+    with pytest.raises(TrialError, match="stsb: 1 of 2 predictions are NaN or infinite") as error:
+        score("stsb", np.array([1.0, np.nan]), np.array([1.0, 2.0]))
+    assert error.value.cause == "nan"
+    with pytest.raises(ValueError, match="two vectors of the same length"):
+        score("rte", np.zeros(3), np.zeros(2))
+
+
+def test_each_task_has_its_official_metrics():
+    metrics = {name: set(task.metrics) for name, task in GLUE.items()}
+    assert metrics["cola"] == {"matthews"}
+    assert metrics["mrpc"] == metrics["qqp"] == {"accuracy", "f1"}
+    assert metrics["stsb"] == {"pearson", "spearman"}
+    for name in ("sst2", "mnli", "qnli", "rte", "wnli"):
+        assert metrics[name] == {"accuracy"}
+
+
+def test_a_task_is_one_number():
+    assert task_score("mrpc", {"dev": {"accuracy": 0.6, "f1": 0.8}}) == pytest.approx(0.7)
+    both = {"matched": {"accuracy": 0.5}, "mismatched": {"accuracy": 0.7}}
+    assert task_score("mnli", both) == pytest.approx(0.6)
+    with pytest.raises(ValueError, match="mnli needs scores of"):
+        task_score("mnli", {"matched": {"accuracy": 0.5}})
+
+
+def test_glue_is_the_mean_of_the_tasks_present_without_wnli():
+    scores = {"cola": 0.2, "rte": 0.6, "wnli": 0.5, "glue": 9.0}
+    assert glue_score(scores) == pytest.approx(0.4)
+    assert glue_score(scores, include_wnli=True) == pytest.approx(1.3 / 3)
+    with pytest.raises(InvalidExperiment, match=r"at least one task, and \['wnli'\] was scored"):
+        glue_score({"wnli": 0.5})
+
+
+def test_names_are_found_in_any_usual_spelling():
+    names = [task.name for task in glue_tasks(["SST-2, sts-b,CoLA", "sst_2"][0])]
+    assert names == ["sst2", "stsb", "cola"]
+    assert len(glue_tasks()) == 9
+    assert glue_task("sst").name == "sst2"
+    with pytest.raises(UnknownName, match="No GLUE task is called 'colla'. Did you mean 'cola'"):
+        glue_tasks(["colla"])
+    with pytest.raises(InvalidExperiment, match="The list of tasks is empty"):
+        glue_tasks([])
+    with pytest.raises(InvalidExperiment, match="'rte' is named twice"):
+        glue_tasks(["rte", "RTE"])
