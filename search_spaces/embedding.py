@@ -6,6 +6,7 @@ multidimensional scaling using landmark points", 2004 (large sets and new archit
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
+from itertools import islice
 
 import numpy as np
 from scipy.linalg import eigh
@@ -21,6 +22,7 @@ from search_spaces.weisfeiler_lehman import weisfeiler_lehman_distances
 
 FULL = 10_000  # most architectures for which every pair is computed unless asked otherwise
 LANDMARKS = 1_000
+DENSE = 1_500  # largest matrix for which all of its eigenvectors are not too slow
 CHUNK = 2_048  # architectures placed at a time
 
 # name -> what takes reference architectures and gives a function from architectures to distances
@@ -110,42 +112,51 @@ class Embedding:
         _, found = self._tree.query(np.atleast_2d(vectors), k=np.arange(1, k + 1))
         return [[self.architectures[i] for i in row] for row in found]
 
-    def decode(self, vector: np.ndarray, space: Space, steps: int = 100) -> Architecture:
+    def decode(
+        self, vector: np.ndarray, space: Space, *, starts: int = 8, steps: int = 100
+    ) -> Architecture:
         """Return an architecture of a space near a point, also one that was never placed.
 
-        From the nearest placed architecture of the space it moves to the neighbour nearest to the
-        point until none is nearer: a local optimum, exact only where all of the space is placed.
+        From each of the nearest placed architectures of the space it moves to the neighbour nearest
+        to the point until none is nearer. The best end is a local optimum, no more.
 
         Args:
             vector: The point, `(dimensions,)`.
             space: Where to look.
-            steps: Most moves.
+            starts: From how many placed architectures to start.
+            steps: Most moves from each.
 
         Raises:
             InvalidSpace: If no placed architecture is in the space.
         """
         order = self.nearest(vector, len(self.architectures))[0]
-        best = next((architecture for architecture in order if architecture in space), None)
-        if best is None:
+        begin = list(islice((a for a in order if a in space), starts))
+        if not begin:
             raise InvalidSpace(
                 f"None of the {len(order):,} embedded architectures is in the space "
-                f"{space.name!r}. Embed architectures of that space, or decode "
-                "in the space they are from."
+                f"{space.name!r}. Embed architectures of that space, or decode in the space they "
+                "are from."
             )
-        distance = self._gap(vector, [best])[0]
+        ends = [self._descend(vector, start, space, steps) for start in begin]
+        return ends[self._gaps(vector, ends).argmin()]
+
+    def _descend(
+        self, vector: np.ndarray, start: Architecture, space: Space, steps: int
+    ) -> Architecture:
+        best, gap = start, self._gaps(vector, [start])[0]
         for _ in range(steps):
             neighbours = space.neighbours(best)
-            gaps = self._gap(vector, neighbours) if neighbours else np.array([np.inf])
-            if gaps.min() >= distance:
+            gaps = self._gaps(vector, neighbours) if neighbours else np.array([np.inf])
+            if gaps.min() >= gap:
                 break
-            best, distance = neighbours[gaps.argmin()], gaps.min()
+            best, gap = neighbours[gaps.argmin()], gaps.min()
         return best
 
     @cached_property
     def _tree(self) -> KDTree:
         return KDTree(self.vectors)
 
-    def _gap(self, vector: np.ndarray, architectures: Sequence[Architecture]) -> np.ndarray:
+    def _gaps(self, vector: np.ndarray, architectures: Sequence[Architecture]) -> np.ndarray:
         return np.linalg.norm(self.transform(architectures) - vector, axis=1)
 
 
@@ -215,7 +226,7 @@ def _classical(squared: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.nda
     squared += means.mean()
     squared *= -0.5
     kept = min(dimensions, n)
-    if n <= 1_500 or kept >= n - 1:
+    if n <= DENSE or kept >= n - 1:
         values, axes = eigh(squared, subset_by_index=(n - kept, n - 1))
     else:
         start = np.random.default_rng(0).standard_normal(n).astype(squared.dtype)

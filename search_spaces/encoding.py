@@ -1,6 +1,7 @@
 """Architectures as vectors: readable features for surrogates, and the encodings others use."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -10,7 +11,15 @@ from search_spaces.operations import OPERATIONS
 from search_spaces.size import count_parameters
 
 ROLES = ("sa_sdp", "sa_wma", "l_dft", "l_dct", "c")  # a convolution's kernel is a number of its own
-LAYER_NAMES = ("present", "log2 width", "log2 heads", "log2 ff width", "ff depth", "log2 kernel")
+LAYER_NAMES = (
+    "present",
+    "log2 width",
+    "log2 heads",
+    "log2 ff width",
+    "ff depth",
+    "ff growth",
+    "log2 kernel",
+)
 
 
 def encode_features(architectures: Sequence[Architecture], max_layers: int) -> np.ndarray:
@@ -18,8 +27,9 @@ def encode_features(architectures: Sequence[Architecture], max_layers: int) -> n
 
     Totals: number of layers, log2 of the parameters (without embeddings), and the mean over the
     layers of every number of a block. A block: whether the layer exists, log2 of its width, heads
-    and geometric mean feed-forward width, feed-forward depth, log2 of the mean kernel size of its
-    convolutions, and the share of its heads of each kind; zeros beyond the last layer.
+    and geometric mean feed-forward width, feed-forward depth, octaves from the first to the last
+    feed-forward width, log2 of the mean kernel size of its convolutions, and the share of its heads
+    of each kind; zeros beyond the last layer.
     `feature_names` names the columns.
 
     Args:
@@ -56,7 +66,7 @@ def encode_one_hot(
 ) -> np.ndarray:
     """Return one column for each value that some position takes among the given architectures.
 
-    Positions are the depth and, for each layer, width, number of heads, count of each kind of head
+    Positions are the depth and, for each layer, width, number of heads, share of each kind of head
     and feed-forward stack; a missing layer has no column set. The squared distance of two rows is
     therefore twice their Hamming distance where both have the layer.
 
@@ -122,6 +132,7 @@ def _layer_features(layer: Layer) -> list[float]:
         np.log2(len(heads)),
         np.mean(np.log2(layer.feedforward)),
         len(layer.feedforward),
+        np.log2(layer.feedforward[-1] / layer.feedforward[0]),
         np.log2(np.mean(kernels)) if kernels else 0.0,
         *shares.values(),
     ]
@@ -137,7 +148,7 @@ def _categories(architecture: Architecture) -> list[str]:
         values = (
             f"width={layer.width}",
             f"heads={len(layer.heads)}",
-            *(f"{kind}*{count}/{len(layer.heads)}" for kind, count in layer.kinds.items()),
+            *(f"{kind}*{Fraction(count, len(layer.heads))}" for kind, count in layer.kinds.items()),
             f"ff={layer.feedforward}",
         )
         found += [f"{i:03d} {value}" for value in values]

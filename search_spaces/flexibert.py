@@ -68,8 +68,7 @@ class FlexiBertSpace(Space):
                 return self._build(chosen * stacks if self._uniform else chosen)
             rest -= count
         raise InvalidSpace(
-            f"The space {self.name!r} has no architecture number {index:,}. "
-            f"Use 0 to {self.size - 1:,}."
+            f"The space {self.name!r} has no architecture number {index}. Use 0 to space.size - 1."
         )
 
     def index_of(self, architecture: Architecture) -> int:

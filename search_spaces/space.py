@@ -9,6 +9,8 @@ import numpy as np
 from search_spaces.architecture import Architecture
 from search_spaces.errors import InvalidSpace
 
+PERMUTED = 1 << 22  # largest space of which a sample is the start of a permutation
+
 
 class Space(ABC):
     """A set of architectures.
@@ -102,14 +104,14 @@ class Space(ABC):
             raise TypeError(f"The space {self.name!r} cannot count its architectures.")
         if size > sys.maxsize:
             raise OverflowError(
-                f"The space {self.name!r} has {size:.4e} architectures, more than len() can "
+                f"The space {self.name!r} has {_shown(size)} architectures, more than len() can "
                 "return. Use space.size."
             )
         return size
 
     def __repr__(self) -> str:
         size = self.size
-        return f"<{type(self).__name__} {self.name!r}: {'?' if size is None else f'{size:,}'}>"
+        return f"<{type(self).__name__} {self.name!r}: {'?' if size is None else _shown(size)}>"
 
     def _require(self, architecture: Architecture) -> None:
         if architecture not in self:
@@ -138,8 +140,8 @@ def draw_distinct(
     """
     if n < 0 or n > size:
         raise InvalidSpace(
-            f"Asked for {n:,} architectures of the space {name!r}, which has {size:,}. Ask for "
-            f"0 to {size:,}."
+            f"Asked for {n:,} architectures of the space {name!r}, which has {_shown(size)}. "
+            f"Ask for 0 to {_shown(size)}."
         )
     drawn: list[Architecture] = []
     refused = 0
@@ -165,7 +167,7 @@ def draw_distinct(
 
 def _distinct_indices(size: int, n: int, rng: np.random.Generator):
     # a permutation where it fits memory: rejection would slow down towards the end
-    if size <= 1 << 22:
+    if size <= PERMUTED:
         yield from rng.permutation(size).tolist()
         return
     seen: set[int] = set()
@@ -183,3 +185,7 @@ def draw_below(bound: int, rng: np.random.Generator) -> int:
         value = int.from_bytes(rng.bytes((bits + 7) // 8), "little") & ((1 << bits) - 1)
         if value < bound:
             return value
+
+
+def _shown(size: int) -> str:
+    return f"{size:,}" if size < 10**15 else f"{size:.4e}"

@@ -10,6 +10,7 @@ __all__ = ["POLICIES", "Policy", "Prediction", "list_policies", "make_policy"]
 POLICIES: Registry[object] = Registry("policy", group="surrogates.policies")
 POLICIES.register("random")("surrogates.random_search:RandomSearch")
 POLICIES.register("boshnas")("surrogates.boshnas.policy:boshnas")
+POLICIES.register("boshnas-paper")("surrogates.boshnas.paper:PaperBoshnas")
 POLICIES.register("gp-hamming")("surrogates.hamming:gp_hamming")
 POLICIES.register("parameters")("surrogates.parameters:ParameterSorted")
 

@@ -27,3 +27,10 @@ def small_space() -> FiniteSpace:
 @pytest.fixture(scope="session")
 def score():
     return additive_score
+
+
+@pytest.fixture(autouse=True)
+def quick_paper_fits(monkeypatch):
+    """Let the published algorithm take few training steps: contracts do not depend on them."""
+    monkeypatch.setattr("surrogates.boshnas.paper_surrogate.STEPS", 20)
+    monkeypatch.setattr("surrogates.boshnas.paper.ITERATIONS", 10)
