@@ -1,0 +1,137 @@
+"""A whole trial: what it measures, that it repeats, and how it fails."""
+
+import dataclasses
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from nas.models.encoder import Encoder
+from nas.training.device import autocast, choose_device, choose_precision
+from nas.training.trial import model_options, run_trial, trial_device
+from search_spaces import count_parameters
+from search_spaces.errors import InvalidData, InvalidExperiment, TrialError
+
+
+@pytest.fixture(scope="module")
+def measured(architecture, recipe, data, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    stages = []
+    result = run_trial(
+        architecture(),
+        recipe,
+        data,
+        seed=0,
+        weights_path=path,
+        progress=lambda stage, share: stages.append(stage),
+    )
+    return result, path, stages
+
+
+def test_scores_costs_details_and_progress(measured, architecture, recipe, data):
+    result, _, stages = measured
+    assert set(result.scores) == {"glue", "sst2", "stsb"}
+    mean = (result.scores["sst2"] + result.scores["stsb"]) / 2
+    assert result.scores["glue"] == pytest.approx(mean)
+    assert result.costs["parameters"] == count_parameters(
+        architecture(),
+        vocabulary_size=data.vocabulary_size,
+        max_length=12,
+        positions=recipe.positions,
+    )
+    assert set(result.costs) == {"parameters", "flops", "latency_ms", "peak_memory_mb"}
+    assert all(value > 0 for value in result.costs.values())
+    assert {"pretrain_loss", "validation_loss", "sst2_accuracy"} <= set(result.details)
+    assert result.seconds > 0
+    assert list(dict.fromkeys(stages))[:3] == ["pretrain", "sst2", "stsb"]
+    assert set(result.to_dict()) == {"scores", "costs", "seconds", "details"}
+
+
+def test_the_same_arguments_give_the_same_bits_and_another_seed_others(
+    measured, architecture, recipe, data, tmp_path
+):
+    result, path, _ = measured
+    again = run_trial(architecture(), recipe, data, seed=0, weights_path=tmp_path / "a")
+    assert again.scores == result.scores
+    first, second = load_file(path), load_file(tmp_path / "a")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    other = run_trial(architecture(), recipe, data, seed=1, weights_path=tmp_path / "b")
+    assert other.details["pretrain_loss"] != result.details["pretrain_loss"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a", "b"] or len(list(tmp_path.iterdir())) == 2
+
+
+def test_saved_weights_load_into_the_same_encoder(measured, architecture, recipe, data):
+    tensors = load_file(measured[1])
+    encoder = Encoder(architecture(), data.vocabulary_size, **model_options(recipe))
+    own = {n.removeprefix("encoder."): t for n, t in tensors.items() if n.startswith("encoder.")}
+    encoder.load_state_dict(own)
+    assert any(name.startswith("mlm.") for name in tensors)
+
+
+def test_the_world_is_left_as_it_was(architecture, recipe, data):
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    run_trial(architecture(), recipe, data, seed=0)
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("positions", ["absolute", "relative"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_positions_and_precisions_run(positions, precision, architecture, recipe, data):
+    changed = dataclasses.replace(recipe, positions=positions, precision=precision)
+    assert "glue" in run_trial(architecture("c", 5), changed, data, seed=0).scores
+
+
+def test_a_trial_that_takes_too_long_ends(architecture, recipe, data, tmp_path):
+    with pytest.raises(TrialError, match="ran longer than its limit of 1e-06 s") as error:
+        run_trial(architecture(), recipe, data, seed=0, deadline=1e-6)
+    assert error.value.cause == "time-out"
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [MemoryError("full"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")],
+)
+def test_a_trial_without_memory_says_so(raised, architecture, recipe, data, monkeypatch):
+    def fail(*args, **kwargs):
+        raise raised
+
+    monkeypatch.setattr("nas.training.trial.pretrain", fail)
+    with pytest.raises(TrialError, match="Out of memory: .*Lower the batches") as error:
+        run_trial(architecture(), recipe, data, seed=0)
+    assert error.value.cause == "out-of-memory"
+
+
+def test_an_unstable_trial_is_told_from_a_bug(architecture, recipe, data, monkeypatch):
+    wild = dataclasses.replace(recipe, pretrain_learning_rate=1.0, clip=1e30, warmup=0.0)
+    monkeypatch.setattr(
+        "nas.training.pretrain.masked_loss",
+        lambda encoder, *rest: next(encoder.parameters()).sum() * float("nan"),
+    )
+    with pytest.raises(TrialError, match="Training became unstable: at step 1 of") as error:
+        run_trial(architecture(), wild, data, seed=0)
+    assert error.value.cause == "nan"
+
+
+def test_data_that_does_not_fit_the_recipe_is_refused(architecture, recipe, data):
+    more = dataclasses.replace(recipe, tasks=("sst2", "cola"))
+    with pytest.raises(InvalidData, match="trains on 'cola', but the prepared data has sst2, stsb"):
+        run_trial(architecture(), more, data, seed=0)
+    shorter = dataclasses.replace(recipe, max_length=4, block_length=4)
+    with pytest.raises(InvalidData, match="prepared in blocks of 8 tokens"):
+        run_trial(architecture(), shorter, data, seed=0)
+
+
+def test_devices_and_precisions(recipe, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert choose_device(recipe) == torch.device("cpu")
+    assert trial_device(recipe) == "cpu"
+    with pytest.raises(InvalidExperiment, match="device is 'cuda', but torch sees no GPU here"):
+        choose_device(dataclasses.replace(recipe, device="cuda"))
+    auto = dataclasses.replace(recipe, precision="auto")
+    for flags, expected in (({"avx512_bf16"}, "bf16"), (set(), "fp32")):
+        monkeypatch.setattr("nas.training.device._cpu_flags", lambda flags=flags: frozenset(flags))
+        assert choose_precision(auto, torch.device("cpu")) == expected
+    with autocast("bf16", torch.device("cpu")):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == torch.bfloat16

@@ -1,0 +1,127 @@
+"""Our BOSHNAS finds good architectures sooner than chance; the published one keeps its phases."""
+
+import numpy as np
+import pytest
+import torch
+
+from search_spaces import FiniteSpace, load_space
+from search_spaces.errors import PolicyError
+from surrogates import make_policy
+from surrogates.boshnas.paper_surrogate import PaperSurrogate
+from surrogates.boshnas.teacher_student import Perceptron, disagreement
+
+
+@pytest.fixture(scope="module")
+def table():
+    return FiniteSpace(load_space("flexibert-test").sample(200, seed=3), name="table")
+
+
+def best_after(name, space, score, seed, budget=16):
+    policy, found = make_policy(name, space, seed=seed), []
+    for _ in range(budget):
+        (architecture,) = policy.ask()
+        found.append(score(architecture))
+        policy.tell(architecture, {"glue": found[-1]})
+    return max(found)
+
+
+def test_boshnas_beats_random_over_seeds(table, score):
+    ours = [best_after("boshnas", table, score, seed) for seed in range(5)]
+    chance = [best_after("random", table, score, seed) for seed in range(5)]
+    top = max(score(a) for a in table)
+    assert np.mean(ours) > np.mean(chance)
+    assert np.mean(ours) > top - 0.02
+
+
+def test_with_several_objectives_the_first_is_not_forgotten(table, score):
+    policy, found = make_policy("boshnas", table, {"glue": "max", "parameters": "min"}), []
+    for _ in range(20):
+        (architecture,) = policy.ask()
+        found.append(score(architecture))
+        policy.tell(architecture, {"glue": found[-1]})
+    assert max(found) > max(score(a) for a in table) - 0.03
+
+
+def test_paper_phases_occur_in_their_shares(small_space, score):
+    reasons = []
+    for seed in range(12):
+        policy = make_policy("boshnas-paper", small_space, seed=seed, options={"initial": 4})
+        for _ in range(10):
+            (architecture,) = policy.ask()
+            reasons.append(policy.explain(architecture)["reason"])
+            policy.tell(architecture, {"glue": score(architecture)})
+    assert reasons.count("initial") == 48
+    shares = {name: reasons.count(name) / 72 for name in ("optimise", "uncertainty", "diversity")}
+    assert shares["optimise"] == pytest.approx(0.8, abs=0.15)
+    assert 0 < shares["uncertainty"] < 0.25
+    assert 0 < shares["diversity"] < 0.25
+
+
+@pytest.mark.parametrize("option", ["second_order", "heteroscedastic"])
+def test_paper_ablations_change_what_is_proposed(option, table, score):
+    asked = {}
+    for value in (True, False):
+        policy = make_policy("boshnas-paper", table, options={option: value, "initial": 4})
+        for _ in range(12):
+            (architecture,) = policy.ask()
+            policy.tell(architecture, {"glue": score(architecture)})
+        asked[value] = [t.architecture.hash for t in policy.trials()]
+    assert asked[True][:4] == asked[False][:4]
+    assert asked[True] != asked[False]
+
+
+def test_paper_reports_convergence_after_ten_steps_without_gain(small_space):
+    policy = make_policy("boshnas-paper", small_space, options={"initial": 2}, seed=1)
+    converged = []
+    for i in range(24):
+        (architecture,) = policy.ask()
+        converged.append(policy.explain(architecture).get("converged", False))
+        policy.tell(architecture, {"glue": 1.0 if i == 0 else 0.1})
+    # Any other phase starts the count anew, so it is reported only where ten came in a row.
+    reasons = [t.why["reason"] for t in policy.trials()]
+    for i, flag in enumerate(converged):
+        if flag:
+            assert reasons[i - 10 : i] == ["optimise"] * 10
+
+
+def test_paper_predicts_one_objective(small_space, score):
+    policy = make_policy("boshnas-paper", small_space)
+    with pytest.raises(PolicyError, match="has been told no result yet"):
+        policy.predict(list(small_space)[:2])
+    for architecture in policy.ask(6):
+        policy.tell(architecture, {"glue": score(architecture)})
+    prediction = policy.predict(list(small_space)[:5])["glue"]
+    assert prediction.mean.shape == prediction.epistemic.shape == prediction.aleatoric.shape == (5,)
+    assert (prediction.epistemic >= 0).all()
+    two = make_policy("boshnas-paper", small_space, {"glue": "max", "flops": "min"})
+    with pytest.raises(PolicyError, match="models all objectives as one"):
+        two.predict(list(small_space)[:2])
+
+
+def test_paper_options_are_checked(small_space):
+    with pytest.raises(PolicyError, match="The option initial is 0; give a number of 1 or more"):
+        make_policy("boshnas-paper", small_space, options={"initial": 0})
+
+
+def test_teacher_learns_and_student_copies_its_doubt(monkeypatch):
+    monkeypatch.setattr("surrogates.boshnas.paper_surrogate.STEPS", 600)
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.rand((40, 2), generator=generator, dtype=torch.float64)
+    losses = 0.2 + 0.6 * rows[:, 0]
+    fitted = PaperSurrogate(rows, losses, heteroscedastic=False, generator=generator)
+    with torch.no_grad():
+        mean, doubt, variance = fitted.moments(rows)
+    assert np.corrcoef(mean, losses)[0, 1] > 0.9
+    assert (variance == 0).all()
+    measured = disagreement(fitted.teacher, rows, generator)
+    # The published student learns at a rate that only brings it near the level of the doubt.
+    assert doubt.mean().item() == pytest.approx(measured.mean().item(), abs=0.2)
+    assert (fitted.bound(rows, aleatoric=False) < mean).all()
+
+
+def test_dropout_is_off_without_a_generator():
+    network = Perceptron(3, 0.3, torch.Generator().manual_seed(0))
+    rows = torch.ones((4, 3), dtype=torch.float64)
+    assert torch.equal(network(rows), network(rows))
+    generator = torch.Generator().manual_seed(0)
+    assert not torch.equal(network(rows, generator), network(rows, generator))
