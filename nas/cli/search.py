@@ -91,6 +91,19 @@ def resume(run: Path, trials: str | None, budget: str | None, *, quiet: bool) ->
     finish(opened, reason)
 
 
+def print_against_majority(run: Any) -> None:
+    """Print the best encoder's score on each task beside that of a constant answer."""
+    from nas.data.prepared import PreparedData
+    from nas.evaluation.majority import majority_score
+
+    best = run.pick("best")
+    tasks = PreparedData.load(run.directory / "data").tasks
+    click.echo(f"\nThe best one, trial {best['trial']}, against always the majority class:\n")
+    click.echo(f"{'task':<8}{'score':>8}{'majority':>10}")
+    for name, splits in tasks.items():
+        click.echo(f"{name:<8}{best[name]:>8.3f}{majority_score(name, splits):>10.3f}")
+
+
 def finish(run: Any, reason: str) -> None:
     """Print the front, the picture, the directory and what to do next; exit with the code."""
     from nas.cli.tables import print_table
@@ -114,6 +127,7 @@ def finish(run: Any, reason: str) -> None:
         goals = ", ".join(f"{name} {arrows[d]}" for name, d in run.objectives.items())
         click.echo(f"\nPareto front ({goals}): {len(front)} of {len(done)} trained encoders\n")
         print_table(front, first=tuple(run.objectives))
+        print_against_majority(run)
         picture = draw_front(done, run.objectives, where / "front.png")
         click.echo(f"\nPicture:  {picture}\nRun:      {where}")
         click.echo(f"Export the winner:  nas export {where} --pick best --to zoo/best")

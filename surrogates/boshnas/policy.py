@@ -1,4 +1,15 @@
-"""Our BOSHNAS, the default policy."""
+"""Our BOSHNAS, the default policy.
+
+Source: Tuli et al., "FlexiBERT: Are Current Transformer Architectures too Homogeneous and Rigid?",
+JAIR 2023, for the idea: a surrogate that tells what it does not know from what is noise, asked
+where its optimism is largest.
+Differs on purpose: both uncertainties come from a Gaussian process over features of size and
+content (epistemic: its posterior; aleatoric: its noise) instead of a student network and a
+natural-parameter network, and every candidate is scored, in spaces that can be listed, instead of
+climbing from a few points and decoding. With the few dozen results of a search the networks of the
+published algorithm do not learn; it is kept as "boshnas-paper", and `experiments/README.md` has
+both beside random search.
+"""
 
 import numpy as np
 
