@@ -62,19 +62,43 @@ def print_table(table: pd.DataFrame, *, form: str = "table", first: tuple[str, .
     from rich.console import Console
     from rich.table import Table
 
+    console = Console()
+    if not console.is_terminal:
+        # A pipe has no width: there the table is as wide as it needs to be.
+        console = Console(width=240)
     shown = [c for c in table.columns if c not in _HIDDEN and table[c].notna().any()]
-    order = ["trial", "hash", *first] if first else shown
+    order = [c for c in ("trial", "hash", *first) if c in shown] if first else shown
+    cells = {name: [_cell(name, value) for value in table[name]] for name in order}
+    columns, dropped = _fitting(cells, console.width)
     view = Table(box=None, header_style="bold", pad_edge=False)
-    columns = [c for c in order if c in shown]
     for name in columns:
-        view.add_column(name, justify="left" if name in ("hash", "status") else "right")
+        left = name in ("hash", "status", "cause", "error")
+        view.add_column(name, justify="left" if left else "right", no_wrap=name != "error")
+    lines = [[cells[name][row] for name in columns] for row in range(len(table))]
     if first:
         view.add_column("architecture", overflow="fold")
-    for _, row in table.iterrows():
-        cells = [_cell(name, row[name]) for name in columns]
-        if first:
-            cells.append(Architecture.from_dict(row["architecture"]).describe())
-        view.add_row(*cells)
-    # A pipe has no width: there the table is as wide as it needs to be.
-    console = Console()
-    (console if console.is_terminal else Console(width=240)).print(view)
+        for line, architecture in zip(lines, table["architecture"], strict=True):
+            line.append(Architecture.from_dict(architecture).describe())
+    for line in lines:
+        view.add_row(*line)
+    console.print(view)
+    if dropped:
+        console.print(f"Not shown for lack of width: {', '.join(dropped)} (--format csv has all)")
+
+
+def _fitting(cells: dict[str, list[str]], width: int) -> tuple[list[str], list[str]]:
+    """Return the columns that fit into `width` characters, and those that do not.
+
+    Memory and seconds go first, then task scores from the last; what a trial is and its main
+    figures stay.
+    """
+    columns, dropped = list(cells), []
+    needed = {name: max(map(len, (name, *texts))) + 2 for name, texts in cells.items()}
+    needed["error"] = min(needed.get("error", 0), 30)
+    kept = ("trial", "hash", "status", "glue", "parameters", "latency_ms", "cause", "error")
+    spare = [c for c in ("peak_memory_mb", "seconds") if c in columns]
+    spare += [c for c in reversed(columns) if c not in kept and c not in spare]
+    while spare and sum(needed[c] for c in columns) > width:
+        dropped.append(spare.pop(0))
+        columns.remove(dropped[-1])
+    return columns, dropped

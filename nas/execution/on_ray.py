@@ -48,7 +48,9 @@ def start_ray(address: str | None) -> dict[str, float]:
                     "--head', or leave the address out to use this machine."
                 ) from None
         else:
+            # "local": never join a cluster that somebody happens to have started here.
             ray.init(
+                address="local",
                 num_cpus=available_cpus(),
                 include_dashboard=False,
                 object_store_memory=_OBJECT_STORE_BYTES,

@@ -57,6 +57,7 @@ def test_the_search_shows_progress_and_ends_with_front_picture_and_export(place,
     assert "4 done, 0 running, 0 failed of 4" in searched
     assert "Pareto front (glue up, parameters down, latency_ms down)" in searched
     assert "nas export runs/search-1 --pick best" in searched
+    assert "against always the majority class" in searched
     run = place / "runs" / "search-1"
     names = {p.name for p in run.iterdir()}
     assert {"run.db", "experiment.yaml", "environment.json", "weights", "data"} <= names

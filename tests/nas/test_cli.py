@@ -76,6 +76,18 @@ def test_pareto_and_its_picture(nas, finished, tmp_path):
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_columns_that_do_not_fit_are_left_out_and_named():
+    from nas.cli.tables import _fitting
+
+    names = ("trial", "glue", "cola", "rte", "parameters", "seconds", "peak_memory_mb")
+    cells = {name: ["0.123"] for name in names}
+    assert _fitting(cells, 200) == (list(names), [])
+    columns, dropped = _fitting(cells, 44)
+    assert columns == ["trial", "glue", "cola", "rte", "parameters"]
+    assert dropped == ["peak_memory_mb", "seconds"]
+    assert _fitting(cells, 10)[0] == ["trial", "glue", "parameters"]
+
+
 def test_space_commands(nas, tmp_path):
     assert nas("space", "count", "flexibert-test")[1] == "9312\n"
     assert "flexibert-test " in nas("space", "list")[1]
