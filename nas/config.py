@@ -3,6 +3,7 @@
 The resolved form is stored beside the results, so that a run says what it did.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,6 +95,17 @@ def _as_list(value: object) -> object:
     return value
 
 
+def _gpu_share(value: object) -> object:
+    """Return a share of a GPU: "auto", or a number of at least 0."""
+    try:
+        share = value if value == "auto" else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        share = -1.0
+    if share != "auto" and not 0 <= share < math.inf:
+        raise InvalidExperiment("write auto, or a number such as 0, 0.25 or 1")
+    return share
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Paths = Annotated[
     tuple[str, ...], BeforeValidator(lambda v: [str(v)] if isinstance(v, str | Path) else v)
@@ -119,7 +131,7 @@ class Execution(BaseModel):
     engine: Literal["ray", "inline"] = "ray"
     address: str | None = None
     cpus_per_trial: float = Field(default=1, gt=0)
-    gpus_per_trial: float | Literal["auto"] = "auto"
+    gpus_per_trial: Annotated[float | Literal["auto"], BeforeValidator(_gpu_share)] = "auto"
     max_concurrent: int | None = Field(default=None, ge=1)
     trial_timeout: Seconds = 3600.0
 

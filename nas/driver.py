@@ -1,22 +1,23 @@
 """Start a run or continue one: set everything up, search, close.
 
-Everything that can be wrong with the input is checked before the run directory is made, so that
-a mistake leaves nothing behind.
+Everything that can be wrong with the input is checked, and the workers are started, before the run
+directory is made, so that a mistake leaves nothing behind.
 """
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.config import COSTS, Experiment, parse_constraint, write_experiment
-from nas.execution import make_executor
-from nas.runs import Run, create_run, next_directory, open_run
+from nas.execution import Executor, make_executor
+from nas.runs import Run, create_run, next_directory, open_run, require_free
 from nas.search import Progress, Search, replay
 from search_spaces import load_space
-from search_spaces.errors import InvalidExperiment, RunError, UnknownName
+from search_spaces.errors import InvalidExperiment, UnknownName
 from surrogates import make_policy
 
 if TYPE_CHECKING:
@@ -134,11 +135,7 @@ def start(
         NasError: Anything wrong with the experiment, the data or the directory.
     """
     directory = next_directory(experiment.name) if directory is None else Path(directory)
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise RunError(
-            f"{str(directory)!r} exists already and is not empty. Continue a run with "
-            f"'nas resume {directory}', or give a directory that does not exist yet."
-        )
+    require_free(directory, experiment)
     from nas.training.trial import model_options
 
     say("Reading the data and training the tokenizer")
@@ -150,11 +147,12 @@ def start(
     policy = build_policy(experiment, recipe, data.vocabulary_size)
     preset = experiment.recipe.get("preset", default_preset(experiment.data))
     resolved = experiment.model_copy(update={"recipe": {"preset": preset, **recipe.to_dict()}})
-    run = create_run(directory, resolved, experiment.objectives)
-    options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
-    run.journal.set_meta("model_options", json.dumps(options))
-    data.save(run.directory / "data")
-    return run, _drive(run, resolved, recipe, data, policy, watch=watch, say=say)
+    with _workers(resolved, recipe, data, say) as executor:
+        run = create_run(directory, resolved, experiment.objectives)
+        options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
+        run.journal.set_meta("model_options", json.dumps(options))
+        data.save(run.directory / "data")
+        return run, Search(run, resolved, policy, executor, watch).run_until_done()
 
 
 def resume(
@@ -196,7 +194,8 @@ def resume(
     data = PreparedData.load(run.directory / "data", mmap=False)
     policy = build_policy(experiment, recipe, data.vocabulary_size)
     replay(run, policy)
-    return run, _drive(run, experiment, recipe, data, policy, watch=watch, say=say)
+    with _workers(experiment, recipe, data, say) as executor:
+        return run, Search(run, experiment, policy, executor, watch).run_until_done()
 
 
 def more_trials(text: str, planned: int) -> int:
@@ -214,20 +213,15 @@ def more_trials(text: str, planned: int) -> int:
     return int(number) + (planned if text.startswith("+") else 0)
 
 
-def _drive(
-    run: Run,
-    experiment: Experiment,
-    recipe: "Recipe",
-    data: "PreparedData",
-    policy: "Policy",
-    *,
-    watch: Watch | None,
-    say: Say,
-) -> str:
+@contextmanager
+def _workers(
+    experiment: Experiment, recipe: "Recipe", data: "PreparedData", say: Say
+) -> Iterator[Executor]:
+    """Start what trains, and stop it in the end."""
     say("Starting the workers")
     executor = make_executor(experiment.execution, recipe, data)
     try:
         say(f"Training {experiment.trials} architectures: {executor.where}")
-        return Search(run, experiment, policy, executor, watch).run_until_done()
+        yield executor
     finally:
         executor.close()

@@ -176,6 +176,46 @@ class Run:
         return dict(found.iloc[0])
 
 
+def require_free(directory: Path, experiment: "Experiment") -> None:
+    """Check that a run of `experiment` can be made in `directory`.
+
+    Raises:
+        RunError: Something is there already; the message says whether it is the same experiment.
+    """
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        return
+    if not (directory / "run.db").is_file():
+        raise RunError(
+            f"{str(directory)!r} exists already and is not empty. "
+            "Give a directory that does not exist yet."
+        )
+    changed = _changed_settings(directory, experiment)
+    if changed:
+        raise RunError(
+            f"{str(directory)!r} exists already and belongs to another experiment: it has "
+            f"{'; '.join(changed)}. Give a directory that does not exist yet, or continue that "
+            f"run with: nas resume {directory}"
+        )
+    raise RunError(
+        f"{str(directory)!r} exists already and is not empty. "
+        f"Continue it with: nas resume {directory}"
+    )
+
+
+def _changed_settings(directory: Path, experiment: "Experiment") -> list[str]:
+    """Say where the experiment stored in `directory` differs, but for what a resume may change."""
+    from nas.config import read_settings
+
+    stored = read_settings(directory / "experiment.yaml")
+    wanted = experiment.model_dump(mode="json")
+    resolved = ("recipe", "trials", "time", "execution")
+    return [
+        f"{name} {stored.get(name)!r} instead of {value!r}"
+        for name, value in wanted.items()
+        if name not in resolved and stored.get(name) != value
+    ]
+
+
 def create_run(directory: Path, experiment: "Experiment", objectives: Mapping[str, str]) -> Run:
     """Make a new run directory and lock it.
 
@@ -184,13 +224,7 @@ def create_run(directory: Path, experiment: "Experiment", objectives: Mapping[st
     """
     from nas.config import write_experiment
 
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        hint = (
-            f"Continue it with: nas resume {directory}"
-            if (directory / "run.db").exists()
-            else "Give a directory that does not exist yet."
-        )
-        raise RunError(f"{str(directory)!r} exists already and is not empty. {hint}")
+    require_free(directory, experiment)
     try:
         (directory / "weights").mkdir(parents=True)
     except OSError as error:

@@ -13,7 +13,10 @@ def exact_value(metric: str, architecture: Architecture, options: "Options") -> 
     if metric == "flops":
         return float(
             count_flops(
-                architecture, length=options.length, vocabulary_size=options.vocabulary_size
+                architecture,
+                length=options.length,
+                vocabulary_size=options.vocabulary_size,
+                positions=options.positions,
             )
         )
     return float(

@@ -27,7 +27,7 @@ class Options:
         vocabulary_size: For the exact objectives "parameters" and "flops".
         max_length: Tokens the position table holds, for "parameters".
         length: Tokens of the sequence "flops" are counted for.
-        positions: "absolute" or "relative", for "parameters".
+        positions: "absolute" or "relative", for both.
     """
 
     vocabulary_size: int = 30_522

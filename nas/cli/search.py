@@ -11,12 +11,12 @@ _DEFAULT_TIME = "6.5m"
 
 
 @click.command()
-@click.argument("experiment", required=False, type=click.Path(path_type=Path))
+@click.argument("experiment", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--run", "directory", type=click.Path(path_type=Path), help="The run's directory.")
 @click.option("--space", help="A named space (nas space list) or a YAML file.")
 @click.option("--policy", help="What proposes: boshnas, random, …")
 @click.option("--data", help="glue-mini, hub, or a directory of official GLUE files.")
-@click.option("--corpus", multiple=True, help="Text to pre-train on (.txt, .xz, .gz); repeatable.")
+@click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")
 @click.option("--tasks", help="Tasks, comma-separated: cola,rte,…")
 @click.option("--trials", type=int, help="How many architectures to train.")
 @click.option("--time", "budget", help="Start no trial that would end later: 90s, 30m, 2h.")
@@ -28,7 +28,9 @@ _DEFAULT_TIME = "6.5m"
 @click.option("--max-concurrent", type=int, help="Most trials at once.")
 @click.option("--seed", type=int, help="Decides everything random.")
 @click.option("--quiet", is_flag=True, help="Print only the result.")
-def search(experiment: Path | None, directory: Path | None, *, quiet: bool, **options: Any) -> None:
+def search(
+    experiment: tuple[Path, ...], directory: Path | None, *, quiet: bool, **options: Any
+) -> None:
     """Search for the best encoders; EXPERIMENT is a YAML file, options change its settings.
 
     Without arguments: a small, real search on this machine, in under 8 minutes, with no network.
@@ -36,13 +38,14 @@ def search(experiment: Path | None, directory: Path | None, *, quiet: bool, **op
     \b
     nas search
     nas search --trials 40 --objective glue:max,parameters:min
-    nas search --data glue_data --corpus books.txt.xz --tasks cola,rte --time 2h
+    nas search --data glue_data --corpus books.txt.xz wiki.txt --tasks cola,rte --time 2h
     """  # noqa: D301  click reads \b
     from nas.config import make_experiment, read_settings
 
-    settings = read_settings(experiment) if experiment else {}
+    file, options["corpus"] = _sort_files(experiment, options["corpus"])
+    settings = read_settings(file) if file else {}
     given = {name: value for name, value in options.items() if value not in (None, ())}
-    if experiment is None and not given.keys() - {"seed"}:
+    if file is None and not given.keys() - {"seed"}:
         settings["time"] = _DEFAULT_TIME
     execution = dict(settings.get("execution") or {})
     for name in ("address", "cpus_per_trial", "gpus_per_trial", "max_concurrent"):
@@ -63,6 +66,26 @@ def search(experiment: Path | None, directory: Path | None, *, quiet: bool, **op
     with LiveView(objectives=plan.objectives, quiet=quiet) as view:
         run, reason = start(plan, directory, watch=view.update, say=view.say)
     finish(run, reason)
+
+
+def _sort_files(
+    files: tuple[Path, ...], corpus: tuple[str, ...]
+) -> tuple[Path | None, tuple[str, ...]]:
+    """Return the experiment file, if any, and all corpus files.
+
+    `--corpus A B` reaches us as the corpus A and the argument B, so that what is no YAML file is
+    taken for more of the corpus where there is one.
+    """
+    from search_spaces.errors import InvalidExperiment
+
+    experiments = [f for f in files if f.suffix in (".yaml", ".yml") or not corpus]
+    if len(experiments) > 1:
+        raise InvalidExperiment(
+            f"nas search takes one experiment file, but got {', '.join(map(str, experiments))}. "
+            "Give one; more text to pre-train on comes after --corpus."
+        )
+    texts = tuple(str(f) for f in files if f not in experiments)
+    return (experiments[0] if experiments else None), (*corpus, *texts)
 
 
 @click.command()

@@ -119,7 +119,10 @@ def test_space_commands(nas, tmp_path):
         (["search", "--data", "no-such-folder"], "no-such-folder"),
         (["search", "--corpus", "no-such-file.txt"], "no-such-file.txt"),
         (["search", "missing.yaml"], "There is no experiment file 'missing.yaml'"),
-        (["search", "--gpus-per-trial", "some"], "execution.gpus_per_trial"),
+        (["search", "--corpus", "a.txt", "no-such-file.gz", "b.txt"], "no-such-file.gz"),
+        (["search", "one.yaml", "two.yaml"], "one experiment file, but got one.yaml, two.yaml"),
+        (["search", "--gpus-per-trial", "some"], "execution.gpus_per_trial: write auto, or"),
+        (["search", "--gpus-per-trial", "-1"], "execution.gpus_per_trial: write auto, or"),
         (["resume", "nowhere"], "is no run directory"),
         (["status", "nowhere"], "is no run directory"),
         (["export", "nowhere", "--to", "x"], "is no run directory"),
@@ -129,9 +132,24 @@ def test_space_commands(nas, tmp_path):
     ],
 )
 def test_bad_input_gets_a_message_and_code_2_and_leaves_nothing(nas, tmp_path, command, message):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("Some text to read. " * 50)
     code, _, err = nas(*command)
     assert code == 2
     assert message in err
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_workers_that_cannot_start_leave_no_run_behind(nas, tmp_path, monkeypatch):
+    from search_spaces.errors import RunError
+
+    def refuse(*given):
+        raise RunError("No Ray cluster answers at 'nowhere:1'.")
+
+    monkeypatch.setattr("nas.driver.make_executor", refuse)
+    code, _, err = nas("search", "--address", "nowhere:1")
+    assert code == 2
+    assert "No Ray cluster answers" in err
     assert not list(tmp_path.glob("runs/*"))
 
 
@@ -146,7 +164,7 @@ def test_bad_input_about_a_run(nas, finished, tmp_path):
         (["resume", finished, "--trials", "lots"], "'lots' is no number of trials. Write 80"),
         (["resume", finished, "--time", "soon"], "is no duration"),
         (["export", finished, "--pick", "nicest", "--to", "x"], "Write best, knee, or the start"),
-        (["search", "--run", finished], "exists already and is not empty. Continue a run with"),
+        (["search", "--run", finished], "belongs to another experiment: it has policy 'random'"),
     ]
     for command, message in cases:
         code, _, err = nas(*command)

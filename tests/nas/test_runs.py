@@ -98,6 +98,10 @@ def test_a_taken_directory_is_refused(tmp_path, begin, experiment):
     plan = experiment()
     with pytest.raises(RunError, match="exists already and is not empty. Continue it with: nas"):
         create_run(search.run.directory, plan, plan.objectives)
+    for change, said in (({"seed": 9}, "seed 0 instead of 9"), ({"tasks": ["rte"]}, "tasks")):
+        other = experiment(**change)
+        with pytest.raises(RunError, match=f"belongs to another experiment: it has {said}"):
+            create_run(search.run.directory, other, other.objectives)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("x")
     with pytest.raises(RunError, match="Give a directory that does not exist yet"):

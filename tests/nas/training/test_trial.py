@@ -6,6 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from nas.config import make_experiment
+from nas.driver import build_policy
 from nas.models.encoder import Encoder
 from nas.training.device import autocast, choose_device, choose_precision
 from nas.training.trial import model_options, run_trial, trial_device
@@ -135,3 +137,13 @@ def test_devices_and_precisions(recipe, monkeypatch):
     with autocast("bf16", torch.device("cpu")):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("positions", ["relative", "absolute"])
+def test_a_policy_counts_the_costs_that_a_trial_reports(recipe, data, architecture, positions):
+    recipe = dataclasses.replace(recipe, positions=positions)
+    result = run_trial(architecture(), recipe, data, seed=0)
+    plan = make_experiment({"policy": "random", "objectives": "glue:max,flops:min"})
+    policy = build_policy(plan, recipe, data.vocabulary_size)
+    for name in ("parameters", "flops"):
+        assert policy.exact(name, architecture()) == result.costs[name]
