@@ -1,14 +1,11 @@
-"""`nas`: finds the command, imports its file, and turns errors into messages.
-
-Importing this file imports click alone, so that help is instant.
-"""
+"""`nas`: finds the command, imports its file, and turns errors into messages."""
 
 import sys
-from importlib import import_module
 
 import click
 
 import nas
+from nas.cli.lazy_group import LazyGroup
 from search_spaces.errors import NasError
 
 # command -> (module, one line of help); the module is imported when the command is called.
@@ -20,36 +17,12 @@ COMMANDS = {
     "pareto": ("nas.cli.look", "The Pareto front of a run, and a picture of it."),
     "export": ("nas.cli.export", "Write a found model to a folder that transformers loads."),
     "space": ("nas.cli.space", "List, show, count and sample search spaces."),
+    "benchmark": ("nas.cli.benchmark", "Measure a part beside its peers."),
     "doctor": ("nas.cli.doctor", "Check this machine and installation."),
 }
 
 
-class LazyGroup(click.Group):
-    """A click group whose commands live in modules that are imported on use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        return getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS:
-            from search_spaces.errors import UnknownName
-
-            raise UnknownName("command", args[0], COMMANDS)
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(nas.__version__, prog_name="nas")
 def cli() -> None:
     """Find, train and export the best encoder you can afford.

@@ -14,7 +14,7 @@ _FAR = 0.5  # share of different pairs in MRPC that tell of another event of the
 def mrpc(draw: Draw, words: Words) -> tuple[tuple[str, ...], str]:
     """Return two sentences and "1" if one is a paraphrase of the other, else "0"."""
     event = draw_event(draw, words.lexicon, transitive=True)
-    same = draw.chance(0.55)
+    same = draw.chance(0.62)
     other = event
     if not same and draw.chance(_FAR):
         other = draw_event(draw, words.lexicon, domain=event.agent.noun.domain, transitive=True)
