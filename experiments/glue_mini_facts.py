@@ -45,10 +45,10 @@ def main() -> None:
     # One step of pre-training stands for none: a budget of zero is refused.
     none = dataclasses.replace(recipe, pretrain_tokens=1)
     settings = {
-        "small, pre-trained": (attention(2, 64, 128), recipe),
-        "small, not": (attention(2, 64, 128), none),
-        "big, pre-trained": (attention(4, 128, 256), recipe),
-        "big, not": (attention(4, 128, 256), none),
+        "small, pre-trained": (attention(2, 64, 96), recipe),
+        "small, not": (attention(2, 64, 96), none),
+        "big, pre-trained": (attention(4, 128, 192), recipe),
+        "big, not": (attention(4, 128, 192), none),
     }
     tasks = list(data.tasks)
     print(f"{'':<20}{'glue':>14}" + "".join(f"{task:>7}" for task in tasks), flush=True)

@@ -171,7 +171,7 @@ class Experiment(BaseModel):
     data: str = "glue-mini"
     corpus: Paths = ()
     tasks: Names = ()
-    trials: int = Field(default=18, ge=1)
+    trials: int = Field(default=16, ge=1)
     time: Seconds | None = None
     seed: int = Field(default=0, ge=0)
     recipe: dict[str, Any] = {}

@@ -8,22 +8,15 @@ from nas.data.glue_mini.grammar import Event, draw_event, say, sentence
 from nas.data.glue_mini.questions import ask
 from nas.data.glue_mini.tasks.words import Words
 
-_FAR = 0.5  # share of sentences without the answer that tell of another event of the same domain
-
 
 def qnli(draw: Draw, words: Words) -> tuple[tuple[str, ...], str]:
     """Return question, sentence and "entailment" if it holds the answer."""
     event = draw_event(draw, words.lexicon, place=0.6, time=0.5, adjective=0.2)
     kind, question = ask(event, draw)
     answered = draw.chance(0.5)
-    said = event
-    if not answered and draw.chance(_FAR):
-        said = draw_event(
-            draw, words.lexicon, domain=event.agent.noun.domain, place=0.6, time=0.5, adjective=0.2
-        )
-    elif not answered:
-        said = _evade(event, kind, draw, words)
-    said = rewriting.reword(said, draw, words.lexicon, 0.4)
+    said = rewriting.reword(event, draw, words.lexicon, 0.4)
+    if not answered:
+        said = _evade(said, kind, draw, words)
     label = "entailment" if answered else "not_entailment"
     return (sentence(question, "?"), sentence(say(said, draw, 0.2))), label
 
