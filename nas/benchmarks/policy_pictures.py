@@ -1,0 +1,138 @@
+"""Pictures of a benchmark of policies: regret or hypervolume, coverage, simulated workers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; then dashes.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
+_DASHES = ("-", "--", ":")
+_ROOT = (lambda y: np.sqrt(np.maximum(y, 0)), np.square)
+
+
+def draw_curves(
+    curves: pd.DataFrame, path: Path, *, goal: str, title: str, given: int, scale: float = 1.0
+) -> Path:
+    """Draw the median of each policy with a band of quartiles, a panel a batch size.
+
+    Args:
+        curves: As in `Findings.curves`.
+        path: Where to write; the ending decides the format.
+        goal: "regret" or "hypervolume".
+        title: Of the picture.
+        given: Evaluations before the first proposal.
+        scale: Factor for the values, such as 100 for points.
+    """
+    regret = goal == "regret"
+    label = f"regret of the best so far{' (points)' if scale == 100 else ''}"
+    label = label if regret else "hypervolume (share of the whole table's)"
+    figure, panels = _panels(curves["batch"].unique())
+    for panel, (batch, group) in zip(panels, curves.groupby("batch", sort=False), strict=True):
+        for (name, line), style in zip(_by_policy(group), _styles(), strict=False):
+            x = line["evaluation"]
+            panel.plot(x, scale * line["median"], label=name, linewidth=1.8, **style)
+            low, high = scale * line["q1"], scale * line["q3"]
+            panel.fill_between(x, low, high, color=style["color"], alpha=0.13, linewidth=0)
+        panel.set_title(_plural(batch, "proposal", "at once"), fontsize=10)
+        panel.set_xlabel("evaluations" + (f", {given} given ones included" if given else ""))
+        panel.set_xlim(max(given, 1), curves["evaluation"].max())
+        shown = curves[curves["evaluation"] >= max(given, 1)]
+        if regret:
+            # A root shows 0, which a logarithm cannot, and still spreads the small regrets.
+            panel.set_yscale("function", functions=_ROOT)
+            panel.set_ylim(0, scale * shown["q3"].max() * 1.05)
+        else:
+            panel.set_ylim(shown["q1"].min() - 0.02, 1.01)
+    panels[0].set_ylabel(label)
+    return _finish(figure, panels, path, f"{title}\nmedian and quartiles over seeds")
+
+
+def draw_coverage(rounds: pd.DataFrame, path: Path, *, objective: str, title: str) -> Path:
+    """Draw how often 90 % intervals held the next result, by stretch of the search.
+
+    Args:
+        rounds: As in `Findings.rounds`.
+        path: Where to write.
+        objective: Whose predictions.
+        title: Of the picture.
+    """
+    rounds = rounds[rounds["objective"] == objective]
+    figure, panels = _panels(rounds["batch"].unique())
+    for panel, (batch, group) in zip(panels, rounds.groupby("batch", sort=False), strict=True):
+        stretches = list(dict.fromkeys(group["evaluations"]))
+        panel.axhspan(0.88, 0.92, color="#9aa5b1", alpha=0.25, linewidth=0)
+        panel.axhline(0.9, color="#6b7681", linewidth=1, linestyle=":")
+        for (name, line), style in zip(_by_policy(group), _styles(), strict=False):
+            x = [stretches.index(s) for s in line["evaluations"]]
+            panel.plot(x, line["coverage"], marker="o", markersize=4.5, label=name, **style)
+        panel.set_xticks(range(len(stretches)), [s.replace("-", "–") for s in stretches])
+        panel.set_xlabel("evaluations")
+        panel.set_title(_plural(batch, "proposal", "at once"), fontsize=10)
+        panel.set_ylim(min(0.5, rounds["coverage"].min() - 0.05), 1.02)
+    panels[0].set_ylabel(f"next {objective} inside the 90 % interval (share)")
+    return _finish(figure, panels, path, f"{title}\ncoverage of predictions; grey: 0.88 to 0.92")
+
+
+def draw_simulations(simulations: pd.DataFrame, path: Path, *, title: str) -> Path:
+    """Draw time to the top 1 % and waiting workers against the number of workers.
+
+    Args:
+        simulations: As in `Findings.simulations`.
+        path: Where to write.
+        title: Of the picture.
+    """
+    figure, panels = _panels(("time", "waiting"))
+    finite = simulations["to_top_seconds"].replace(np.inf, np.nan)
+    for (name, line), style in zip(_by_policy(simulations), _styles(), strict=False):
+        marks: dict[str, Any] = {"marker": "o", "markersize": 4.5, **style}
+        panels[0].plot(line["workers"], finite[line.index] / 3600, label=name, **marks)
+        panels[1].plot(line["workers"], 100 * line["waiting"], **marks)
+    panels[0].set_yscale("log")
+    panels[0].set_ylabel("simulated hours to one of the top 1 %")
+    panels[1].set_ylabel("worker time waiting for proposals (%)")
+    workers = sorted(simulations["workers"].unique())
+    for panel in panels:
+        panel.set_xscale("log", base=2)
+        panel.set_xticks(workers, [str(w) for w in workers])
+        panel.set_xlabel("workers")
+        panel.minorticks_off()
+    panels[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    low, high = panels[0].get_ylim()
+    ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if low <= t <= high]
+    if len(ticks) > 1:
+        panels[0].set_yticks(ticks)
+    panels[1].set_ylim(bottom=0)
+    return _finish(figure, panels, path, f"{title}\nsimulated workers, median over seeds")
+
+
+def _by_policy(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return list(frame.groupby("policy", sort=False))
+
+
+def _styles() -> list[dict[str, str]]:
+    return [{"color": c, "linestyle": d} for d in _DASHES for c in _COLOURS]
+
+
+def _plural(count: int, noun: str, rest: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'} {rest}"
+
+
+def _panels(keys: Sequence) -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(0.6 + 4.6 * len(keys), 4.6), layout="constrained")
+    return figure, figure.subplots(1, len(keys), squeeze=False, sharey=keys[0] != "time")[0]
+
+
+def _finish(figure: Figure, panels: np.ndarray, path: Path, title: str) -> Path:
+    for panel in panels:
+        panel.grid(visible=True, alpha=0.25)
+        panel.spines[["top", "right"]].set_visible(False)
+    handles, labels = panels[0].get_legend_handles_labels()
+    columns = min(len(labels), 3 * len(panels))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+    figure.suptitle(title, fontsize=11)
+    figure.savefig(path, dpi=140)
+    return path
