@@ -13,6 +13,9 @@ POLICIES.register("boshnas")("surrogates.boshnas.policy:boshnas")
 POLICIES.register("boshnas-paper")("surrogates.boshnas.paper:PaperBoshnas")
 POLICIES.register("gp-hamming")("surrogates.hamming:gp_hamming")
 POLICIES.register("parameters")("surrogates.parameters:ParameterSorted")
+POLICIES.register("evolution")("surrogates.evolution:Evolution")
+POLICIES.register("local-search")("surrogates.local_search:LocalSearch")
+POLICIES.register("nsga2")("surrogates.nsga2:NSGA2")
 
 
 def list_policies() -> list[str]:
