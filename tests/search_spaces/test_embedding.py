@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
 from search_spaces import Embedding, embed, load_space, pairwise_distances
-from search_spaces.embedding import DISTANCES, stress
+from search_spaces.embedding import DISTANCES, _axis_scales, _classical, stress
 from search_spaces.errors import InvalidSpace, UnknownName
 
 SAMPLE = load_space("flexibert-test").sample(120, seed=1)
@@ -64,6 +65,30 @@ def test_more_dimensions_fit_better():
     distances = pairwise_distances(SAMPLE)
     stresses = [stress(embed(SAMPLE, d), distances) for d in (1, 2, 4, 8)]
     assert stresses == sorted(stresses, reverse=True)
+
+
+def test_the_axes_are_stretched_to_the_least_squares_scales():
+    # a slow twin: the scales by a general optimiser on the same weighted squared errors
+    points = np.random.default_rng(0).normal(size=(12, 3))
+    true = np.array([0.5, 2.0, 1.2])
+    scales, order = _axis_scales(points, cdist(points * true, points * true), seed=0)
+    assert_allclose(scales, true[order], rtol=1e-6)
+    cityblock = cdist(points, points, "cityblock")
+    scales, order = _axis_scales(points, cityblock, seed=0)
+    rows, columns = np.triu_indices(12, 1)
+    parts, asked = np.square(points[rows] - points[columns]), cityblock[rows, columns]
+
+    def loss(squares):
+        return np.square((parts @ squares - asked**2) / asked).sum()
+
+    found = minimize(loss, np.ones(3), bounds=[(0, None)] * 3).x
+    assert_allclose(scales**2, found[order], rtol=1e-3, atol=1e-6)
+
+
+def test_stretched_axes_follow_the_distances_better_than_classical_scaling():
+    distances = pairwise_distances(SAMPLE)
+    points, _ = _classical(np.square(distances), 16)
+    assert stress(embed(SAMPLE, 16), distances) < 0.5 * stress(points, distances)
 
 
 def test_nearest_finds_the_placed_architectures():
