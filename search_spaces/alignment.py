@@ -2,8 +2,8 @@
 
 Sequences are aligned in order: every item is matched with one of the other sequence, removed or
 inserted. The dynamic programme is the classical one (Needleman and Wunsch, 1970), with the second
-state of Gotoh (1982) where a match costs more after a gap. One step handles all sequences of one
-length.
+state of Gotoh (1982) where a match costs more after a gap. Its compiled loops are in
+`search_spaces.alignment_kernels`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,8 @@ import numpy as np
 
 # for each length: which sequences have it, and their items, (length, sequences)
 Grouped = list[tuple[np.ndarray, np.ndarray]]
+
+ROWS = 64  # sequences between two calls of `progress`
 
 
 @dataclass(frozen=True)
@@ -55,20 +57,23 @@ def align_all(
         second: Sequences of item numbers, by length.
         costs: What the steps cost; their type is computed in and returned.
         symmetric: `first` is `second` and the costs are symmetric: compute each pair once.
-        progress: Called with the number of rows done.
+        progress: Called now and then with the number of rows done.
 
     Returns:
         `(first, second)`.
     """
     result = np.zeros((len(first), sum(len(rows) for rows, _ in second)), costs.match.dtype)
-    for row, sequence in enumerate(first):
-        for columns, codes in second:
-            start = np.searchsorted(columns, row + 1) if symmetric else 0
-            if start < len(columns):
-                values = _align(np.asarray(sequence, int), codes[:, start:], costs)
-                result[row, columns[start:]] = values
+    gaps = [costs.insert[codes] for _, codes in second]
+    for start in range(0, len(first), ROWS):
+        rows = np.arange(start, min(start + ROWS, len(first)))
+        items = np.concatenate([np.asarray(first[row], np.int32) for row in rows])
+        offsets = np.cumsum([0, *(len(first[row]) for row in rows)])
+        block = result[rows[0] : rows[-1] + 1]
+        for (columns, codes), inserted in zip(second, gaps, strict=True):
+            begin = np.searchsorted(columns, rows + 1) if symmetric else np.zeros_like(rows)
+            _align(items, offsets, begin, codes, inserted, columns, costs, block)
         if progress:
-            progress(row + 1)
+            progress(int(rows[-1]) + 1)
     if symmetric:
         _mirror(result)
     return result
@@ -80,7 +85,7 @@ def by_length(sequences: Sequence[Sequence[int]]) -> Grouped:
     groups = []
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
-        codes = np.array([sequences[row] for row in rows], int).reshape(len(rows), length)
+        codes = np.array([sequences[row] for row in rows], np.uint32).reshape(len(rows), length)
         groups.append((rows, np.ascontiguousarray(codes.T)))
     return groups
 
@@ -94,51 +99,20 @@ def _mirror(matrix: np.ndarray) -> None:
         square += square.T.copy()
 
 
-def _align(sequence: np.ndarray, codes: np.ndarray, costs: StepCosts) -> np.ndarray:
-    # codes: (length of the others, number of them); all vectors below run over the others
-    if costs.reopen is not None:
-        return _align_with_reopening(sequence, codes, costs)
-    insert = costs.insert[codes]
-    above = _cumulated(insert)
-    for item in sequence:
-        match, remove = costs.match[item], costs.remove[item]
-        here = [above[0] + remove]
-        for j, code in enumerate(codes):
-            best = match[code]
-            best += above[j]
-            np.minimum(best, above[j + 1] + remove, out=best)
-            np.minimum(best, here[j] + insert[j], out=best)
-            here.append(best)
-        above = here
-    return above[-1]
+def _align(
+    items: np.ndarray,
+    offsets: np.ndarray,
+    begin: np.ndarray,
+    codes: np.ndarray,
+    gaps: np.ndarray,
+    columns: np.ndarray,
+    costs: StepCosts,
+    out: np.ndarray,
+) -> None:
+    from search_spaces.alignment_kernels import align_rows, align_rows_reopening
 
-
-def _align_with_reopening(sequence: np.ndarray, codes: np.ndarray, costs: StepCosts) -> np.ndarray:
-    insert = costs.insert[codes]
-    gaps = _cumulated(insert)
-    never = np.full(codes.shape[1], np.inf, insert.dtype)
-    # matched[j] ends with a match, gapped[j] does not; the start counts as a match
-    matched = [gaps[0]] + [never] * len(codes)
-    gapped = [never, *gaps[1:]]
-    for item in sequence:
-        match, remove, reopen = costs.match[item], costs.remove[item], costs.reopen[item]
-        matched_here = [never]
-        gapped_here = [np.minimum(matched[0], gapped[0]) + remove]
-        for j, code in enumerate(codes):
-            best = np.minimum(matched[j], gapped[j] + reopen[code])
-            best += match[code]
-            removed = np.minimum(matched[j + 1], gapped[j + 1]) + remove
-            inserted = np.minimum(matched_here[j], gapped_here[j]) + insert[j]
-            matched_here.append(best)
-            gapped_here.append(np.minimum(removed, inserted))
-        matched, gapped = matched_here, gapped_here
-    return np.minimum(matched[-1], gapped[-1] + costs.end)
-
-
-def _cumulated(insert: np.ndarray) -> list[np.ndarray]:
-    total = np.zeros(insert.shape[1], insert.dtype)
-    steps = [total]
-    for row in insert:
-        total = total + row
-        steps.append(total)
-    return steps
+    given = (items, offsets, begin, codes, gaps, columns, costs.match, costs.remove)
+    if costs.reopen is None:
+        align_rows(*given, out)
+    else:
+        align_rows_reopening(*given, costs.reopen, out.dtype.type(costs.end), out)

@@ -5,6 +5,7 @@ a dynamic programme over layers with optimal matching inside a layer.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from search_spaces.alignment import StepCosts, align_all, by_length
 from search_spaces.architecture import Architecture, Layer
 from search_spaces.block_costs import BlockCosts
+from search_spaces.known_layers import KnownLayers
 from search_spaces.published_costs import PublishedCosts
 from search_spaces.registry import Registry
 
@@ -55,16 +57,17 @@ def graph_edit_distance(
         UnknownName: If there is no such cost model or method.
         InvalidArchitecture: If the published costs do not list a block of the architectures.
     """
-    costs = make_costs(costs)
-    first, second = sorted((a, b), key=lambda architecture: architecture.hash)
-    if first == second:
+    model, known = _prepared(costs)
+    if a.hash == b.hash:
         return 0.0
-    ordered = float(pairwise_distances([first], [second], costs)[0, 0])
-    if not isinstance(costs, PublishedCosts):
+    # in one order, so that rounding and searches give the same both ways
+    first, second = (a, b) if a.hash < b.hash else (b, a)
+    ordered = known.distance(first, second)
+    if not isinstance(model, PublishedCosts) or method == "ordered":
         return ordered
     from search_spaces.unordered import improve
 
-    return improve(first, second, costs, ordered, method)
+    return improve(first, second, model, ordered, method)
 
 
 def pairwise_distances(
@@ -84,7 +87,8 @@ def pairwise_distances(
         second: Architectures, one for each column; by default `first`, for a symmetric result.
         costs: "blocks", "published", or a cost model.
         dtype: What to compute in and return; float32 halves the time and memory for large sets.
-        progress: Called with the number of finished rows, or columns where these are fewer.
+        progress: Called now and then with the number of finished rows, or columns where these
+            are fewer.
 
     Returns:
         `(len(first), len(second))`.
@@ -156,6 +160,21 @@ def make_costs(costs: str | LayerCosts) -> LayerCosts:
         UnknownName: If there is no such cost model.
     """
     return COSTS[costs]() if isinstance(costs, str) else costs
+
+
+def _prepared(costs: str | LayerCosts) -> tuple[LayerCosts, KnownLayers]:
+    try:
+        return _prepare(costs)
+    except TypeError:
+        # a cost model of one's own that cannot be hashed: nothing is kept for it
+        model = make_costs(costs)
+        return model, KnownLayers(model.steps)
+
+
+@lru_cache(maxsize=8)
+def _prepare(costs: str | LayerCosts) -> tuple[LayerCosts, KnownLayers]:
+    model = make_costs(costs)
+    return model, KnownLayers(model.steps)
 
 
 def _coded(architectures: Sequence[Architecture]) -> tuple[list[list[int]], list[Layer]]:
