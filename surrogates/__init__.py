@@ -16,6 +16,7 @@ POLICIES.register("parameters")("surrogates.parameters:ParameterSorted")
 POLICIES.register("evolution")("surrogates.evolution:Evolution")
 POLICIES.register("local-search")("surrogates.local_search:LocalSearch")
 POLICIES.register("nsga2")("surrogates.nsga2:NSGA2")
+POLICIES.register("tpe", "mo-tpe")("surrogates.tpe:TPE")
 
 
 def list_policies() -> list[str]:
