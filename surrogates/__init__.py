@@ -17,6 +17,7 @@ POLICIES.register("evolution")("surrogates.evolution:Evolution")
 POLICIES.register("local-search")("surrogates.local_search:LocalSearch")
 POLICIES.register("nsga2")("surrogates.nsga2:NSGA2")
 POLICIES.register("tpe", "mo-tpe")("surrogates.tpe:TPE")
+POLICIES.register("reinforce")("surrogates.reinforce:Reinforce")
 
 
 def list_policies() -> list[str]:

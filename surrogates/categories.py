@@ -46,7 +46,8 @@ class Categories:
         else:
             self._read_definition(definition)
         self._columns: dict[str, int] = {}
-        self._rows: dict[str, dict[int, int]] = {}
+        self._encoded: dict[str, dict[str, tuple[int, int]]] = {}
+        self._rows: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def _read_definition(self, definition) -> None:
         self._depths, self._widths, self._heads = (
@@ -139,7 +140,9 @@ class Categories:
 
         Choices of a value that is no option, in architectures from outside the space, are left out.
         """
-        found: dict[str, tuple[int, int]] = {}
+        if architecture.hash in self._encoded:
+            return self._encoded[architecture.hash]
+        found = self._encoded[architecture.hash] = {}
 
         def read(choice: Choice, options: tuple) -> object:
             value = _value(architecture, choice)
