@@ -44,7 +44,11 @@ def test_rewarded_choices_become_likelier(table):
 
     for architecture in table.architectures[:50]:
         policy.tell(architecture, {"glue": wide(architecture)})
-    assert np.mean([wide(a) for a in policy.ask(10)]) >= 0.8
+    logits = policy.logits()["0.width.0"]
+    assert np.exp(logits[1] - logits[0]) > 4  # 256 against 128
+    asked = policy.ask(20)
+    left = [a for a in table.architectures[50:] if a not in asked]
+    assert np.mean([wide(a) for a in asked]) > np.mean([wide(a) for a in left])
 
 
 @pytest.mark.parametrize(("option", "value"), [("rate", 0), ("memory", 1.0)])
