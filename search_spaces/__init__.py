@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from search_spaces.architecture import Architecture, Head, Layer
+    from search_spaces.designs import initial_design
     from search_spaces.distance import graph_edit_distance, pairwise_distances
     from search_spaces.embedding import Embedding, embed
     from search_spaces.finite import FiniteSpace
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "architecture": ("Architecture", "Head", "Layer"),
+    "designs": ("initial_design",),
     "distance": ("graph_edit_distance", "pairwise_distances"),
     "embedding": ("Embedding", "embed"),
     "finite": ("FiniteSpace",),
@@ -43,6 +45,7 @@ __all__ = [
     "count_parameters_as_published",
     "embed",
     "graph_edit_distance",
+    "initial_design",
     "list_named_architectures",
     "list_spaces",
     "load_space",

@@ -1,9 +1,10 @@
 """What one stack of a FlexiBERT space may be, numbered, and the small steps between choices."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations_with_replacement, product
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from search_spaces.architecture import Head, Layer
 from search_spaces.definition import SpaceDefinition
 
 Kind = tuple[str, str | int]
+Offer = tuple[str, tuple]  # the name of a decision, and what may be chosen there
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,45 @@ class Choices:
         kinds.sort(key=self._order.__getitem__)
         stack = Stack(layer.width, tuple(kinds), layer.feedforward)
         return stack if self.allows(stack) else None
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of the decisions that make a stack, in the order `decide` asks for them."""
+        definition = self.definition
+        kinds = max(definition.heads) if definition.heads_in_layer == "mixed" else 1
+        heterogeneous = definition.feedforward == "heterogeneous"
+        maps = max(definition.feedforward_depths) if heterogeneous else 1
+        return (
+            "width",
+            "heads",
+            *(f"kind {i}" for i in range(kinds)),
+            "feed-forward depth",
+            *(f"feed-forward width {i}" for i in range(maps)),
+        )
+
+    def decide(self, width: int | None = None) -> Generator[Offer, Any, Stack]:
+        """Make a stack decision by decision: yield each offer, be sent what is chosen.
+
+        Args:
+            width: The width where layers share it, which is then no decision of this stack.
+        """
+        definition = self.definition
+        if width is None:
+            width = yield "width", definition.widths
+        heads = yield "heads", tuple(n for n in definition.heads if definition.head_fits(width, n))
+        kinds: list[Kind] = []
+        for i in range(heads if definition.heads_in_layer == "mixed" else 1):
+            # any kind, or that of a head chosen before (an urn of Polya): every multiset of kinds
+            # comes up equally often
+            kinds.append((yield f"kind {i}", (*definition.kinds, *kinds)))
+        kinds.sort(key=self._order.__getitem__)
+        depth = yield "feed-forward depth", definition.feedforward_depths
+        stack: list[int] = []
+        for i in range(depth if definition.feedforward == "heterogeneous" else 1):
+            stack.append((yield f"feed-forward width {i}", definition.feedforward_widths))
+        return Stack(
+            width, tuple(kinds) * (heads // len(kinds)), tuple(stack) * (depth // len(stack))
+        )
 
     def edits(self, stack: Stack) -> Iterator[Stack]:
         """Yield the allowed stacks that differ in one choice; some more than once."""

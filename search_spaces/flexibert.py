@@ -6,13 +6,14 @@ Differs on purpose: heads of a layer are an unordered multiset throughout, so ev
 the space is counted once and drawn with the same probability.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from search_spaces.architecture import PER_HEAD, PER_LAYER, Architecture
-from search_spaces.choices import Choices, Stack
+from search_spaces.choices import Choices, Offer, Stack
 from search_spaces.definition import SpaceDefinition
 from search_spaces.errors import InvalidSpace
 from search_spaces.space import Space, draw_distinct
@@ -108,6 +109,37 @@ class FlexiBertSpace(Space):
             stack = self._choices.stack_of(layer)
             encoded[1 + 3 * i : 4 + 3 * i] = self._choices.indices(stack)
         return encoded
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """The names of all decisions there can be, in the order `decide` asks for them."""
+        definition, steps = self.definition, self._choices.steps
+        shared_width = definition.shared == "width"
+        stacks = 1 if self._uniform else self.max_layers // definition.layers_per_stack
+        named = (f"stack {i} {s}" for i in range(stacks) for s in steps[1 if shared_width else 0 :])
+        return ("layers", *(["width"] if shared_width else []), *named)
+
+    def decide(self) -> Generator[Offer, Any, Architecture]:
+        """Make an architecture decision by decision: yield each offer, be sent what is chosen.
+
+        An offer is the name of the decision, one of `decisions`, and what may be chosen there.
+        Later offers depend on earlier choices. The architecture is what the generator returns.
+        """
+        layers = yield "layers", self.definition.layers
+        stacks, width = layers // self.definition.layers_per_stack, None
+        if self.definition.shared == "width":
+            width = yield "width", self.definition.widths
+        chosen = []
+        for i in range(1 if self._uniform else stacks):
+            steps, answer = self._choices.decide(width), None
+            while True:
+                try:
+                    step, options = steps.send(answer)
+                except StopIteration as made:
+                    chosen.append(made.value)
+                    break
+                answer = yield f"stack {i} {step}", options
+        return self._build(chosen * stacks if self._uniform else chosen)
 
     def sample(
         self,
