@@ -79,12 +79,26 @@ def encode_one_hot(
     """
     max_layers = max_layers or max((len(a) for a in architectures), default=0)
     _check_depth(architectures, max_layers)
-    rows = [_categories(architecture) for architecture in architectures]
+    rows = [one_hot_names(architecture) for architecture in architectures]
     columns = {value: i for i, value in enumerate(sorted({v for row in rows for v in row}))}
     encoded = np.zeros((len(rows), len(columns)))
     for i, row in enumerate(rows):
         encoded[i, [columns[value] for value in row]] = 1.0
     return encoded
+
+
+def one_hot_names(architecture: Architecture) -> list[str]:
+    """Return the names of the columns of `encode_one_hot` that are 1 for an architecture."""
+    found = [f"depth={len(architecture)}"]
+    for i, layer in enumerate(architecture.layers):
+        values = (
+            f"width={layer.width}",
+            f"heads={len(layer.heads)}",
+            *(f"{kind}*{Fraction(count, len(layer.heads))}" for kind, count in layer.kinds.items()),
+            f"ff={layer.feedforward}",
+        )
+        found += [f"{i:03d} {value}" for value in values]
+    return found
 
 
 def encode_naive(
@@ -140,19 +154,6 @@ def _layer_features(layer: Layer) -> list[float]:
 
 def _role(head) -> str:
     return head.operation if head.operation in ROLES else head.kind
-
-
-def _categories(architecture: Architecture) -> list[str]:
-    found = [f"depth={len(architecture)}"]
-    for i, layer in enumerate(architecture.layers):
-        values = (
-            f"width={layer.width}",
-            f"heads={len(layer.heads)}",
-            *(f"{kind}*{Fraction(count, len(layer.heads))}" for kind, count in layer.kinds.items()),
-            f"ff={layer.feedforward}",
-        )
-        found += [f"{i:03d} {value}" for value in values]
-    return found
 
 
 def _naive_layer(layer: Layer) -> tuple[float, ...]:

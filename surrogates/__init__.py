@@ -18,6 +18,8 @@ POLICIES.register("local-search")("surrogates.local_search:LocalSearch")
 POLICIES.register("nsga2")("surrogates.nsga2:NSGA2")
 POLICIES.register("tpe", "mo-tpe")("surrogates.tpe:TPE")
 POLICIES.register("reinforce")("surrogates.reinforce:Reinforce")
+POLICIES.register("forest")("surrogates.forest:forest")
+POLICIES.register("bananas")("surrogates.bananas:Bananas")
 
 
 def list_policies() -> list[str]:

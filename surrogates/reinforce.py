@@ -73,7 +73,7 @@ class Reinforce(Policy):
         results = Results.of(self)
         if not len(results):
             return {}
-        rewards = results.scaled()
+        rewards = results.scaled().mean(axis=1)
         rewards = (rewards - rewards.mean()) / (rewards.std() or 1.0)
         logits: dict[str, np.ndarray] = {}
         baseline = rewards[0]

@@ -45,14 +45,15 @@ class Results:
         return len(self.architectures)
 
     def scaled(self) -> np.ndarray:
-        """Return one number per result, 0 to 1: the mean over the objectives of value in range.
+        """Return the place of every value in the range told, 0 to 1, `(n, objectives)`.
 
-        Broken constraints and failures come below everything that keeps them.
+        Failures and broken constraints have 0.
         """
+        if not len(self):
+            return self.values
         low, high = self.values.min(axis=0), self.values.max(axis=0)
-        span = np.where(high > low, high - low, 1.0)
-        mean = ((self.values - low) / span).mean(axis=1)
-        return np.where(self.violations > 0, mean.min() if len(mean) else 0.0, mean)
+        scaled = (self.values - low) / np.where(high > low, high - low, 1.0)
+        return np.where(self.violations[:, None] > 0, 0.0, scaled)
 
 
 def _values(policy: "Policy", trial: Trial) -> list[float]:
