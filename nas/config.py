@@ -20,10 +20,10 @@ from pydantic import (
     model_validator,
 )
 
+from search_spaces.constraints import parse_constraint as read_constraint
 from search_spaces.errors import InvalidExperiment, UnknownName
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_CONSTRAINT = re.compile(r"^\s*([a-z][a-z0-9_]*)\s*(<=|>=|<|>)\s*([-+0-9.eE_]+)\s*$")
 
 # Costs that a trial reports beside its scores; every task name is an objective too.
 COSTS = ("parameters", "flops", "latency_ms", "peak_memory_mb", "seconds")
@@ -79,14 +79,8 @@ def parse_constraint(text: str) -> tuple[str, str, float]:
     Raises:
         InvalidExperiment: The text has another form.
     """
-    match = _CONSTRAINT.match(str(text))
-    try:
-        return match[1], match[2], float(match[3])
-    except (TypeError, ValueError):
-        raise InvalidExperiment(
-            f"{text!r} is no constraint. Write NAME < NUMBER with <, <=, > or >=, "
-            f"for instance 'parameters < 15e6' or 'latency_ms <= 20'."
-        ) from None
+    constraint = read_constraint(text)
+    return constraint.metric, constraint.relation, constraint.bound
 
 
 def _as_list(value: object) -> object:
