@@ -57,18 +57,26 @@ def prediction_figures(mean: np.ndarray, sd: np.ndarray, actual: np.ndarray) -> 
         "tau" (Kendall) and "rho" (Spearman), 0 for a constant prediction; "rmse"; "nll", the mean
         negative log-likelihood of a normal distribution; "coverage" of its central 90 %.
     """
-    from scipy.stats import kendalltau, spearmanr
-
-    flat = np.ptp(mean) == 0 or np.ptp(actual) == 0
+    tau, rho = rank_correlations(mean, actual)
     sd = np.maximum(sd, _SMALLEST_SD)
     z = (actual - mean) / sd
     return {
-        "tau": 0.0 if flat else float(kendalltau(mean, actual).statistic),
-        "rho": 0.0 if flat else float(spearmanr(mean, actual).statistic),
+        "tau": tau,
+        "rho": rho,
         "rmse": float(np.sqrt(np.mean((actual - mean) ** 2))),
         "nll": float(np.mean(0.5 * z**2 + np.log(sd) + 0.5 * np.log(2 * np.pi))),
         "coverage": float(np.mean(np.abs(z) <= _NORMAL)),
     }
+
+
+def rank_correlations(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Return Kendall's tau and Spearman's rho, 0 where one side is constant and ranks nothing."""
+    from scipy.stats import kendalltau, spearmanr
+
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0, 0.0
+    tau, rho = (rank(first, second).statistic for rank in (kendalltau, spearmanr))
+    return float(tau), float(rho)
 
 
 def calibration_table(results: list[tuple[str, int, dict]]) -> pd.DataFrame:
@@ -91,12 +99,15 @@ def calibration_table(results: list[tuple[str, int, dict]]) -> pd.DataFrame:
     return table.reset_index()
 
 
-def rounds_table(table: Table, results: list[tuple[str, int, dict]]) -> pd.DataFrame:
+def rounds_table(
+    table: Table, results: list[tuple[str, int, dict]], given: int = 0
+) -> pd.DataFrame:
     """Judge what policies expected of their proposals when they asked, by stretch of the search.
 
     Args:
         table: The results.
         results: (policy, batch, result of a replay with predictions).
+        given: Evaluations before the first proposal.
 
     Returns:
         A row per policy, batch, objective and stretch of `ROUNDS`, with "predictions" (how many)
@@ -110,7 +121,7 @@ def rounds_table(table: Table, results: list[tuple[str, int, dict]]) -> pd.DataF
             scale, values = table.points(metric), table.column(metric)
             for at, mean, sd in noted:
                 shown = [scale * v for v in (mean, sd, values[result["rows"][at]])]
-                long.append((policy, batch, metric, _stretch(at + 1), *shown))
+                long.append((policy, batch, metric, _stretch(at + 1, given), *shown))
     keys = ["policy", "batch", "objective", "evaluations"]
     frame = pd.DataFrame(long, columns=[*keys, "mean", "sd", "actual"])
     rows = []
@@ -121,8 +132,8 @@ def rounds_table(table: Table, results: list[tuple[str, int, dict]]) -> pd.DataF
     return pd.DataFrame(rows)
 
 
-def _stretch(evaluation: int) -> str:
+def _stretch(evaluation: int, given: int) -> str:
     for first, last in ROUNDS:
         if evaluation <= last:
-            return f"{first}-{last}"
+            return f"{max(first, given + 1)}-{last}"
     return f">{ROUNDS[-1][1]}"

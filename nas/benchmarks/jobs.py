@@ -10,6 +10,8 @@ from nas.benchmarks.replay import replay
 from nas.benchmarks.simulation import simulate
 from nas.benchmarks.tables import Table
 
+FORMAT = 1  # of the results
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -29,7 +31,7 @@ class Setting:
 
     def described(self) -> dict[str, Any]:
         """Return it as plain JSON types, equal if and only if results are comparable."""
-        described = {"table": self.table.digest, **asdict(self.protocol)}
+        described = {"format": FORMAT, "table": self.table.digest, **asdict(self.protocol)}
         return {**described, "durations": self.durations, "latency": self.latency}
 
 

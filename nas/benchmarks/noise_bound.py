@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nas.benchmarks.calibration import rank_correlations
 from nas.benchmarks.policy_scores import evaluations_to, mean_regret
 
 DEFAULT_NOISE = 0.006  # sd of a GLUE score in [0, 1] between two trainings
@@ -66,16 +67,15 @@ def noise_bound(
         simulations: How many tables are drawn.
         seed: Of the draws.
     """
-    from scipy.stats import kendalltau, spearmanr
-
     rng, budget = np.random.default_rng(seed), budget or len(values)
     truth = shrink(values, cells, noise)
     means = np.bincount(cells, values) / np.bincount(cells)
     taus, rhos, oracle, cell = [], [], [], []
     for _ in range(simulations):
         drawn = truth + noise * rng.standard_normal(len(truth))
-        taus.append(kendalltau(truth, drawn).statistic)
-        rhos.append(spearmanr(truth, drawn).statistic)
+        tau, rho = rank_correlations(truth, drawn)
+        taus.append(tau)
+        rhos.append(rho)
         first = rng.choice(len(values), min(given, len(values)), replace=False)
         oracle.append(_played(drawn, _behind(first, np.argsort(-truth, kind="stable")), budget))
         # Sorting by cell, a random order decides inside.

@@ -144,7 +144,11 @@ def _findings(setting: Setting, plan: Plan, results: Results, noise: float | Non
     splits = [(j, results[j]) for j in plan.splits_to_predict(len(setting.table))]
     if plan.calibration:
         found.calibration = calibration_table([(j.policy, j.size, r) for j, r in splits])
-        found.rounds = rounds_table(setting.table, [(j.policy, j.size, r) for j, r in searches])
+        found.rounds = rounds_table(
+            setting.table,
+            [(j.policy, j.size, r) for j, r in searches],
+            len(setting.protocol.given(setting.table, 0)),
+        )
         speaking = {j.policy for j, r in splits if r["figures"]}
         found.silent = tuple(p for p in plan.policies if p not in speaking and splits)
     if plan.workers:

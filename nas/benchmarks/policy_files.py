@@ -7,7 +7,7 @@ import pandas as pd
 
 from nas.benchmarks.jobs import Setting
 from nas.benchmarks.policies import Findings
-from nas.benchmarks.policy_pictures import draw_coverage, draw_curves, draw_simulations
+from nas.benchmarks.policy_pictures import draw_coverage, draw_curves, draw_simulations, styles_of
 
 
 def write_tables(found: Findings, folder: Path) -> list[Path]:
@@ -16,18 +16,12 @@ def write_tables(found: Findings, folder: Path) -> list[Path]:
     Values are in the table's own units; a goal never reached is `inf`, or one evaluation beyond
     the budget in the summary's quartiles.
     """
-    bound = pd.DataFrame()
-    if found.bound is not None:
-        flat = pd.json_normalize(
-            {
-                name: dict(zip(("median", "q1", "q3"), value, strict=True))
-                if isinstance(value, tuple)
-                else value
-                for name, value in asdict(found.bound).items()
-            },
-            sep="_",
-        )
-        bound = pd.DataFrame(flat)
+    bound: dict[str, float] = {}
+    for name, value in asdict(found.bound).items() if found.bound else ():
+        if isinstance(value, tuple):
+            bound |= dict(zip((name, f"{name}_q1", f"{name}_q3"), value, strict=True))
+        else:
+            bound[name] = value
     tables = {
         "runs": found.runs,
         "summary": found.summary,
@@ -36,7 +30,7 @@ def write_tables(found: Findings, folder: Path) -> list[Path]:
         "calibration": found.calibration,
         "rounds": found.rounds,
         "simulation": found.simulations,
-        "noise_bound": bound,
+        "noise_bound": pd.DataFrame([bound] if bound else []),
     }
     written = []
     for name, table in tables.items():
@@ -51,20 +45,18 @@ def draw_pictures(found: Findings, setting: Setting, folder: Path) -> list[Path]
     table, protocol = setting.table, setting.protocol
     given = len(protocol.given(table, 0))
     metric = next(iter(protocol.objectives))
-    title = (
-        f"{Path(table.name).stem}: {', '.join(f'{n} {d}' for n, d in protocol.objectives.items())}"
-    )
+    words = {"max": "highest", "min": "lowest"}
+    goals = ", ".join(f"{words[d]} {name}" for name, d in protocol.objectives.items())
+    title = f"{Path(table.name).stem}: {goals}"
     several = len(protocol.objectives) > 1
     goal = "hypervolume" if several else "regret"
     scale = 1.0 if several else table.points(metric)
-    drawn = [
-        draw_curves(
-            found.curves, folder / f"{goal}.png", goal=goal, title=title, given=given, scale=scale
-        )
-    ]
+    look = {"styles": styles_of(list(found.summary["policy"].unique())), "title": title}
+    path = folder / f"{goal}.png"
+    drawn = [draw_curves(found.curves, path, goal=goal, given=given, scale=scale, **look)]
     for objective in found.rounds["objective"].unique() if len(found.rounds) else ():
         path = folder / f"coverage-{objective}.png"
-        drawn.append(draw_coverage(found.rounds, path, objective=objective, title=title))
+        drawn.append(draw_coverage(found.rounds, path, objective=objective, **look))
     if len(found.simulations):
-        drawn.append(draw_simulations(found.simulations, folder / "simulation.png", title=title))
+        drawn.append(draw_simulations(found.simulations, folder / "simulation.png", **look))
     return drawn

@@ -183,7 +183,7 @@ def _simulations(found: Findings) -> Section:
         for _, row in found.simulations.iterrows()
     ]
     seeds = found.simulations["seeds"].max()
-    title = f"Simulated workers, median over {seeds} seeds (idle includes the end of the search)"
+    title = f"Simulated workers, median over {seeds} seeds (idle also counts the end)"
     return Section(title, pd.DataFrame(rows).fillna("-"))
 
 

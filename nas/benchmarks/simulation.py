@@ -70,8 +70,8 @@ def simulate(
             load on the machine does not count.
 
     Returns:
-        "rows" in the order they were started, with "started" and "finished" seconds of each, and
-        the "latencies" of the proposals.
+        "rows" in the order they were started, with "started" and "finished" seconds of each
+        and how long its worker had been waiting ("waits"), and the "latencies" of the proposals.
     """
     policy, told = protocol.policy(name, table, seed), protocol.told(table)
     given, limit = deque(protocol.given(table, seed)), protocol.limit(table)
@@ -82,13 +82,14 @@ def simulate(
     finished: list[float] = []
     latencies: list[float] = []
     training: list[tuple[float, int]] = []  # a heap of (end, place in rows)
-    now, free = 0.0, workers
+    waits: list[float] = []
+    now, free = 0.0, deque([0.0] * workers)  # since when each idle worker is
     while True:
         begun = time.process_time()
         while training and training[0][0] <= now:
-            _, at = heapq.heappop(training)
+            ended, at = heapq.heappop(training)
             policy.tell(table.architectures[rows[at]], told[rows[at]], cost=durations[rows[at]])
-            free += 1
+            free.append(ended)
         if free and len(rows) < limit:
             if given:
                 asked = [table.architectures[given.popleft()]]
@@ -102,7 +103,7 @@ def simulate(
                 started.append(now)
                 finished.append(now + float(durations[rows[-1]]))
                 heapq.heappush(training, (finished[-1], len(rows) - 1))
-                free -= 1
+                waits.append(now - free.popleft())
                 continue
             limit = len(rows)
         if not training:
@@ -110,6 +111,7 @@ def simulate(
                 "rows": rows,
                 "started": started,
                 "finished": finished,
+                "waits": waits,
                 "latencies": latencies,
             }
         now = max(now, training[0][0])
@@ -126,20 +128,20 @@ def simulation_scores(values: np.ndarray, result: dict[str, Any], workers: int) 
     Returns:
         "to_top_seconds" until one of the top 1 % has been trained (infinite if never);
         "total_seconds" until the last trial ended; "idle", the share of all worker time without a
-        trial; "waiting", the same until the last trial started, which leaves out the end, when
-        nothing is left to start; "latency_p50" and "latency_p95" in seconds.
+        trial; "waiting", the share without one of the time until each worker's last trial ended:
+        what is lost to proposals, while "idle" also counts workers with nothing left to do;
+        "latency_p50" and "latency_p95" in seconds.
     """
     rows = np.array(result["rows"])
     started, finished = np.array(result["started"]), np.array(result["finished"])
-    total, last = finished.max(), started.max()
-    busy = np.minimum(finished, last) - started
+    total, busy, waited = finished.max(), (finished - started).sum(), sum(result["waits"])
     top = finished[values[rows] >= top_threshold(values)]
     latencies = result["latencies"] or [np.nan]
     return {
         "to_top_seconds": float(top.min()) if top.size else np.inf,
         "total_seconds": float(total),
-        "idle": float(1 - (finished - started).sum() / (workers * total)) if total else 0.0,
-        "waiting": float(1 - busy.sum() / (workers * last)) if last else 0.0,
+        "idle": float(1 - busy / (workers * total)) if total else 0.0,
+        "waiting": float(waited / (waited + busy)) if total else 0.0,
         "latency_p50": float(np.quantile(latencies, 0.5)),
         "latency_p95": float(np.quantile(latencies, 0.95)),
     }

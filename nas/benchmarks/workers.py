@@ -1,6 +1,7 @@
 """Jobs one after another here, or side by side in processes of their own."""
 
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -53,6 +54,8 @@ def run_jobs(
 
 def _begin(setting: Setting) -> None:
     global _worker_setting
+    # An interrupt reaches every process of a terminal; the first one decides what to do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Before torch is imported, which reads them once.
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     _worker_setting = setting
