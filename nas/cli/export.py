@@ -25,4 +25,5 @@ def export(run: Path, pick: str, folder: Path) -> None:
     chosen = opened.pick(pick)
     export_trial(opened, chosen, folder)
     click.echo(f"Exported trial {chosen['trial']} ({chosen['hash'][:10]}) to {folder}")
-    click.echo(f'Load it:  python -c "import nas; print(nas.load_model({str(folder)!r}))"')
+    click.echo(f"Load it:  nas.load_model({str(folder)!r})")
+    click.echo(f"Anywhere: AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True)")
