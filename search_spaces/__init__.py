@@ -8,25 +8,31 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from search_spaces.architecture import Architecture, Head, Layer
+    from search_spaces.constraints import make_accept
     from search_spaces.designs import initial_design
     from search_spaces.distance import graph_edit_distance, pairwise_distances
     from search_spaces.embedding import Embedding, embed
     from search_spaces.finite import FiniteSpace
     from search_spaces.flexibert import FlexiBertSpace
+    from search_spaces.interpolation import interpolate
     from search_spaces.library import list_spaces, load_space
     from search_spaces.named import list_named_architectures, named_architecture
+    from search_spaces.refinement import refine, refined_candidates
     from search_spaces.size import count_flops, count_parameters, count_parameters_as_published
     from search_spaces.space import Space
 
 _HOMES = {
     "architecture": ("Architecture", "Head", "Layer"),
+    "constraints": ("make_accept",),
     "designs": ("initial_design",),
     "distance": ("graph_edit_distance", "pairwise_distances"),
     "embedding": ("Embedding", "embed"),
     "finite": ("FiniteSpace",),
     "flexibert": ("FlexiBertSpace",),
+    "interpolation": ("interpolate",),
     "library": ("list_spaces", "load_space"),
     "named": ("list_named_architectures", "named_architecture"),
+    "refinement": ("refine", "refined_candidates"),
     "size": ("count_flops", "count_parameters", "count_parameters_as_published"),
     "space": ("Space",),
 }
@@ -46,11 +52,15 @@ __all__ = [
     "embed",
     "graph_edit_distance",
     "initial_design",
+    "interpolate",
     "list_named_architectures",
     "list_spaces",
     "load_space",
+    "make_accept",
     "named_architecture",
     "pairwise_distances",
+    "refine",
+    "refined_candidates",
 ]
 
 
