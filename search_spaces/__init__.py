@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from search_spaces.refinement import refine, refined_candidates
     from search_spaces.size import count_flops, count_parameters, count_parameters_as_published
     from search_spaces.space import Space
+    from search_spaces.streaming import embed_stream
 
 _HOMES = {
     "architecture": ("Architecture", "Head", "Layer"),
@@ -35,6 +36,7 @@ _HOMES = {
     "refinement": ("refine", "refined_candidates"),
     "size": ("count_flops", "count_parameters", "count_parameters_as_published"),
     "space": ("Space",),
+    "streaming": ("embed_stream",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -50,6 +52,7 @@ __all__ = [
     "count_parameters",
     "count_parameters_as_published",
     "embed",
+    "embed_stream",
     "graph_edit_distance",
     "initial_design",
     "interpolate",

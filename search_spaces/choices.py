@@ -63,13 +63,17 @@ class Choices:
             index -= count
         raise AssertionError("a stack number is below count(width)")
 
-    def index_of(self, stack: Stack, width: int | None = None) -> int:
-        """Return the number of a stack that the definition allows."""
-        before = 0
-        if width is None:
-            before = sum(self.count(w) for w in self.definition.widths if w < stack.width)
+    def index_of(self, stack: Stack) -> int:
+        """Return the number over all widths of a stack that the definition allows."""
         heads = self._head_index[stack.width][stack.kinds]
-        return before + heads * len(self.feedforwards) + self._feedforward_index[stack.feedforward]
+        place = heads * len(self.feedforwards) + self._feedforward_index[stack.feedforward]
+        return self.before(stack.width) + place
+
+    def before(self, width: int | None) -> int:
+        """Return how many stacks of smaller widths there are; none where every width counts."""
+        if width is None:
+            return 0
+        return sum(self.count(w) for w in self.definition.widths if w < width)
 
     def indices(self, stack: Stack) -> tuple[int, int, int]:
         """Return where width, feed-forward stack and heads stand in their lists of choices."""

@@ -110,6 +110,9 @@ class EditDistances:
         costs: "blocks", "published", or a cost model.
         dtype: What to compute in and return.
 
+    Attributes:
+        groups: The references as numbers of their layers, by length.
+
     Raises:
         UnknownName: If there is no such cost model.
     """
@@ -124,14 +127,14 @@ class EditDistances:
         self.costs = make_costs(costs)
         self.dtype = dtype
         self._rows, self._layers = _coded(references)
-        self._groups = by_length(self._rows)
+        self.groups = by_length(self._rows)
 
     def among(self, progress: Callable[[int], None] | None = None) -> np.ndarray:
         """Return the symmetric distances of the references, `(references, references)`."""
         if not self._rows:
             return np.zeros((0, 0), self.dtype)
-        steps = self._steps(self._layers)
-        return align_all(self._rows, self._groups, steps, symmetric=True, progress=progress)
+        steps = self.steps(self._layers)
+        return align_all(self._rows, self.groups, steps, symmetric=True, progress=progress)
 
     def to(
         self, architectures: Sequence[Architecture], progress: Callable[[int], None] | None = None
@@ -140,13 +143,14 @@ class EditDistances:
         rows, layers = _coded(architectures)
         if not rows or not self._rows:
             return np.zeros((len(rows), len(self._rows)), self.dtype)
-        steps = self._steps(layers)
+        steps = self.steps(layers)
         if len(rows) <= len(self._rows):
-            return align_all(rows, self._groups, steps, progress=progress)
+            return align_all(rows, self.groups, steps, progress=progress)
         # the side with more architectures is the one that vectorises
         return align_all(self._rows, by_length(rows), steps.swapped(), progress=progress).T
 
-    def _steps(self, layers: Sequence[Layer]) -> StepCosts:
+    def steps(self, layers: Sequence[Layer]) -> StepCosts:
+        """Return the costs of aligning these layers with those of the references."""
         steps = self.costs.steps(layers, self._layers)
         reopen = None if steps.reopen is None else steps.reopen.astype(self.dtype)
         parts = (part.astype(self.dtype) for part in (steps.match, steps.remove, steps.insert))

@@ -105,9 +105,16 @@ class Embedding:
         points = np.zeros((len(architectures), len(self._project)))
         for start in range(0, len(architectures), CHUNK):
             chunk = architectures[start : start + CHUNK]
-            squared = np.square(self._measure(chunk))
-            points[start : start + len(chunk)] = (self._mean - squared) @ self._project.T / 2
+            points[start : start + len(chunk)] = self.place(self._measure(chunk))
         return points
+
+    def place(self, distances: np.ndarray) -> np.ndarray:
+        """Return the points at given distances from the landmarks, `(points, dimensions)`.
+
+        Args:
+            distances: To each landmark, in their order, `(points, landmarks)`.
+        """
+        return (self._mean - np.square(distances)) @ self._project.T / 2
 
     def nearest(self, vectors: np.ndarray, k: int = 1) -> list[list[Architecture]]:
         """Return for each point the `k` placed architectures nearest to it, nearest first.

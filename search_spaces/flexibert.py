@@ -6,7 +6,7 @@ Differs on purpose: heads of a layer are an unordered multiset throughout, so ev
 the space is counted once and drawn with the same probability.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -59,18 +59,7 @@ class FlexiBertSpace(Space):
         Raises:
             InvalidSpace: If the number is not from 0 to `size` - 1.
         """
-        rest = index
-        for stacks, width, count in self._segments:
-            if 0 <= rest < count:
-                base, chosen = self._choices.count(width), []
-                for _ in range(1 if self._uniform else stacks):
-                    rest, digit = divmod(rest, base)
-                    chosen.append(self._choices.stack_at(digit, width))
-                return self._build(chosen * stacks if self._uniform else chosen)
-            rest -= count
-        raise InvalidSpace(
-            f"The space {self.name!r} has no architecture number {index}. Use 0 to space.size - 1."
-        )
+        return self.architecture_of(self.choices_at(index))
 
     def index_of(self, architecture: Architecture) -> int:
         """Return the number of an architecture, the inverse of `architecture_at`.
@@ -78,18 +67,58 @@ class FlexiBertSpace(Space):
         Raises:
             InvalidSpace: If the architecture is not in the space.
         """
-        stacks = self._stacks(architecture)
-        if stacks is None:
-            self._require(architecture)
-        before = 0
-        for count, width, total in self._segments:
-            if count == len(stacks) and width in (None, stacks[0].width):
-                index, base = 0, self._choices.count(width)
-                for stack in reversed(stacks[:1] if self._uniform else stacks):
-                    index = index * base + self._choices.index_of(stack, width)
+        chosen = self.choices_of(architecture)
+        width, before = architecture.layers[0].width, 0
+        for stacks, shared, total in self._segments:
+            if stacks == len(chosen) and shared in (None, width):
+                index, base = 0, self._choices.count(shared)
+                for choice in reversed(chosen[:1] if self._uniform else chosen):
+                    index = index * base + choice - self._choices.before(shared)
                 return before + index
             before += total
         raise AssertionError("every architecture of the space is in one segment")
+
+    def choices_at(self, index: int) -> list[int]:
+        """Return the number of every stack, first to last, of the architecture with a number.
+
+        Stacks are numbered over all widths, from 0 to `stacks.count()` - 1.
+
+        Raises:
+            InvalidSpace: If the number is not from 0 to `size` - 1.
+        """
+        rest = index
+        for stacks, width, count in self._segments:
+            if 0 <= rest < count:
+                base, before = self._choices.count(width), self._choices.before(width)
+                chosen = []
+                for _ in range(1 if self._uniform else stacks):
+                    rest, digit = divmod(rest, base)
+                    chosen.append(before + digit)
+                return chosen * stacks if self._uniform else chosen
+            rest -= count
+        raise InvalidSpace(
+            f"The space {self.name!r} has no architecture number {index}. Use 0 to space.size - 1."
+        )
+
+    def choices_of(self, architecture: Architecture) -> list[int]:
+        """Return the number of every stack of an architecture, first to last.
+
+        Raises:
+            InvalidSpace: If the architecture is not in the space.
+        """
+        stacks = self._stacks(architecture)
+        if stacks is None:
+            self._require(architecture)
+        return [self._choices.index_of(stack) for stack in stacks]
+
+    def architecture_of(self, choices: Iterable[int]) -> Architecture:
+        """Return the architecture with stacks of these numbers, first to last."""
+        return self._build([self._choices.stack_at(choice) for choice in choices])
+
+    @property
+    def stacks(self) -> Choices:
+        """What each stack may be, numbered."""
+        return self._choices
 
     def indices_of(self, architecture: Architecture) -> np.ndarray:
         """Return an architecture as places in the space's lists of choices.
