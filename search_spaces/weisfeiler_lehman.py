@@ -31,9 +31,9 @@ def weisfeiler_lehman_kernel(
         `(len(first), len(second))`.
     """
     if second is None:
-        counts = _normalised(_neighbourhoods(first, rounds))
+        counts = _normalised(neighbourhood_counts(first, rounds))
         return (counts @ counts.T).toarray()
-    counts = _normalised(_neighbourhoods([*first, *second], rounds))
+    counts = _normalised(neighbourhood_counts([*first, *second], rounds))
     return (counts[: len(first)] @ counts[len(first) :].T).toarray()
 
 
@@ -57,8 +57,23 @@ def weisfeiler_lehman_distances(
     return np.sqrt(squared)
 
 
-def _neighbourhoods(architectures: Sequence[Architecture], rounds: int) -> csr_array:
-    number: dict[object, int] = {}
+def neighbourhood_counts(
+    architectures: Sequence[Architecture],
+    rounds: int = ROUNDS,
+    number: dict[object, int] | None = None,
+) -> csr_array:
+    """Return how often each neighbourhood occurs in each architecture's graph.
+
+    Args:
+        architectures: What to count in.
+        rounds: Radius of the largest neighbourhoods counted, in edges.
+        number: Neighbourhood to column, extended by new ones; give the same again to count more
+            architectures in the same columns.
+
+    Returns:
+        `(architectures, columns)`; the kernel is the cosine of two rows.
+    """
+    number = {} if number is None else number
     rows, columns = [], []
     for row, architecture in enumerate(architectures):
         graph = architecture_graph(architecture)

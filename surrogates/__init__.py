@@ -20,6 +20,8 @@ POLICIES.register("tpe", "mo-tpe")("surrogates.tpe:TPE")
 POLICIES.register("reinforce")("surrogates.reinforce:Reinforce")
 POLICIES.register("forest")("surrogates.forest:forest")
 POLICIES.register("bananas")("surrogates.bananas:Bananas")
+POLICIES.register("gp-onehot")("surrogates.gp_one_hot:gp_one_hot")
+POLICIES.register("gp-wl")("surrogates.gp_weisfeiler_lehman:gp_weisfeiler_lehman")
 
 
 def list_policies() -> list[str]:
