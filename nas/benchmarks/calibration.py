@@ -94,7 +94,7 @@ def calibration_table(results: list[tuple[str, int, dict]]) -> pd.DataFrame:
     groups = pd.DataFrame(long).groupby(["policy", "objective", "rows"], sort=False)
     values = groups[[*FIGURES, "seconds"]]
     low, middle, high = (values.quantile(q) for q in (0.25, 0.5, 0.75))
-    table = middle.join(low, rsuffix="_q1").join(high, rsuffix="_q3")
+    table = middle.join(low.add_suffix("_q1")).join(high.add_suffix("_q3"))
     table.insert(0, "splits", groups.size())
     return table.reset_index()
 

@@ -53,7 +53,7 @@ def noise_bound(
     *,
     given: int = 0,
     budget: int | None = None,
-    simulations: int = 1000,
+    simulations: int = 500,
     seed: int = 0,
 ) -> NoiseBound:
     """Estimate the bound by simulation.

@@ -57,8 +57,9 @@ def draw_curves(
             panel.fill_between(x, low, high, step="post", color=style["color"], alpha=0.13, lw=0)
         panel.set_title(_plural(batch, "proposal", "at once"), fontsize=10)
         panel.set_xlabel("evaluations" + (f", {given} given ones included" if given else ""))
-        panel.set_xlim(max(given, 1), curves["evaluation"].max())
-        shown = curves[curves["evaluation"] >= max(given, 1)]
+        first = max(given, 1)
+        panel.set_xlim(first, max(curves["evaluation"].max(), first + 1))
+        shown = curves[curves["evaluation"] >= first]
         if regret:
             # A root shows 0, which a logarithm cannot, and still spreads the small regrets.
             panel.set_yscale("function", functions=_ROOT)

@@ -177,8 +177,8 @@ def _simulations(found: Findings) -> Section:
             f"all {row['evaluations']:.0f}": _duration(row["total_seconds"]),
             "idle": f"{100 * row['idle']:.1f} %",
             "waiting for a proposal": f"{100 * row['waiting']:.2f} %",
-            "proposal p50": f"{row['latency_p50']:.3f} s",
-            "proposal p95": f"{row['latency_p95']:.3f} s",
+            "proposal p50 (s)": _number(row["latency_p50"]),
+            "proposal p95 (s)": _number(row["latency_p95"]),
         }
         for _, row in found.simulations.iterrows()
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.benchmarks.tables import Table
+from search_spaces.errors import InvalidExperiment
 from surrogates import make_policy
 from surrogates.policy import Policy
 
@@ -32,6 +33,20 @@ class Protocol:
     def limit(self, table: Table) -> int:
         """Return the evaluations that are possible on `table`."""
         return min(self.budget, len(table))
+
+    def check(self, table: Table) -> None:
+        """Refuse what leaves a policy nothing to do.
+
+        Raises:
+            InvalidExperiment: The given rows use up the budget or the table.
+        """
+        given = len(self.given(table, 0))
+        if given >= self.limit(table):
+            raise InvalidExperiment(
+                f"{given} given rows leave nothing to propose: {table.name} has {len(table)} "
+                f"architectures and the budget is {self.budget}. Give fewer with --initial, none "
+                "with --start own, or allow a larger --budget."
+            )
 
     def given(self, table: Table, seed: int) -> list[int]:
         """Return the rows told before the first ask; none for a start of its own."""

@@ -95,6 +95,7 @@ def _read(file: Path, options: dict[str, Any]) -> tuple[Any, Any]:
     from nas.benchmarks.protocol import Protocol
     from nas.benchmarks.simulation import duration_column, find_duration_column
     from nas.benchmarks.tables import read_table
+    from search_spaces.errors import InvalidExperiment
 
     table = read_table(file)
     objectives = _objectives(options["metric"], options["objective"])
@@ -107,8 +108,14 @@ def _read(file: Path, options: dict[str, Any]) -> tuple[Any, Any]:
     protocol = Protocol(
         objectives, start=options["start"], initial=options["initial"], budget=options["budget"]
     )
+    protocol.check(table)
+    names = _names(options["policies"])
+    if not names:
+        raise InvalidExperiment(
+            f"{options['policies']!r} names no policy. Write for instance boshnas,random."
+        )
     plan = Plan(
-        policies=_names(options["policies"]),
+        policies=names,
         seeds=options["seeds"],
         batches=options["batch"],
         calibration=options["calibration"],
