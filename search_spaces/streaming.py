@@ -141,4 +141,6 @@ def embed_stream(
 
 
 def _placed(fitted: Embedding, costs: LandmarkCosts, rows: Sequence[Sequence[int]]) -> np.ndarray:
-    return fitted.place(costs.distances(rows))
+    starts = range(0, len(rows), CHUNK)
+    points = [fitted.place(costs.distances(rows[i : i + CHUNK])) for i in starts]
+    return np.concatenate(points) if points else np.zeros((0, fitted.vectors.shape[1]))
