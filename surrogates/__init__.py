@@ -22,6 +22,7 @@ POLICIES.register("forest")("surrogates.forest:forest")
 POLICIES.register("bananas")("surrogates.bananas:Bananas")
 POLICIES.register("gp-onehot")("surrogates.gp_one_hot:gp_one_hot")
 POLICIES.register("gp-wl")("surrogates.gp_weisfeiler_lehman:gp_weisfeiler_lehman")
+POLICIES.register("qlognehvi")("surrogates.qlognehvi:QLogNEHVI")
 
 
 def list_policies() -> list[str]:
