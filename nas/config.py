@@ -135,7 +135,7 @@ class Experiment(BaseModel):
 
     Attributes:
         name: Used for the run's directory, `runs/<name>-<number>`.
-        space: A named space or a path to a YAML file.
+        space: A named space, a path to a YAML file, or package.module:Name of a Python space.
         policy: What proposes architectures.
         policy_options: Options of that policy.
         objectives: Score or cost to direction, "max" or "min"; the first one is "the best".

@@ -1,4 +1,4 @@
-"""The named spaces that ship with the project, and spaces from a user's own YAML file."""
+"""The named spaces that ship with the project, and a user's own from a YAML file or a module."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -8,6 +8,8 @@ import yaml
 from search_spaces.definition import SpaceDefinition
 from search_spaces.errors import InvalidSpace, UnknownName
 from search_spaces.flexibert import FlexiBertSpace
+from search_spaces.imported import import_space
+from search_spaces.space import Space
 
 
 def list_spaces() -> list[str]:
@@ -19,15 +21,16 @@ def list_spaces() -> list[str]:
     )
 
 
-def load_space(name: str | Path) -> FlexiBertSpace:
-    """Return a space by name, or from a YAML file with the keys of `SpaceDefinition`.
+def load_space(name: str | Path) -> Space:
+    """Return a space by name, from a YAML file (keys of `SpaceDefinition`) or from a module.
 
     Args:
-        name: One of `list_spaces()`, or a path that ends in .yaml or .yml.
+        name: One of `list_spaces()`, a path that ends in .yaml or .yml, or "package.module:Name"
+            for a subclass of `Space` or an instance of one.
 
     Raises:
         UnknownName: If no space has that name.
-        InvalidSpace: If the file is missing or defines no space.
+        InvalidSpace: If the file or the module is missing or defines no space.
     """
     if isinstance(name, Path) or str(name).endswith((".yaml", ".yml")):
         path = Path(name)
@@ -37,6 +40,8 @@ def load_space(name: str | Path) -> FlexiBertSpace:
                 f"names {', '.join(list_spaces())}."
             )
         return _read(path.read_text(encoding="utf-8"), str(path), path.stem)
+    if ":" in name:
+        return import_space(name)
     if name not in list_spaces():
         raise UnknownName("space", name, list_spaces())
     text = files("search_spaces").joinpath("spaces", f"{name}.yaml").read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -97,6 +97,11 @@ class Space(ABC):
         from search_spaces.encoding import encode_features
 
         return encode_features([architecture], self.max_layers)[0]
+
+    def __iter__(self) -> Iterator[Architecture]:
+        if self.size is None:
+            raise TypeError(f"The space {self.name!r} cannot list its architectures; sample it.")
+        return iter(self.sample(self.size))
 
     def __len__(self) -> int:
         size = self.size

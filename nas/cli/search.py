@@ -13,7 +13,7 @@ _DEFAULT_TIME = "7m"
 @click.command()
 @click.argument("experiment", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--run", "directory", type=click.Path(path_type=Path), help="The run's directory.")
-@click.option("--space", help="A named space (nas space list) or a YAML file.")
+@click.option("--space", help="A named space (nas space list), a YAML file, or module:Name.")
 @click.option("--policy", help="What proposes: boshnas, random, …")
 @click.option("--data", help="glue-mini, hub, or a directory of official GLUE files.")
 @click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")

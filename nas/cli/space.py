@@ -2,13 +2,27 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from search_spaces import Architecture, Space
+
+VOCABULARY, LENGTH = 30_522, 128  # tokens that exist, and tokens of a sequence, for the sizes shown
+SAMPLE = 500  # architectures `show` looks at
+
+NAME = click.argument("name")
+SEED = click.option("--seed", type=int, default=0, show_default=True)
 
 
 @click.group()
 def space() -> None:
-    """List, show, count and sample search spaces; check an architecture."""
+    """List, show, count and sample search spaces; check and draw an architecture.
+
+    NAME is a space of `nas space list`, a YAML file, or package.module:Name for a space of your own
+    in Python.
+    """
 
 
 @space.command("list")
@@ -21,65 +35,179 @@ def list_() -> None:
 
 
 @space.command()
-@click.argument("name")
-def show(name: str) -> None:
-    """Print what the space NAME (or a YAML file) offers."""
-    from search_spaces import count_parameters, load_space
+@NAME
+@SEED
+def show(name: str, seed: int) -> None:
+    """Print the size of the space NAME, what a sample of it costs, and three examples."""
+    from search_spaces import load_space
 
     found = load_space(name)
-    click.echo(f"{found.name}: {_readable(found.size)} architectures")
-    sample = found.sample(min(200, found.size), seed=0)
-    counts = [count_parameters(a, vocabulary_size=30522) for a in sample]
+    click.echo(f"{found.name}: {_readable(found.size)} architectures, up to {_depth(found)}")
+    if description := getattr(getattr(found, "definition", None), "description", ""):
+        click.echo(description)
+    sample = found.sample(min(SAMPLE, found.size or SAMPLE), seed=seed)
+    distinct, inside = len({a.hash for a in sample}), sum(a in found for a in sample)
     click.echo(
-        f"parameters of {len(counts)} sampled ones: {min(counts):,} to {max(counts):,} "
-        "(vocabulary of 30,522)"
+        f"\nA sample of {len(sample):,}: {distinct / len(sample):.1%} distinct, "
+        f"{inside / len(sample):.1%} in the space"
     )
+    _print_costs(sample)
+    click.echo("\nExamples")
     for architecture in sample[:3]:
         click.echo(f"  {architecture.short}  {architecture.describe()}")
 
 
 @space.command()
-@click.argument("name")
+@NAME
 def count(name: str) -> None:
-    """Print the exact number of architectures in the space NAME (or a YAML file)."""
+    """Print the exact number of architectures in the space NAME."""
     from search_spaces import load_space
+    from search_spaces.errors import InvalidSpace
 
-    click.echo(load_space(name).size)
+    found = load_space(name)
+    if found.size is None:
+        raise InvalidSpace(
+            f"The space {found.name!r} cannot count its architectures. Give it a property `size`."
+        )
+    click.echo(found.size)
 
 
 @space.command()
-@click.argument("name")
+@NAME
 @click.option("-n", "number", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-def sample(name: str, number: int, seed: int) -> None:
-    """Print random architectures of the space NAME as JSON, one a line."""
-    from search_spaces import load_space
+@SEED
+@click.option("--design", default="random", show_default=True, help="Or: latin-hypercube, sobol.")
+@click.option("--constraint", multiple=True, help="Such as 'parameters<2e6'; repeatable.")
+@click.option("--vocabulary", type=click.IntRange(1), default=VOCABULARY, show_default=True)
+@click.option("--length", type=click.IntRange(1), default=LENGTH, show_default=True)
+def sample(
+    name: str,
+    number: int,
+    seed: int,
+    design: str,
+    constraint: tuple[str, ...],
+    vocabulary: int,
+    length: int,
+) -> None:
+    """Print random architectures of the space NAME as JSON, one a line.
 
-    for architecture in load_space(name).sample(number, seed=seed):
+    Constraints are on "parameters" (with a vocabulary of --vocabulary tokens) and "flops" (of a
+    sequence of --length tokens).
+    """
+    from search_spaces import initial_design, load_space, make_accept
+
+    accept = None
+    if constraint:
+        accept = make_accept(
+            constraint, vocabulary_size=vocabulary, max_length=length, length=length
+        )
+    for architecture in initial_design(load_space(name), number, seed, design, accept=accept):
         click.echo(json.dumps(architecture.to_dict()))
 
 
 @space.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file")
 @click.option("--space", "name", help="Also say whether this space contains it.")
-def check(file: Path, name: str | None) -> None:
+def check(file: str, name: str | None) -> None:
     """Check the architecture dictionary in the JSON FILE."""
-    from search_spaces import Architecture, count_parameters, load_space
-    from search_spaces.errors import InvalidArchitecture
+    from search_spaces import count_parameters, load_space
 
-    try:
-        given = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidArchitecture(f"{file} cannot be read: {error}. Give a JSON file.") from None
-    except ValueError as error:
-        raise InvalidArchitecture(f"{file} is no JSON: {error}.") from None
-    architecture = Architecture.from_dict(given)
+    architecture = _read_architecture(file)
     click.echo(f"{architecture.hash}\n{architecture.describe()}")
-    click.echo(f"{count_parameters(architecture, vocabulary_size=30522):,} parameters")
+    click.echo(f"{count_parameters(architecture, vocabulary_size=VOCABULARY):,} parameters")
     if name:
         inside = architecture in load_space(name)
         click.echo(f"{'in' if inside else 'not in'} the space {name}")
 
 
-def _readable(size: int) -> str:
+@space.command()
+@click.argument("architecture", required=False)
+@click.option("--space", "name", help="Instead: draw an architecture sampled from this space.")
+@SEED
+@click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="The picture.")
+@click.option(
+    "--direction", type=click.Choice(["down", "right"]), default="down", show_default=True
+)
+@click.option("--every-head", is_flag=True, help="Draw equal heads of a wide layer one by one.")
+def draw(
+    architecture: str | None,
+    name: str | None,
+    seed: int,
+    path: Path,
+    direction: str,
+    *,
+    every_head: bool,
+) -> None:
+    """Draw the graph of ARCHITECTURE as a picture (png, svg or pdf, by the ending of --to).
+
+    ARCHITECTURE is a JSON file or a published name, such as bert-mini or flexibert-mini.
+
+    \b
+    nas space draw bert-mini --to bert-mini.png
+    nas space draw --space flexibert-2 --seed 3 --to one.svg
+    """  # noqa: D301  click reads \b
+    from nas.report.architecture_picture import draw_architecture
+    from search_spaces import load_space
+    from search_spaces.errors import InvalidExperiment
+
+    if (architecture is None) == (name is None):
+        raise InvalidExperiment(
+            "Say what to draw: a JSON file or a name such as bert-mini, or --space NAME, not both."
+        )
+    if architecture is None:
+        (drawn,) = load_space(name).sample(1, seed=seed)
+    else:
+        drawn = _read_architecture(architecture)
+    title = architecture or f"{name}, seed {seed}"
+    draw_architecture(drawn, path, title=title, direction=direction, every_head=every_head)
+    click.echo(f"{drawn.short}  {drawn.describe()}\nPicture: {path}")
+
+
+def _read_architecture(given: str) -> "Architecture":
+    """Return the published architecture of a name, or the one in a JSON file."""
+    from search_spaces import Architecture, list_named_architectures, named_architecture
+    from search_spaces.errors import InvalidArchitecture
+
+    path = Path(given)
+    if not path.exists() and path.suffix != ".json":
+        return named_architecture(given)
+    try:
+        dictionary = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidArchitecture(
+            f"{path} cannot be read: {error}. Give a JSON file, or one of the names "
+            f"{', '.join(list_named_architectures())}."
+        ) from None
+    except ValueError as error:
+        raise InvalidArchitecture(f"{path} is no JSON: {error}.") from None
+    return Architecture.from_dict(dictionary)
+
+
+def _print_costs(architectures: list["Architecture"]) -> None:
+    from statistics import median
+
+    from search_spaces import count_flops, count_parameters
+
+    click.echo(f"{'':<28}{'least':>16}{'median':>16}{'most':>16}")
+    rows = {
+        f"parameters, {VOCABULARY:,} tokens": [
+            count_parameters(a, vocabulary_size=VOCABULARY) for a in architectures
+        ],
+        f"FLOPs, length {LENGTH}": [
+            count_flops(a, length=LENGTH, vocabulary_size=VOCABULARY) for a in architectures
+        ],
+        "layers": [len(a) for a in architectures],
+    }
+    for title, values in rows.items():
+        shown = (min(values), median(values), max(values))
+        click.echo(f"{title:<28}" + "".join(f"{round(value):>16,}" for value in shown))
+
+
+def _depth(found: "Space") -> str:
+    return "1 layer" if found.max_layers == 1 else f"{found.max_layers} layers"
+
+
+def _readable(size: int | None) -> str:
+    if size is None:
+        return "an unknown number of"
     return f"{size:,}" if size < 10**12 else f"{size:.4e}"
