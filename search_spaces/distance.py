@@ -41,7 +41,8 @@ def graph_edit_distance(
 
     With "blocks", our cost model, an edit keeps the order of layers; the result is exact and a
     metric, in units of one layer. With "published" any block may become any other, and `method`
-    says how far to go.
+    says how far to go. Costs between the layers met last are kept: a call takes a microsecond or
+    two where they are known, about a millisecond where not (as "ordered").
 
     Args:
         a: One architecture.

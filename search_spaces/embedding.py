@@ -179,32 +179,37 @@ def embed(
     architectures: Sequence[Architecture],
     dimensions: int = 16,
     *,
+    method: str = "classical",
     distance: str = "blocks",
     landmarks: int | None = None,
     seed: int = 0,
 ) -> np.ndarray:
     """Return points whose Euclidean distances follow a distance between architectures.
 
-    `Embedding` does the same and keeps the map, for new architectures and for decoding.
+    `Embedding` does the same and keeps the map, for new architectures and for decoding;
+    `search_spaces.embed_stream` places millions in a few hundred bytes each.
 
     Args:
         architectures: What to place.
         dimensions: Coordinates of a point.
+        method: "classical" (scaling in closed form), or "gradient-descent" (as published, but on
+            all pairs: lower stress, slower, at most 10,000 architectures).
         distance: "blocks", "published" (both: edit distances that keep the order of layers) or
             "weisfeiler-lehman".
         landmarks: Of how many all pairs of distances are computed; by default all up to 10,000,
             else 1,000.
-        seed: Chooses the landmarks.
+        seed: Chooses the landmarks, or where gradient descent starts.
 
     Returns:
         `(architectures, dimensions)`, columns by descending spread.
 
     Raises:
-        UnknownName: If there is no such distance.
+        UnknownName: If there is no such method or distance.
         InvalidSpace: If there is nothing to place.
     """
-    fitted = Embedding(architectures, dimensions, distance=distance, landmarks=landmarks, seed=seed)
-    return fitted.vectors
+    from search_spaces.embedding_methods import METHODS
+
+    return METHODS[method](architectures, dimensions, distance, landmarks, seed)
 
 
 def stress(vectors: np.ndarray, distances: np.ndarray) -> float:
