@@ -6,13 +6,11 @@ import numpy as np
 
 from search_spaces import Architecture
 from surrogates.acquisition import expected_improvement, probability_below
+from surrogates.hypervolume import expected_hypervolume_improvement
 from surrogates.model import Model
 from surrogates.objectives import Constraint, Objective
 from surrogates.record import Record
-from surrogates.scalarise import chebyshev, random_weights
-from surrogates.warping import RankWarp
-
-DRAWS = 32  # of each belief, where an expectation has no closed form
+from surrogates.warping import RankWarp, Warp
 
 
 class Fitted:
@@ -24,17 +22,23 @@ class Fitted:
         model: Unfitted.
         record: Results to learn; a failure counts as the worst value told.
         rng: For the fit.
+        warp: Turns values into targets.
     """
 
     def __init__(
-        self, metric: str, sign: int, model: Model, record: Record, rng: np.random.Generator
+        self,
+        metric: str,
+        sign: int,
+        model: Model,
+        record: Record,
+        rng: np.random.Generator,
+        warp: type[Warp] = RankWarp,
     ):
         self.sign, self.model = sign, model
         done, failed = record.done(), record.failed()
         values = [sign * t.values[metric] for t in done]
         values += [min(values)] * len(failed)
-        self.warp = RankWarp(np.array(values))
-        self.best = float(self.warp.scores.max())
+        self.warp = warp(np.array(values))
         model.fit([t.architecture for t in done + failed], self.warp.scores, rng)
 
     def warped(self, architectures: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
@@ -42,14 +46,19 @@ class Fitted:
         belief = self.model.believe(architectures)
         return belief.mean, belief.epistemic
 
+    def expected(self, architectures: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and deviation of what would be told, larger is better, each `(n,)`."""
+        belief = self.model.believe(architectures)
+        return self.warp.moments(belief.mean, np.hypot(belief.epistemic, belief.aleatoric))
+
     def in_units(self, architectures: Sequence[Architecture]) -> tuple[np.ndarray, ...]:
         """Return mean, epistemic and aleatoric deviation in the metric's units, each `(n,)`."""
         belief = self.model.believe(architectures)
-        return (
-            self.sign * self.warp.invert(belief.mean),
-            self.warp.invert_spread(belief.mean, belief.epistemic),
-            self.warp.invert_spread(belief.mean, belief.aleatoric),
-        )
+        _, epistemic = self.warp.moments(belief.mean, belief.epistemic)
+        # the mean of what will be told, noise included, where the way back to units is curved
+        mean, spread = self.warp.moments(belief.mean, np.hypot(belief.epistemic, belief.aleatoric))
+        aleatoric = np.sqrt(np.maximum(spread**2 - epistemic**2, 0))
+        return self.sign * mean, epistemic, aleatoric
 
 
 class Beliefs:
@@ -60,6 +69,8 @@ class Beliefs:
         make_model: Builds the model of a metric, given its sign.
         exact: Computes "parameters" or "flops" of an architecture.
         rng: For the fits.
+        warp: Turns values into targets.
+        first_share: With several objectives, the share of proposals that improve the first alone.
     """
 
     def __init__(
@@ -68,16 +79,21 @@ class Beliefs:
         make_model: Callable[[int], Model],
         exact: Callable[[str, Architecture], float],
         rng: np.random.Generator,
+        warp: type[Warp] = RankWarp,
+        first_share: float = 0.0,
     ):
-        self._objectives, self._exact = record.objectives, exact
+        self._objectives, self._exact, self._first_share = record.objectives, exact, first_share
         self._constraints = [c for c in record.constraints if not c.exact]
-        self._fitted: dict[str, Fitted] = {}
-        for metric, sign in self._metrics(record.objectives, self._constraints):
-            self._fitted[metric] = Fitted(metric, sign, make_model(sign), record, rng)
-        self._done = [t.architecture for t in record.done()]
-        self._told = np.array(
-            [[self._value(o, t) for o in self._objectives] for t in record.done()]
+        self._fitted = {
+            metric: Fitted(metric, sign, make_model(sign), record, rng, warp)
+            for metric, sign in self._metrics(record.objectives, self._constraints)
+        }
+        done = record.done()
+        self._values = np.array([[self._value(o, t) for o in self._objectives] for t in done])
+        self._kept = np.array(
+            [all(c.allows(t.values[c.metric]) for c in self._constraints) for t in done]
         )
+        self._assumed = np.empty((0, len(self._objectives)))
 
     @staticmethod
     def _metrics(
@@ -95,45 +111,60 @@ class Beliefs:
     def assume(self, pending: Sequence[Architecture]) -> None:
         """Assume that `pending` will return what the models expect (kriging believer)."""
         if pending:
+            self._assumed = np.concatenate([self._assumed, self._expected(pending)[0]])
             for fitted in self._fitted.values():
                 fitted.model.assume(pending, fitted.warped(pending)[0])
 
     def acquisition(
         self, candidates: Sequence[Architecture], rng: np.random.Generator
     ) -> np.ndarray:
-        """Return the expected improvement of each candidate, `(n,)`."""
-        if len(self._objectives) == 1 and not self._objectives[0].exact:
-            fitted = self._fitted[self._objectives[0].name]
-            gain = expected_improvement(*fitted.warped(candidates), fitted.best)
-        else:
-            gain = self._scalarised_improvement(candidates, rng)
+        """Return how much each candidate is expected to improve what is known, `(n,)`.
+
+        One objective: expected improvement over the best result that keeps the measured
+        constraints; several: expected hypervolume improvement over the front of those. Both times
+        the probability of keeping the constraints, which counts alone until something keeps them.
+        """
+        gain = np.ones(len(candidates))
+        if self._kept.any():
+            alone = len(self._objectives) == 1 or rng.random() < self._first_share
+            gain = self._improvement(candidates) if alone else self._advance(candidates)
         for constraint in self._constraints:
             gain = gain * self._feasible(constraint, candidates)
         return gain
 
-    def _scalarised_improvement(self, candidates, rng) -> np.ndarray:
-        weights = random_weights(len(self._objectives), rng)
-        low, high = self._told.min(0), self._told.max(0)
-        scale = np.where(high > low, high - low, 1.0)
-        draws = np.empty((DRAWS, len(candidates), len(self._objectives)))
-        quantiles = (np.arange(DRAWS) + 0.5) / DRAWS
-        for j, objective in enumerate(self._objectives):
-            # the same stratified draws for every candidate: differences are not noise
-            normals = _normal_quantiles(rng.permutation(quantiles))
-            draws[..., j] = self._draws(objective, candidates, normals)
-        values = chebyshev((draws - low) / scale, weights)
-        best = chebyshev((self._told - low) / scale, weights).max()
-        gain = np.maximum(values - best, 0).mean(0)
-        # where nothing promises a gain, the expectation itself still ranks
-        return np.where(gain > 0, gain, 1e-9 * np.exp(values.mean(0) - best))
-
-    def _draws(self, objective: Objective, candidates, normals: np.ndarray) -> np.ndarray:
+    def _improvement(self, candidates: Sequence[Architecture]) -> np.ndarray:
+        objective = self._objectives[0]
         if objective.exact:
-            exact = [objective.sign * self._exact(objective.name, a) for a in candidates]
-            return np.broadcast_to(exact, (len(normals), len(candidates)))
+            exact = self._of_exact(objective, candidates)
+            return np.exp((exact - exact.max()) / (np.ptp(exact) or 1.0))
         fitted = self._fitted[objective.name]
-        mean, spread = fitted.warped(candidates)
-        return fitted.warp.invert(mean + spread * normals[:, None])
+        best = fitted.warp.scores[: len(self._kept)][self._kept].max()
+        return expected_improvement(*fitted.warped(candidates), float(best))
+
+    def _advance(self, candidates: Sequence[Architecture]) -> np.ndarray:
+        mean, spread = self._expected(candidates)
+        low, high = self._values.min(0), self._values.max(0)
+        scale = np.where(high > low, high - low, 1.0)
+        front = np.concatenate([self._values[self._kept], self._assumed])
+        return expected_hypervolume_improvement(
+            (mean - low) / scale, spread / scale, (front - low) / scale, np.zeros(len(low))
+        )
+
+    def _expected(self, candidates: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and deviation of every objective's next result, `(n, objectives)` each."""
+        means, spreads = [], []
+        for objective in self._objectives:
+            if objective.exact:
+                mean = self._of_exact(objective, candidates)
+                spread = np.zeros(len(mean))
+            else:
+                mean, spread = self._fitted[objective.name].expected(candidates)
+            means.append(mean)
+            spreads.append(spread)
+        return np.stack(means, 1), np.stack(spreads, 1)
+
+    def _of_exact(self, objective: Objective, candidates) -> np.ndarray:
+        return np.array([objective.sign * self._exact(objective.name, a) for a in candidates])
 
     def _feasible(self, constraint: Constraint, candidates) -> np.ndarray:
         fitted = self._fitted[constraint.metric]
@@ -146,7 +177,7 @@ class Beliefs:
         found = {}
         for objective in self._objectives:
             if objective.exact:
-                mean = np.array([self._exact(objective.name, a) for a in architectures])
+                mean = objective.sign * self._of_exact(objective, architectures)
                 found[objective.name] = (mean, np.zeros_like(mean), np.zeros_like(mean))
             else:
                 found[objective.name] = self._fitted[objective.name].in_units(architectures)
@@ -161,9 +192,3 @@ class Beliefs:
             "epistemic": {name: float(u[1][0]) for name, u in units.items()},
             "acquisition": acquisition,
         }
-
-
-def _normal_quantiles(probabilities: np.ndarray) -> np.ndarray:
-    from scipy.special import ndtri
-
-    return ndtri(probabilities)

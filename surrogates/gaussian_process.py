@@ -15,6 +15,8 @@ from search_spaces import Architecture
 from surrogates.model import Belief, Model
 
 JITTER = 1e-6
+NOISE_SLOPE = 0.7  # prior standard deviation of each slope of the log noise variance
+CHUNK = 20_000  # rows predicted at a time
 
 
 class Kernels(ABC):
@@ -43,6 +45,8 @@ class SumKernelGP(Model):
         kernels: What may be summed.
         noise: Prior median of the noise variance.
         trend: Prior mean of the targets given rows, `(n,)`; None is zero.
+        noise_features: Columns `(n, k)`, given rows, on which the logarithm of the noise variance
+            depends linearly; None is constant noise.
     """
 
     def __init__(
@@ -51,55 +55,100 @@ class SumKernelGP(Model):
         kernels: Kernels,
         noise: float = 0.14,
         trend: Callable[[np.ndarray], np.ndarray] | None = None,
+        noise_features: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
         self._features, self._kernels = features, kernels
         self._trend = trend or (lambda rows: np.zeros(len(rows)))
+        self._noise_features = noise_features or (lambda rows: np.empty((len(rows), 0)))
         self._prior = np.log([*kernels.weights, noise])
         self._spread = np.array([1.5] * len(kernels.weights) + [1.0])
 
     def fit(self, architectures, targets, rng):
         self.rows = self._features(architectures)
         self.residuals = np.asarray(targets, float) - self._trend(self.rows)
+        causes = self._noise_features(self.rows)
+        prior = np.concatenate([self._prior, np.zeros(causes.shape[1])])
+        spread = np.concatenate([self._spread, np.full(causes.shape[1], NOISE_SLOPE)])
         parts = self._kernels.cross(self.rows, self.rows)
-        eye = np.eye(len(self.rows))
-        parts = np.concatenate([parts, eye[None]])
-
-        def loss(log_weights: np.ndarray) -> tuple[float, np.ndarray]:
-            weights = np.exp(log_weights)
-            matrix = np.tensordot(weights, parts, 1) + JITTER * eye
-            factor = cho_factor(matrix, lower=True, check_finite=False)
-            inverse = cho_solve(factor, eye, check_finite=False)
-            fit = inverse @ self.residuals
-            z = (log_weights - self._prior) / self._spread
-            value = 0.5 * self.residuals @ fit + np.log(np.diag(factor[0])).sum() + 0.5 * z @ z
-            sensitivity = (inverse - np.outer(fit, fit)).ravel()
-            gradient = 0.5 * weights * (parts.reshape(len(parts), -1) @ sensitivity)
-            return value, gradient + z / self._spread
-
         found = minimize(
-            loss, self._prior, jac=True, method="L-BFGS-B", options={"maxiter": 30},
-            bounds=[(p - 6, p + 6) for p in self._prior],
+            _negative_log_posterior, prior, (self.residuals, parts, causes, prior, spread),
+            jac=True, method="L-BFGS-B", options={"maxiter": 40},
+            bounds=[(p - b, p + b) for p, b in zip(prior, 4 * spread, strict=True)],
         )  # fmt: skip
-        self.weights, self.noise = np.exp(found.x[:-1]), float(np.exp(found.x[-1]))
+        kernels = len(parts)
+        self.weights = np.exp(found.x[:kernels])
+        self._noise_weights = found.x[kernels:]
         self._factorise()
+
+    def noise(self, rows: np.ndarray) -> np.ndarray:
+        """Return the noise variance at rows `(n, features)`, `(n,)`."""
+        level, slopes = self._noise_weights[0], self._noise_weights[1:]
+        return np.exp(level + np.clip(self._noise_features(rows) @ slopes, -4, 4))
 
     def _factorise(self) -> None:
         matrix = np.tensordot(self.weights, self._kernels.cross(self.rows, self.rows), 1)
-        matrix[np.diag_indices_from(matrix)] += self.noise + JITTER
+        matrix[np.diag_indices_from(matrix)] += self.noise(self.rows) + JITTER
         self.factor = np.linalg.cholesky(matrix)
         self.alpha = cho_solve((self.factor, True), self.residuals, check_finite=False)
 
     def believe(self, architectures):
         rows = self._features(architectures)
+        means, variances = [], []
+        for i in range(0, len(rows), CHUNK):
+            part = rows[i : i + CHUNK]
+            cross, reduced = self._reduced(part)
+            prior = self.weights @ self._kernels.diagonal(part)
+            variances.append(prior - (reduced**2).sum(0))
+            means.append(self._trend(part) + cross.T @ self.alpha)
+        variance = np.maximum(np.concatenate(variances), 1e-12)
+        return Belief(np.concatenate(means), np.sqrt(variance), np.sqrt(self.noise(rows)))
+
+    def _reduced(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cross = np.tensordot(self.weights, self._kernels.cross(self.rows, rows), 1)
-        reduced = solve_triangular(self.factor, cross, lower=True, check_finite=False)
-        prior = self.weights @ self._kernels.diagonal(rows)
-        variance = np.maximum(prior - (reduced**2).sum(0), 1e-12)
-        mean = self._trend(rows) + cross.T @ self.alpha
-        return Belief(mean, np.sqrt(variance), np.full(len(rows), np.sqrt(self.noise)))
+        return cross, solve_triangular(self.factor, cross, lower=True, check_finite=False)
+
+    def covariance(self, architectures: Sequence[Architecture]) -> np.ndarray:
+        """Return the joint epistemic covariance of `architectures`, `(n, n)`."""
+        rows = self._features(architectures)
+        _, reduced = self._reduced(rows)
+        prior = np.tensordot(self.weights, self._kernels.cross(rows, rows), 1)
+        return prior - reduced.T @ reduced
 
     def assume(self, architectures, targets):
         rows = self._features(architectures)
         self.rows = np.concatenate([self.rows, rows])
         self.residuals = np.concatenate([self.residuals, targets - self._trend(rows)])
         self._factorise()
+
+
+def _negative_log_posterior(
+    log_weights: np.ndarray, residuals, parts, causes, prior, spread
+) -> tuple[float, np.ndarray]:
+    """Return the value and the gradient in the logarithms of kernel weights and noise.
+
+    Args:
+        log_weights: Of the kernels, of the noise level, and the slopes of the noise on `causes`.
+        residuals: Targets less trend, `(n,)`.
+        parts: Every kernel between all rows, `(k, n, n)`.
+        causes: What the noise depends on, `(n, c)`.
+        prior: Mean of `log_weights`, `(k + 1 + c,)`.
+        spread: Their standard deviations.
+    """
+    kernels, diagonal = len(parts), np.diag_indices(len(residuals))
+    weights = np.exp(log_weights[:kernels])
+    noise = np.exp(log_weights[kernels] + np.clip(causes @ log_weights[kernels + 1 :], -4, 4))
+    matrix = np.tensordot(weights, parts, 1)
+    matrix[diagonal] += noise + JITTER
+    factor = cho_factor(matrix, lower=True, check_finite=False)
+    inverse = cho_solve(factor, np.eye(len(residuals)), check_finite=False)
+    fit = inverse @ residuals
+    z = (log_weights - prior) / spread
+    value = 0.5 * residuals @ fit + np.log(np.diag(factor[0])).sum() + 0.5 * z @ z
+    sensitivity = inverse - np.outer(fit, fit)
+    by_noise = 0.5 * sensitivity[diagonal] * noise
+    slopes = [
+        0.5 * weights * (parts.reshape(kernels, -1) @ sensitivity.ravel()),
+        [by_noise.sum()],
+        causes.T @ by_noise,
+    ]
+    return value, np.concatenate(slopes) + z / spread

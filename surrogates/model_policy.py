@@ -12,9 +12,12 @@ from surrogates.candidates import Candidates
 from surrogates.features import Featurizer
 from surrogates.model import Model
 from surrogates.policy import Options, Policy, Prediction
+from surrogates.warping import AUTO, WARPS
 
 DRAWN = 1000  # candidates drawn uniformly from a space too big to list
 PARENTS, NEIGHBOURS = 5, 40  # and neighbours of the best, per ask
+SCREENED = 1000  # best candidates that the later proposals of a batch choose from
+FIRST_SHARE = 0.3  # of proposals for the first objective alone, where there are several
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,16 @@ class ModelOptions(Options):
     Attributes:
         initial: Proposals of the initial design, before the model is asked; warm-start results
             count towards them.
+        targets: What the models learn: "standard" (values less their mean, over their deviation),
+            "ranks" (normal scores of ranks), or "auto": ranks to improve one objective, which long
+            tails of bad results then disturb least, standard to predict and for a hypervolume,
+            which live in units.
+        first_share: With several objectives, the share of proposals that improve the first alone.
     """
 
     initial: int = 3
+    targets: str = "ranks"
+    first_share: float = FIRST_SHARE
 
 
 # given +1 where the raw metric is to be maximised, else -1, and the features of the space
@@ -38,20 +48,30 @@ class ModelPolicy(Policy):
 
     The initial design spreads over size and content and starts with the largest. A batch is filled
     one by one, assuming that each pending architecture returns what the model expects (kriging
-    believer). Failed trials count as the worst value seen. With several objectives, each proposal
-    draws weights and improves an augmented Chebyshev scalarisation; exact objectives enter exactly.
+    believer). Failed trials count as the worst value seen. With several objectives it is the
+    expected hypervolume improvement; exact objectives enter exactly.
 
     Args:
         make_model: Builds the model of one metric.
+        settings: The class of its options.
     """
 
     Options = ModelOptions
 
-    def __init__(self, name, space, objectives, seed, constraints, options, *, make_model):
+    def __init__(
+        self, name, space, objectives, seed, constraints, options, *, make_model,
+        settings=ModelOptions,
+    ):  # fmt: skip
+        self.Options = settings
         super().__init__(name, space, objectives, seed, constraints, options)
         if self.options.initial < 1:
             raise PolicyError(
                 f"The option initial is {self.options.initial!r}; give one proposal or more."
+            )
+        if self.options.targets not in (*WARPS, AUTO):
+            raise PolicyError(
+                f"The option targets is {self.options.targets!r}; give one of "
+                f"{', '.join(sorted((*WARPS, AUTO)))}."
             )
         self._make_model = make_model
         self._features = Featurizer(space)
@@ -90,21 +110,28 @@ class ModelPolicy(Policy):
         pool = self._pool(n, rng, seen)
         if not pool:
             return []
-        beliefs = self._beliefs(rng)
+        beliefs = self._beliefs(rng, "ranks" if len(self.objectives) == 1 else "standard")
         beliefs.assume([*self.pending(), *more_pending])
         proposals = []
         for _ in range(min(n, len(pool))):
             value = beliefs.acquisition(pool, rng)
             best = int(np.argmax(value))
-            chosen = pool.pop(best)
-            proposals.append((chosen, beliefs.explain(chosen, float(value[best]))))
+            proposals.append((pool[best], beliefs.explain(pool[best], float(value[best]))))
             if len(proposals) < n:
-                beliefs.assume([chosen])
+                beliefs.assume([pool[best]])
+                pool = _without(pool, best, value, max(SCREENED, 2 * n))
         return proposals
 
-    def _beliefs(self, rng) -> Beliefs:
+    def _beliefs(self, rng, auto: str) -> Beliefs:
+        """Fit; `auto` says what the option "auto" means here."""
+        targets = self.options.targets
         return Beliefs(
-            self._record, lambda sign: self._make_model(sign, self._features), self.exact, rng
+            self._record,
+            lambda sign: self._make_model(sign, self._features),
+            self.exact,
+            rng,
+            WARPS[auto if targets == AUTO else targets],
+            self.options.first_share,
         )
 
     def _pool(self, n, rng, seen) -> list[Architecture]:
@@ -129,6 +156,20 @@ class ModelPolicy(Policy):
             raise PolicyError(
                 f"Policy {self.name!r} has been told no result yet, so it cannot predict."
             )
-        beliefs = self._beliefs(np.random.default_rng([self.seed, self._record.asked]))
+        rng = np.random.default_rng([self.seed, self._record.asked])
+        beliefs = self._beliefs(rng, "standard")
         units = beliefs.in_units(architectures)
         return {name: Prediction(*values) for name, values in units.items()}
+
+
+def _without(pool: list[Architecture], chosen: int, value: np.ndarray, keep: int) -> list:
+    """Return `pool` less one, and of a pool of more than `keep` the best `keep`, in their order.
+
+    Assuming a result changes what is known about its surroundings only, so that a candidate far
+    down the list has no chance to come first within a batch.
+    """
+    value = value.copy()
+    value[chosen] = -np.inf
+    left = min(keep, len(pool) - 1)
+    order = np.sort(np.argsort(-value, kind="stable")[:left])
+    return [pool[i] for i in order]

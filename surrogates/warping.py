@@ -1,10 +1,57 @@
-"""Targets a surrogate can learn from: ranks as normal scores, and the way back to units."""
+"""Targets a surrogate can learn from, and the way back to the units of what was told."""
+
+from abc import ABC, abstractmethod
 
 import numpy as np
 from scipy.stats import norm, rankdata
 
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
-class RankWarp:
+
+class Warp(ABC):
+    """An increasing map from values to scores that are roughly standard normal.
+
+    Attributes:
+        scores: Of the values it was built from, `(n,)`.
+    """
+
+    scores: np.ndarray
+
+    @abstractmethod
+    def invert(self, scores: np.ndarray) -> np.ndarray:
+        """Return the values that `scores` stand for, any shape."""
+
+    @abstractmethod
+    def moments(self, mean: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation, in units of the values, of normal scores, `(n,)`."""
+
+    def invert_spread(self, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """Return the standard deviation in units of the values, `(n,)`, from one step each way."""
+        return (self.invert(mean + spread) - self.invert(mean - spread)) / 2
+
+
+class Standardise(Warp):
+    """Subtracts the mean and divides by the standard deviation.
+
+    Args:
+        values: Larger is better, `(n,)`, n >= 1.
+    """
+
+    def __init__(self, values: np.ndarray):
+        values = np.asarray(values, float)
+        spread = float(values.std())
+        self._mean, self._spread = float(values.mean()), spread if spread > 0 else 1.0
+        self.scores = (values - self._mean) / self._spread
+
+    def invert(self, scores):
+        return self._mean + self._spread * scores
+
+    def moments(self, mean, spread):
+        return self.invert(mean), self._spread * spread
+
+
+class RankWarp(Warp):
     """Replaces values by the normal scores of their ranks; larger stays larger.
 
     Scores of trained encoders have a long lower tail (collapsed trainings) that would dominate a
@@ -25,13 +72,18 @@ class RankWarp:
         # beyond the told values the way back continues with the overall slope
         self._slope = (self._values[-1] - self._values[0]) / span if span > 0 else spread
 
-    def invert(self, scores: np.ndarray) -> np.ndarray:
-        """Return the values that `scores` stand for, extrapolated linearly, any shape."""
+    def invert(self, scores):
         low, high = self._scores[0], self._scores[-1]
         inside = np.interp(scores, self._scores, self._values)
         outside = np.maximum(scores - high, 0) + np.minimum(scores - low, 0)
         return inside + self._slope * outside
 
-    def invert_spread(self, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
-        """Return the standard deviation in units of the values, `(n,)`."""
-        return (self.invert(mean + spread) - self.invert(mean - spread)) / 2
+    def moments(self, mean, spread):
+        values = self.invert(mean[:, None] + spread[:, None] * _NODES)
+        center = values @ _WEIGHTS
+        return center, np.sqrt(((values - center[:, None]) ** 2) @ _WEIGHTS)
+
+
+# what the option "targets" may choose; with AUTO the policy chooses by use
+AUTO = "auto"
+WARPS: dict[str, type[Warp]] = {"standard": Standardise, "ranks": RankWarp}

@@ -11,23 +11,44 @@ published algorithm do not learn; it is kept as "boshnas-paper", and `experiment
 both beside random search.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from surrogates.boshnas.kernels import SizeAndContent
 from surrogates.features import Featurizer
 from surrogates.gaussian_process import SumKernelGP
 from surrogates.model import Model
-from surrogates.model_policy import ModelPolicy
+from surrogates.model_policy import ModelOptions, ModelPolicy
+from surrogates.warping import AUTO
 
 TREND = 0.6  # standard deviations of rank per standard deviation of mean size
 
 
+@dataclass(frozen=True)
+class BoshnasOptions(ModelOptions):
+    """Settings of our BOSHNAS; the defaults are what `experiments/ablation.py` favours.
+
+    Attributes:
+        noise: "by-size" (the logarithm of the noise variance is a line in the sizes) or "constant".
+        trend: Expect scores to grow with size before anything is told.
+    """
+
+    targets: str = AUTO
+    noise: str = "by-size"
+    trend: bool = True
+
+
 def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
     """Build the policy registered as "boshnas"."""
-    return ModelPolicy(name, space, objectives, seed, constraints, options, make_model=make_model)
+    policy = ModelPolicy(
+        name, space, objectives, seed, constraints, options, settings=BoshnasOptions,
+        make_model=lambda sign, features: make_model(sign, features, policy.options),
+    )  # fmt: skip
+    return policy
 
 
-def make_model(sign: int, features: Featurizer) -> Model:
+def make_model(sign: int, features: Featurizer, options: BoshnasOptions) -> Model:
     """Build the model of one metric.
 
     Before any result it expects the raw metric to grow with size: true of scores, latency, memory
@@ -38,4 +59,9 @@ def make_model(sign: int, features: Featurizer) -> Model:
     def trend(rows: np.ndarray) -> np.ndarray:
         return sign * TREND * rows[:, :sizes].mean(1)
 
-    return SumKernelGP(features, SizeAndContent(sizes), trend=trend)
+    return SumKernelGP(
+        features,
+        SizeAndContent(sizes),
+        trend=trend if options.trend else None,
+        noise_features=(lambda rows: rows[:, :sizes]) if options.noise == "by-size" else None,
+    )

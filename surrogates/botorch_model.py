@@ -1,0 +1,50 @@
+"""Our surrogates as a BoTorch model, so that its acquisition functions can be used as they are.
+
+Importing this loads BoTorch; only policies with several objectives do.
+"""
+
+import numpy as np
+import torch
+from botorch.models.model import Model
+from botorch.posteriors import GPyTorchPosterior
+from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
+from torch import Tensor
+
+JITTER = 1e-9  # exact outcomes have no variance, which a factorisation needs a trace of
+
+
+class TableModel(Model):
+    """Independent normal outcomes at a list of points, asked for by their position in it.
+
+    Args:
+        mean: `(points, outcomes)`.
+        spread: Standard deviations, `(points, outcomes)`; 0 where the outcome is exact.
+    """
+
+    def __init__(self, mean: np.ndarray, spread: np.ndarray):
+        super().__init__()
+        self._mean = torch.as_tensor(mean, dtype=torch.float64)
+        self._variance = torch.as_tensor(spread, dtype=torch.float64) ** 2
+
+    @property
+    def num_outputs(self) -> int:
+        return self._mean.shape[1]
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return torch.Size()
+
+    def posterior(self, X: Tensor, *unused, **options) -> GPyTorchPosterior:  # noqa: N803
+        """Return the belief at the positions `X`, `(..., 1, 1)`."""
+        at = X[..., 0].round().long()
+        variance = self._variance[at] + JITTER  # (..., 1, outcomes)
+        beliefs = [
+            MultivariateNormal(self._mean[at, j], variance[..., j, None])
+            for j in range(self.num_outputs)
+        ]
+        return GPyTorchPosterior(MultitaskMultivariateNormal.from_independent_mvns(beliefs))
+
+
+def positions(start: int, stop: int) -> Tensor:
+    """Return the points `start` to `stop` - 1 as BoTorch wants candidates, `(n, 1, 1)`."""
+    return torch.arange(start, stop, dtype=torch.float64)[:, None, None]

@@ -1,0 +1,89 @@
+"""Expected hypervolume improvement against Monte Carlo and BoTorch's own model; and its use."""
+
+import numpy as np
+import pytest
+import torch
+
+from search_spaces import FiniteSpace, load_space
+from surrogates import make_policy
+from surrogates.hypervolume import expected_hypervolume_improvement
+
+FRONT = np.array([[0.2, 0.9], [0.5, 0.6], [0.8, 0.1], [0.1, 0.1]])
+REFERENCE = np.zeros(2)
+MEAN = np.array([[0.5, 0.5], [0.7, 0.7], [0.9, 0.3], [0.05, 0.05]])
+SPREAD = np.array([[0.1, 0.1], [0.2, 0.05], [0.3, 0.0], [0.02, 0.02]])
+
+
+def area(points):
+    total = height = 0.0
+    for x, y in sorted(points.tolist(), reverse=True):
+        if y > height:
+            total, height = total + x * (y - height), y
+    return total
+
+
+def test_expectation_equals_monte_carlo():
+    rng, known = np.random.default_rng(0), area(FRONT)
+    found = expected_hypervolume_improvement(MEAN, SPREAD, FRONT, REFERENCE)
+    for mean, spread, value in zip(MEAN, SPREAD, found, strict=True):
+        draws = np.maximum(mean + spread * rng.standard_normal((4000, 2)), 0)
+        gains = [area(np.vstack([FRONT, draw])) - known for draw in draws]
+        assert value == pytest.approx(np.mean(gains), abs=4 * np.std(gains) / 4000**0.5 + 1e-6)
+
+
+@pytest.mark.golden
+def test_value_equals_botorch_with_its_own_gaussian_process():
+    from botorch.acquisition.multi_objective import ExpectedHypervolumeImprovement
+    from botorch.models import SingleTaskGP
+    from botorch.utils.multi_objective.box_decompositions import NondominatedPartitioning
+
+    rows = torch.rand((6, 2), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    model = SingleTaskGP(rows, torch.stack([rows.sum(1), 1 - rows[:, 0] ** 2], 1))
+    points = torch.rand((9, 1, 2), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    front = torch.as_tensor(FRONT)
+    boxes = NondominatedPartitioning(torch.zeros(2, dtype=torch.float64), front)
+    with torch.no_grad():
+        theirs = ExpectedHypervolumeImprovement(model, [0.0, 0.0], boxes)(points).numpy()
+        belief = model.posterior(points)
+        mean, spread = belief.mean[:, 0].numpy(), belief.variance[:, 0].sqrt().numpy()
+    ours = expected_hypervolume_improvement(mean, spread, FRONT, REFERENCE)
+    assert np.allclose(ours, theirs, rtol=1e-4, atol=1e-8)
+
+
+def test_an_exact_objective_leaves_no_doubt():
+    mean, spread = np.array([[0.6, 0.8], [0.4, 0.5]]), np.zeros((2, 2))
+    found = expected_hypervolume_improvement(mean, spread, FRONT, REFERENCE)
+    assert found[0] == pytest.approx(area(np.vstack([FRONT, mean[:1]])) - area(FRONT), abs=1e-4)
+    assert found[1] == pytest.approx(0, abs=1e-4)
+
+
+def test_the_policy_covers_the_front_sooner_than_chance(score):
+    space = FiniteSpace(load_space("flexibert-test").sample(150, seed=5))
+    exact = make_policy("random", space).exact
+    both = np.array([[score(a), -exact("parameters", a)] for a in space])
+    low, span = both.min(0), np.ptp(both, axis=0)
+    reached = {}
+    for name in ("random", "boshnas"):
+        policy = make_policy(name, space, {"glue": "max", "parameters": "min"}, seed=1)
+        for _ in range(18):
+            (a,) = policy.ask()
+            policy.tell(a, {"glue": score(a)})
+        told = [[t.values["glue"], -exact("parameters", t.architecture)] for t in policy.trials()]
+        reached[name] = area((np.array(told) - low) / span)
+    assert reached["boshnas"] > reached["random"]
+    assert reached["boshnas"] > 0.9 * area((both - low) / span)
+
+
+def test_constraints_on_measured_outcomes_are_learned(score):
+    space = FiniteSpace(load_space("flexibert-test").sample(100, seed=6))
+    slow = {a.hash: 10 * score(a) for a in space}
+    bound = float(np.quantile(list(slow.values()), 0.5))
+    kept = {}
+    for constraints in ((), (f"latency_ms<{bound}",)):
+        policy = make_policy("boshnas", space, {"glue": "max"}, constraints=constraints)
+        for _ in range(20):
+            (a,) = policy.ask()
+            policy.tell(a, {"glue": score(a), "latency_ms": slow[a.hash]})
+        kept[constraints] = [slow[t.architecture.hash] < bound for t in policy.trials()][5:]
+    free, bounded = (np.mean(k) for k in kept.values())
+    assert bounded > free + 0.3
