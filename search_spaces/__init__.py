@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from search_spaces.designs import initial_design
     from search_spaces.distance import graph_edit_distance, pairwise_distances
     from search_spaces.embedding import Embedding, embed
+    from search_spaces.encodings import encode
     from search_spaces.finite import FiniteSpace
     from search_spaces.flexibert import FlexiBertSpace
     from search_spaces.interpolation import interpolate
@@ -28,6 +29,7 @@ _HOMES = {
     "designs": ("initial_design",),
     "distance": ("graph_edit_distance", "pairwise_distances"),
     "embedding": ("Embedding", "embed"),
+    "encodings": ("encode",),
     "finite": ("FiniteSpace",),
     "flexibert": ("FlexiBertSpace",),
     "interpolation": ("interpolate",),
@@ -52,6 +54,7 @@ __all__ = [
     "count_parameters",
     "count_parameters_as_published",
     "embed",
+    "encode",
     "embed_stream",
     "graph_edit_distance",
     "initial_design",

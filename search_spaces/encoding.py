@@ -1,4 +1,7 @@
-"""Architectures as vectors: readable features for surrogates, and the encodings others use."""
+"""Architectures as vectors: readable features for surrogates, and the encodings others use.
+
+All of them by name through `search_spaces.encodings.encode`, with FlexiBERT 2.0's indices.
+"""
 
 from collections.abc import Sequence
 from fractions import Fraction
