@@ -15,6 +15,8 @@ from surrogates.domination import best_first
 from surrogates.policy import Options, Policy
 from surrogates.results import Results
 
+EVERY = 1 << 30  # more neighbours than anything has
+
 
 @dataclass(frozen=True)
 class LocalSearchOptions(Options):
@@ -44,7 +46,7 @@ class LocalSearch(Policy):
         seen, proposals = self.seen(), []
         top = self._top()
         if top is not None and len(seen) >= self.options.initial:
-            near = self._candidates.near([top], rng, seen, each=len(seen) + n)
+            near = self._candidates.near([top], rng, seen, each=EVERY)
             proposals = [(a, {"reason": "optimise"}) for a in near[:n]]
             seen.update(a.hash for a, _ in proposals)
         for _ in range(n - len(proposals)):

@@ -13,7 +13,8 @@ import numpy as np
 
 from search_spaces import Architecture
 from search_spaces.errors import PolicyError
-from surrogates.categories import Categories, Decoder
+from surrogates.categories import Categories
+from surrogates.decoding import Decoder
 from surrogates.policy import Options, Policy
 from surrogates.results import Results
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from search_spaces import Architecture
 from search_spaces.errors import PolicyError
-from surrogates.categories import Categories, Decoder
+from surrogates.categories import Categories
+from surrogates.decoding import Decoder
 from surrogates.policy import Options, Policy
 from surrogates.results import Results
 
