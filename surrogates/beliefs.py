@@ -10,7 +10,7 @@ from surrogates.hypervolume import expected_hypervolume_improvement
 from surrogates.model import Model
 from surrogates.objectives import Constraint, Objective
 from surrogates.record import Record
-from surrogates.warping import RankWarp, Warp
+from surrogates.warping import RankWarp, Standardise, Warp
 
 
 class Fitted:
@@ -38,8 +38,21 @@ class Fitted:
         done, failed = record.done(), record.failed()
         values = [sign * t.values[metric] for t in done]
         values += [min(values)] * len(failed)
-        self.warp = warp(np.array(values))
-        model.fit([t.architecture for t in done + failed], self.warp.scores, rng)
+        told = [t.architecture for t in done + failed]
+        low = record.lower() if model.learns_fidelities else []
+        if not low:
+            self.warp = warp(np.array(values))
+            model.fit(told, self.warp.scores, rng)
+            return
+        # scores of ranks at one fidelity say nothing about another
+        self.warp = Standardise(np.array(values))
+        lower = [self.warp.score(sign * values[metric]) for _, _, values in low]
+        model.fit(
+            [*told, *(a for a, _, _ in low)],
+            np.concatenate([self.warp.scores, lower]),
+            rng,
+            np.array([record.highest()] * len(told) + [fidelity for _, fidelity, _ in low]),
+        )
 
     def warped(self, architectures: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and epistemic standard deviation in warped units, each `(n,)`."""

@@ -16,6 +16,7 @@ from surrogates.model import Belief, Model
 
 JITTER = 1e-6
 NOISE_SLOPE = 0.7  # prior standard deviation of each slope of the log noise variance
+BIASES = (1.0, 0.1)  # prior medians of the weights of a lower fidelity's biases
 CHUNK = 20_000  # rows predicted at a time
 
 
@@ -40,6 +41,13 @@ class Kernels(ABC):
 class SumKernelGP(Model):
     """Maximum a posteriori weights of the kernels and of the noise, log-normal priors on both.
 
+    Results at a lower fidelity are those at the highest plus a constant bias, plus a bias that
+    varies smoothly (the last kernel over again), plus more noise; a set of each for every lower
+    fidelity, with common weights.
+
+    Source: of the link, Kennedy and O'Hagan, "Predicting the Output from a Complex Computer Code
+    When Fast Approximations Are Available", Biometrika 2000.
+
     Args:
         features: Turns architectures into rows `(n, features)`.
         kernels: What may be summed.
@@ -48,6 +56,8 @@ class SumKernelGP(Model):
         noise_features: Columns `(n, k)`, given rows, on which the logarithm of the noise variance
             depends linearly; None is constant noise.
     """
+
+    learns_fidelities = True
 
     def __init__(
         self,
@@ -61,33 +71,57 @@ class SumKernelGP(Model):
         self._trend = trend or (lambda rows: np.zeros(len(rows)))
         self._noise_features = noise_features or (lambda rows: np.empty((len(rows), 0)))
         self._prior = np.log([*kernels.weights, noise])
-        self._spread = np.array([1.5] * len(kernels.weights) + [1.0])
 
-    def fit(self, architectures, targets, rng):
+    def fit(self, architectures, targets, rng, fidelities=None):
         self.rows = self._features(architectures)
+        self._fidelities = np.ones(len(self.rows)) if fidelities is None else fidelities
         self.residuals = np.asarray(targets, float) - self._trend(self.rows)
-        causes = self._noise_features(self.rows)
-        prior = np.concatenate([self._prior, np.zeros(causes.shape[1])])
-        spread = np.concatenate([self._spread, np.full(causes.shape[1], NOISE_SLOPE)])
-        parts = self._kernels.cross(self.rows, self.rows)
+        causes, parts = self._causes(), self._parts()
+        base = len(self._kernels.weights)
+        biases = np.log(BIASES[: len(parts) - base])
+        prior = np.concatenate(
+            [self._prior[:base], biases, self._prior[base:], np.zeros(causes.shape[1])]
+        )
+        spread = np.concatenate(
+            [np.full(len(parts), 1.5), [1.0], np.full(causes.shape[1], NOISE_SLOPE)]
+        )
         found = minimize(
             _negative_log_posterior, prior, (self.residuals, parts, causes, prior, spread),
             jac=True, method="L-BFGS-B", options={"maxiter": 40},
             bounds=[(p - b, p + b) for p, b in zip(prior, 4 * spread, strict=True)],
         )  # fmt: skip
-        kernels = len(parts)
-        self.weights = np.exp(found.x[:kernels])
-        self._noise_weights = found.x[kernels:]
+        self.weights = np.exp(found.x[:base])
+        self._bias_weights = np.exp(found.x[base : len(parts)])
+        self._noise_weights = found.x[len(parts) :]
         self._factorise()
 
+    def _parts(self) -> np.ndarray:
+        """Return every kernel between all results, those of the biases at the end, `(k, n, n)`."""
+        parts = self._kernels.cross(self.rows, self.rows)
+        below = self._fidelities < self._fidelities.max()
+        if not below.any():
+            return parts
+        alike = (self._fidelities[:, None] == self._fidelities[None]) & below[:, None]
+        return np.concatenate([parts, [alike, alike * parts[-1]]])
+
+    def _causes(self) -> np.ndarray:
+        """Return what the noise of each result depends on: its size, and whether it is low."""
+        causes = self._noise_features(self.rows)
+        below = self._fidelities < self._fidelities.max()
+        return np.column_stack([causes, below]) if below.any() else causes
+
     def noise(self, rows: np.ndarray) -> np.ndarray:
-        """Return the noise variance at rows `(n, features)`, `(n,)`."""
-        level, slopes = self._noise_weights[0], self._noise_weights[1:]
-        return np.exp(level + np.clip(self._noise_features(rows) @ slopes, -4, 4))
+        """Return the noise variance of results at the highest fidelity, `(n,)`."""
+        return self._noise_of(self._noise_features(rows))
+
+    def _noise_of(self, causes: np.ndarray) -> np.ndarray:
+        slopes = self._noise_weights[1 : 1 + causes.shape[1]]
+        return np.exp(self._noise_weights[0] + np.clip(causes @ slopes, -4, 4))
 
     def _factorise(self) -> None:
-        matrix = np.tensordot(self.weights, self._kernels.cross(self.rows, self.rows), 1)
-        matrix[np.diag_indices_from(matrix)] += self.noise(self.rows) + JITTER
+        weights = np.concatenate([self.weights, self._bias_weights])
+        matrix = np.tensordot(weights, self._parts(), 1)
+        matrix[np.diag_indices_from(matrix)] += self._noise_of(self._causes()) + JITTER
         self.factor = np.linalg.cholesky(matrix)
         self.alpha = cho_solve((self.factor, True), self.residuals, check_finite=False)
 
@@ -117,6 +151,8 @@ class SumKernelGP(Model):
     def assume(self, architectures, targets):
         rows = self._features(architectures)
         self.rows = np.concatenate([self.rows, rows])
+        highest = np.full(len(rows), self._fidelities.max())
+        self._fidelities = np.concatenate([self._fidelities, highest])
         self.residuals = np.concatenate([self.residuals, targets - self._trend(rows)])
         self._factorise()
 

@@ -25,7 +25,14 @@ class Belief:
 
 
 class Model(ABC):
-    """Learns targets, larger is better and roughly standard normal, from architectures."""
+    """Learns targets, larger is better and roughly standard normal, from architectures.
+
+    Attributes:
+        learns_fidelities: Whether `fit` takes `fidelities`, `(n,)`; a model that does not is
+            shown results at the highest fidelity alone.
+    """
+
+    learns_fidelities = False
 
     @abstractmethod
     def fit(

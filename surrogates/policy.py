@@ -11,6 +11,7 @@ from search_spaces import Architecture
 from search_spaces.errors import PolicyError
 from surrogates.costs import exact_value
 from surrogates.objectives import parse_constraints, parse_objectives
+from surrogates.promotion import check_fidelities, next_fidelity
 from surrogates.record import Record, Trial
 
 if TYPE_CHECKING:
@@ -28,12 +29,15 @@ class Options:
         max_length: Tokens the position table holds, for "parameters".
         length: Tokens of the sequence "flops" are counted for.
         positions: "absolute" or "relative", for both.
+        fidelities: Shares of the full budget a trial may use, ascending, the last one 1; see
+            `Policy.fidelity`.
     """
 
     vocabulary_size: int = 30_522
     max_length: int = 128
     length: int = 128
     positions: str = "absolute"
+    fidelities: tuple[float, ...] = (1.0,)
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Policy(ABC):
         self.objectives = parse_objectives(objectives)
         self.constraints = parse_constraints(constraints)
         self.options = self._read_options(options)
+        check_fidelities(self.options.fidelities)
         self._record = Record(self.objectives, self.constraints)
 
     def _read_options(self, options: dict) -> Options:
@@ -122,8 +127,11 @@ class Policy(ABC):
         *,
         error: str | None = None,
         cost: float | None = None,
+        fidelity: float = 1.0,
     ) -> None:
         """Learn one result, or one failure.
+
+        The same architecture may be told at several fidelities, each once, in any order.
 
         Args:
             architecture: What was evaluated; it need not have been asked for.
@@ -131,12 +139,24 @@ class Policy(ABC):
                 are "parameters" and "flops", which are computed.
             error: Instead of `values`: why the trial failed.
             cost: Seconds the trial took.
+            fidelity: Share of the full budget, such as training tokens, behind the result.
 
         Raises:
-            PolicyError: A result told twice, an objective missing or not finite, or both or
-                neither of values and error.
+            PolicyError: A result told twice, an objective missing or not finite, both or neither
+                of values and error, or a fidelity that is no share.
         """
-        self._record.tell(architecture, values, error, cost)
+        self._record.tell(architecture, values, error, cost, fidelity)
+
+    def fidelity(self, architecture: Architecture) -> float | None:
+        """Return at which fidelity `architecture` should be trained next; None if at none.
+
+        The first of the option `fidelities`, then the next as long as its results are among the
+        best at the one before (see `surrogates.promotion`). With several objectives the first
+        decides.
+        """
+        return next_fidelity(
+            self.options.fidelities, self._record, architecture, self.objectives[0]
+        )
 
     def predict(self, architectures: list[Architecture]) -> dict[str, Prediction]:
         """Predict every objective of `architectures`.
@@ -208,9 +228,9 @@ class Policy(ABC):
 
         Args:
             events: As in `state_dict()["events"]`: `{"ask": architecture, "why": ...}` and
-                `{"tell": architecture, "values": ..., "error": ..., "cost": ...}`; an
-                architecture may be an `Architecture` or its dictionary, and all keys but the
-                first may be left out.
+                `{"tell": architecture, "values": ..., "error": ..., "cost": ...,
+                "fidelity": ...}`; an architecture may be an `Architecture` or its dictionary,
+                and all keys but the first may be left out.
 
         Raises:
             PolicyError: An event is neither, or `tell` would have refused it.
@@ -221,7 +241,10 @@ class Policy(ABC):
                 record.ask(_architecture(event["ask"]), event.get("why"))
             elif "tell" in event:
                 arch = _architecture(event["tell"])
-                record.tell(arch, event.get("values"), event.get("error"), event.get("cost"))
+                record.tell(
+                    arch, event.get("values"), event.get("error"), event.get("cost"),
+                    event.get("fidelity", 1.0),
+                )  # fmt: skip
             else:
                 raise PolicyError(
                     f"An event has the keys {', '.join(sorted(event))}; it needs 'ask' or 'tell'."

@@ -1,7 +1,7 @@
 """The record of a search as a policy sees it: what was asked, what came back, in order."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 
 from search_spaces import Architecture
@@ -19,6 +19,7 @@ class Trial:
         error: Why it failed, or None.
         cost: What the evaluation cost, in seconds, or None if not told.
         why: What the policy predicted when it asked; None for results it did not ask for.
+        partial: Fidelity, below 1, to the metrics told at it.
     """
 
     architecture: Architecture
@@ -26,11 +27,17 @@ class Trial:
     error: str | None = None
     cost: float | None = None
     why: dict | None = None
+    partial: dict[float, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> bool:
+        """Whether a result at full fidelity or a failure has been told."""
+        return self.values is not None or self.error is not None
 
     @property
     def pending(self) -> bool:
-        """Whether it was asked and no result or failure has been told."""
-        return self.values is None and self.error is None
+        """Whether it was asked and nothing has been told, at any fidelity."""
+        return not self.settled and not self.partial
 
 
 @dataclass
@@ -63,8 +70,9 @@ class Record:
         values: dict | None,
         error: str | None,
         cost: float | None,
+        fidelity: float = 1.0,
     ) -> None:
-        """Enter a result or a failure."""
+        """Enter a result or a failure at `fidelity`, the share of the full budget that was used."""
         if not isinstance(architecture, Architecture):
             raise PolicyError(
                 f"tell needs an Architecture, not {type(architecture).__name__}; "
@@ -72,7 +80,8 @@ class Record:
             )
         name = f"architecture {architecture.short}"
         old = self.trials.get(architecture.hash)
-        if old is not None and not old.pending:
+        _check_fidelity(name, fidelity)
+        if old is not None and (fidelity in old.partial if fidelity < 1 else old.settled):
             raise PolicyError(
                 f"A result for {name} was told before; results cannot be told twice. "
                 "Average repeated trainings before telling them."
@@ -85,11 +94,17 @@ class Record:
         if cost is not None and not (math.isfinite(cost) and cost >= 0):
             raise PolicyError(f"The cost {cost!r} of {name} is no non-negative number of seconds.")
         trial = self.trials.setdefault(architecture.hash, Trial(architecture))
-        trial.values, trial.cost = values, cost
+        trial.cost = cost
         trial.error = None if error is None else str(error)
-        self.events.append(
-            {"tell": architecture.to_dict(), "values": values, "error": trial.error, "cost": cost}
-        )
+        if values is not None and fidelity < 1:
+            trial.partial[float(fidelity)] = values
+        else:
+            trial.values = values
+        event = {
+            "tell": architecture.to_dict(), "values": values, "error": trial.error, "cost": cost
+        }  # fmt: skip
+        # absent at full fidelity, so that states without fidelities are what they always were
+        self.events.append(event if fidelity == 1 else {**event, "fidelity": float(fidelity)})
 
     def _checked(self, name: str, values: dict) -> dict[str, float]:
         """Keep the numbers that objectives and constraints need; refuse what cannot be used."""
@@ -114,8 +129,34 @@ class Record:
         return kept
 
     def done(self) -> list[Trial]:
-        """Trials with values, in order of first mention."""
-        return [t for t in self.trials.values() if t.values is not None]
+        """Trials with values at the highest fidelity told, in order of first mention.
+
+        Before any result at full fidelity, those at the highest so far stand in for it.
+        """
+        highest = self.highest()
+        if highest == 1:
+            return [t for t in self.trials.values() if t.values is not None]
+        return [
+            replace(t, values=t.partial[highest])
+            for t in self.trials.values()
+            if highest in t.partial
+        ]
+
+    def highest(self) -> float:
+        """Return the highest fidelity told with values; 1 before any."""
+        partial = [f for t in self.trials.values() for f in t.partial]
+        full = any(t.values is not None for t in self.trials.values())
+        return max(partial) if partial and not full else 1.0
+
+    def lower(self) -> list[tuple[Architecture, float, dict[str, float]]]:
+        """Results below the highest fidelity told, in order of first mention."""
+        highest = self.highest()
+        return [
+            (t.architecture, f, values)
+            for t in self.trials.values()
+            for f, values in t.partial.items()
+            if f < highest
+        ]
 
     def failed(self) -> list[Trial]:
         """Trials that ended in an error."""
@@ -124,3 +165,12 @@ class Record:
     def pending(self) -> list[Trial]:
         """Trials asked for and not yet told."""
         return [t for t in self.trials.values() if t.pending]
+
+
+def _check_fidelity(name: str, fidelity: object) -> None:
+    number = isinstance(fidelity, Real) and not isinstance(fidelity, bool)
+    if not number or not 0 < fidelity <= 1:
+        raise PolicyError(
+            f"The result of {name} has fidelity {fidelity!r}; give the share of the full budget it "
+            "was trained with, above 0 and at most 1."
+        )

@@ -31,7 +31,7 @@ class Results:
     @classmethod
     def of(cls, policy: "Policy") -> "Results":
         """Read the results `policy` was told."""
-        told = [t for t in policy.trials() if not t.pending]
+        told = [t for t in policy.trials() if t.settled]
         values = np.array([_values(policy, t) for t in told])
         values = values.reshape(len(told), len(policy.objectives))
         failed = np.isnan(values).any(axis=1)

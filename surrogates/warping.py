@@ -42,7 +42,11 @@ class Standardise(Warp):
         values = np.asarray(values, float)
         spread = float(values.std())
         self._mean, self._spread = float(values.mean()), spread if spread > 0 else 1.0
-        self.scores = (values - self._mean) / self._spread
+        self.scores = self.score(values)
+
+    def score(self, values: np.ndarray) -> np.ndarray:
+        """Return the scores of other values, any shape."""
+        return (values - self._mean) / self._spread
 
     def invert(self, scores):
         return self._mean + self._spread * scores

@@ -1,0 +1,100 @@
+"""Results at a lower fidelity: told, kept, learned from, and promoted."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from search_spaces import FiniteSpace, load_space
+from search_spaces.errors import PolicyError
+from surrogates import list_policies, make_policy
+
+every_policy = pytest.mark.parametrize("name", list_policies())
+TWO = {"fidelities": (0.25, 1.0)}
+
+
+@pytest.fixture(scope="module")
+def table():
+    return FiniteSpace(load_space("flexibert-test").sample(160, seed=8), name="table")
+
+
+def told_low_and_high(space, score, seed, *, low):
+    """Tell twelve results at full fidelity and, with `low`, eighty biased and noisy ones."""
+    rng, rows = np.random.default_rng(seed), list(space)
+    rng.shuffle(rows)
+    policy = make_policy("boshnas", space, seed=seed)
+    for a in rows[:12]:
+        policy.tell(a, {"glue": score(a) + 0.003 * rng.standard_normal()})
+    for a in rows[12:92] if low else ():
+        value = score(a) - 0.1 + 0.01 * rng.standard_normal()
+        policy.tell(a, {"glue": value}, fidelity=0.25)
+    return policy, rows[92:]
+
+
+def test_low_fidelity_results_improve_the_ranking(table, score):
+    gains = []
+    for seed in range(5):
+        tau = {}
+        for low in (False, True):
+            policy, rest = told_low_and_high(table, score, seed, low=low)
+            mean = policy.predict(rest)["glue"].mean
+            tau[low] = kendalltau(mean, [score(a) for a in rest]).statistic
+        gains.append(tau[True] - tau[False])
+    assert np.mean(gains) > 0.05
+
+
+def test_predictions_are_those_at_full_fidelity(table, score):
+    policy, rest = told_low_and_high(table, score, 0, low=True)
+    found = policy.predict(rest)["glue"].mean
+    assert np.mean(found - [score(a) for a in rest]) == pytest.approx(0, abs=0.02)
+
+
+@every_policy
+def test_a_promoted_architecture_is_told_again_and_everything_is_restored(name, table, score):
+    policy = make_policy(name, table, seed=2, options=TWO)
+    batch = policy.ask(8)
+    assert [policy.fidelity(a) for a in batch] == [0.25] * 8
+    for a in batch:
+        policy.tell(a, {"glue": score(a)}, fidelity=0.25)
+    assert policy.pending() == []
+    promoted = [a for a in batch if policy.fidelity(a) == 1.0]
+    ranked = sorted((score(a) for a in batch), reverse=True)
+    assert {score(a) for a in promoted} == set(ranked[:2])
+    policy.tell(promoted[0], {"glue": score(promoted[0])})
+    assert policy.fidelity(promoted[0]) is None
+    state = json.loads(json.dumps(policy.state_dict()))
+    twin = make_policy(name, table, seed=2, options=TWO)
+    twin.load_state_dict(state)
+    assert [t.partial for t in twin.trials()] == [t.partial for t in policy.trials()]
+    asked = policy.ask(3)
+    assert [a.hash for a in twin.ask(3)] == [a.hash for a in asked]
+    assert not {a.hash for a in asked} & {a.hash for a in batch}
+
+
+def test_without_full_results_the_highest_fidelity_stands_in(table, score):
+    policy, rows = make_policy("boshnas", table), list(table)
+    for a in rows[:20]:
+        policy.tell(a, {"glue": score(a)}, fidelity=0.25)
+    mean = policy.predict(rows[20:60])["glue"].mean
+    assert np.corrcoef(mean, [score(a) for a in rows[20:60]])[0, 1] > 0.6
+
+
+def test_events_of_full_results_are_what_they_were(table):
+    policy, a = make_policy("random", table), next(iter(table))
+    policy.tell(a, {"glue": 0.5})
+    (event,) = policy.state_dict()["events"]
+    assert set(event) == {"tell", "values", "error", "cost"}
+
+
+def test_what_is_no_fidelity_is_refused(table):
+    policy, a = make_policy("random", table), next(iter(table))
+    for fidelity in (0, 1.5, "half", True, float("nan")):
+        with pytest.raises(PolicyError, match="share of the full budget"):
+            policy.tell(a, {"glue": 0.5}, fidelity=fidelity)
+    policy.tell(a, {"glue": 0.5}, fidelity=0.5)
+    with pytest.raises(PolicyError, match="was told before"):
+        policy.tell(a, {"glue": 0.6}, fidelity=0.5)
+    for fidelities in ((), (1.0, 0.5), (0.5,), (0.5, "all"), 1.0):
+        with pytest.raises(PolicyError, match="ascending shares"):
+            make_policy("random", table, options={"fidelities": fidelities})
