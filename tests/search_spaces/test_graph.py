@@ -6,7 +6,8 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
-from search_spaces import Architecture, load_space, named_architecture
+from search_spaces import Architecture, FlexiBertSpace, load_space, named_architecture
+from search_spaces.definition import SpaceDefinition
 from search_spaces.errors import UnknownName
 from search_spaces.graph import STYLES
 from search_spaces.hashing import graph_fingerprint, published_fingerprint
@@ -132,6 +133,44 @@ def test_equal_hashes_exactly_for_isomorphic_graphs(style):
             pairs += 1
     assert pairs > 950
     assert pairs * 0.9 > equal > pairs * 0.2
+
+
+def same_labels(one, other):
+    return one["label"] == other["label"]
+
+
+def test_equal_hashes_exactly_for_isomorphic_graphs_of_thousands_of_random_pairs():
+    # few choices and heads of several kinds, so that equal and nearly equal pairs are common
+    space = FlexiBertSpace(
+        SpaceDefinition.from_dict(
+            {
+                "layers": [1, 2],
+                "widths": [12, 24],
+                "heads": [2, 3, 4],
+                "operations": {"sa": ["sdp"], "l": ["dct"], "c": [3]},
+                "feedforward_widths": [4, 6],
+                "feedforward_depths": [1, 2],
+                "feedforward": "heterogeneous",
+                "heads_in_layer": "mixed",
+            }
+        )
+    )
+    rng = random.Random(1)
+    members = space.sample(1_100)
+    graphs = {}
+    equal = pairs = 0
+    for encoder in members:
+        others = [permuted(encoder, rng), rng.choice(space.neighbours(encoder))]
+        if len(encoder) == 2:
+            others.append(next(near_misses(encoder, rng)))
+        for other in others:
+            pair = [graphs.setdefault(str(a.to_dict()), a.graph()) for a in (encoder, other)]
+            same = nx.is_isomorphic(*pair, node_match=same_labels)
+            assert (encoder.hash == other.hash) == same
+            equal += same
+            pairs += 1
+    assert pairs > 3_000
+    assert len(members) * 1.3 > equal >= len(members)
 
 
 def test_fingerprint_ignores_numbering():

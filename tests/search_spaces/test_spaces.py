@@ -15,6 +15,7 @@ from search_spaces import (
     load_space,
     named_architecture,
 )
+from search_spaces.choices import Choices
 from search_spaces.definition import SpaceDefinition
 from search_spaces.errors import InvalidSpace, UnknownName
 from search_spaces.space import draw_below, draw_distinct
@@ -168,6 +169,13 @@ def test_published_sizes_of_the_large_spaces():
     # widths, feed-forward stacks and multisets of heads of one layer
     layer = 4 * 258 * 21_805
     assert load_space("flexibert-2").size == sum(layer**depth for depth in range(2, 13, 2))
+
+
+@pytest.mark.golden
+def test_published_choices_of_one_layer_of_flexibert_2():
+    choices = Choices(load_space("flexibert-2").definition)
+    assert len(choices.feedforwards) == 258
+    assert choices.count(768) == 258 * 21_805
 
 
 @pytest.mark.golden
