@@ -92,7 +92,8 @@ def sample(
     """Print random architectures of the space NAME as JSON, one a line.
 
     Constraints are on "parameters" (with a vocabulary of --vocabulary tokens) and "flops" (of a
-    sequence of --length tokens).
+    sequence of --length tokens). Nearly all architectures of a large space are deep; for a tight
+    constraint use --design latin-hypercube, which tries every depth equally often.
     """
     from search_spaces import initial_design, load_space, make_accept
 
