@@ -22,7 +22,7 @@ class Figure:
         what: What was done.
         ours: What it took.
         peer: What networkx took, where it was run.
-        ratio: How many times faster ours is, or how ours grows.
+        ratio: How many times faster ours is; or how ours grows, which a constant part hides.
         goal: What was asked.
         met: "yes" or "no"; empty without a goal.
     """
@@ -120,7 +120,8 @@ def _limit(what: str, scale: Scale, seconds: float, ratio: str = "") -> Figure:
 def _scale_lines(scale: Scale, before: Scale | None) -> Iterator[Figure]:
     growth = ""
     if before:
-        growth = f"{scale.seconds / before.seconds:.1f} x for {scale.size / before.size:.0f} x"
+        each = (scale.cpu - before.cpu) / (scale.size - before.size)
+        growth = f"{each * 1e6:.0f} us CPU for each more"
     what = f"{scale.size:,} of FlexiBERT 2.0: drawn, hashed, told apart, placed"
     yield _limit(what, scale, 600, growth)
     yield Figure(
