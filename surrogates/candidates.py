@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from search_spaces import Architecture
+from search_spaces import Architecture, FiniteSpace
 
 ENUMERATE = 20_000  # spaces up to this size are listed once and scored completely
+LISTED = 2_000_000  # and those that are lists already, up to this size
 
 
 class Candidates:
@@ -25,12 +26,15 @@ class Candidates:
     def listable(self) -> bool:
         """Whether the whole space is listed by `every`."""
         size = getattr(self._space, "size", None)
-        return size is not None and size <= ENUMERATE
+        limit = LISTED if isinstance(self._space, FiniteSpace) else ENUMERATE
+        return size is not None and size <= limit
 
     def every(self) -> list[Architecture]:
         """Return all distinct allowed architectures of a listable space, in its own order."""
         if self._all is None:
-            self._all = [a for a in dict.fromkeys(self._space) if self._allowed(a)]
+            listed = isinstance(self._space, FiniteSpace)
+            distinct = self._space if listed else dict.fromkeys(self._space)
+            self._all = [a for a in distinct if self._allowed(a)]
         return self._all
 
     def draw(self, n: int, rng: np.random.Generator, seen: set[str]) -> list[Architecture]:

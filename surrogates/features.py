@@ -14,7 +14,7 @@ from search_spaces import Architecture, count_parameters
 from search_spaces.architecture import Layer
 
 REFERENCE = 256  # architectures drawn to learn which head kinds exist and how features spread
-CHUNK = 50_000  # architectures put into arrays at a time
+CHUNK = 5_000  # architectures put into arrays at a time
 
 
 class Featurizer:

@@ -12,7 +12,7 @@ from surrogates.candidates import Candidates
 from surrogates.features import Featurizer
 from surrogates.model import Model
 from surrogates.policy import Options, Policy, Prediction
-from surrogates.warping import AUTO, WARPS
+from surrogates.warping import AUTO, WARPS, Standardise
 
 DRAWN = 1000  # candidates drawn uniformly from a space too big to list
 PARENTS, NEIGHBOURS = 5, 40  # and neighbours of the best, per ask
@@ -32,11 +32,19 @@ class ModelOptions(Options):
             tails of bad results then disturb least, standard to predict and for a hypervolume,
             which live in units.
         first_share: With several objectives, the share of proposals that improve the first alone.
+        ends: Features also tell how the first and the last layer differ from the mean layer.
+        design: The initial proposals: "spread" (the largest, then far from all before) or
+            "random".
+        per_second: Divide the acquisition by the seconds a trial is expected to take, once three
+            results came with a cost.
     """
 
     initial: int = 3
     targets: str = "ranks"
     first_share: float = FIRST_SHARE
+    ends: bool = True
+    design: str = "spread"
+    per_second: bool = False
 
 
 # given +1 where the raw metric is to be maximised, else -1, and the features of the space
@@ -68,14 +76,18 @@ class ModelPolicy(Policy):
             raise PolicyError(
                 f"The option initial is {self.options.initial!r}; give one proposal or more."
             )
-        if self.options.targets not in (*WARPS, AUTO):
-            raise PolicyError(
-                f"The option targets is {self.options.targets!r}; give one of "
-                f"{', '.join(sorted((*WARPS, AUTO)))}."
-            )
+        self._check("targets", (*WARPS, AUTO))
+        self._check("design", ("spread", "random"))
         self._make_model = make_model
-        self._features = Featurizer(space)
+        self._features = Featurizer(space, ends=self.options.ends)
         self._candidates = Candidates(space, self.allowed)
+
+    def _check(self, option: str, allowed: tuple[str, ...]) -> None:
+        value = getattr(self.options, option)
+        if value not in allowed:
+            raise PolicyError(
+                f"The option {option} is {value!r}; give one of {', '.join(sorted(allowed))}."
+            )
 
     def _propose(self, n, rng) -> list[tuple[Architecture, dict]]:
         proposals: list[tuple[Architecture, dict]] = []
@@ -96,6 +108,8 @@ class ModelPolicy(Policy):
         pool = self._candidates.draw(DRAWN, rng, seen)
         if not pool:
             return None
+        if self.options.design == "random":
+            return pool[0]
         rows = self._features(pool)
         rows[:, : self._features.sizes] *= 2
         mentioned = [t.architecture for t in self.trials()] + [a for a, _ in proposals]
@@ -114,13 +128,25 @@ class ModelPolicy(Policy):
         beliefs.assume([*self.pending(), *more_pending])
         proposals = []
         for _ in range(min(n, len(pool))):
-            value = beliefs.acquisition(pool, rng)
+            value = beliefs.acquisition(pool, rng) / self._seconds(pool, rng)
             best = int(np.argmax(value))
             proposals.append((pool[best], beliefs.explain(pool[best], float(value[best]))))
             if len(proposals) < n:
                 beliefs.assume([pool[best]])
                 pool = _without(pool, best, value, max(SCREENED, 2 * n))
         return proposals
+
+    def _seconds(self, pool, rng) -> np.ndarray | float:
+        """Return the expected seconds of each trial with the option per_second, else 1."""
+        told = [t for t in self._record.done() if t.cost]
+        if not self.options.per_second or len(told) < 3:
+            return 1.0
+        warp, model = (
+            Standardise(np.log([t.cost for t in told])),
+            self._make_model(1, self._features),
+        )
+        model.fit([t.architecture for t in told], warp.scores, rng)
+        return np.exp(warp.invert(model.believe(pool).mean))
 
     def _beliefs(self, rng, auto: str) -> Beliefs:
         """Fit; `auto` says what the option "auto" means here."""

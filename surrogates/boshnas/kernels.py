@@ -37,6 +37,25 @@ class SizeAndContent(Kernels):
             ]
         )
 
+    def weighted(self, weights, a, b):
+        # the same sum as of `cross`, in place: most of the time of scoring many candidates
+        size_a, size_b = a[:, : self._sizes], b[:, : self._sizes]
+        content_a, content_b = a[:, self._sizes :], b[:, self._sizes :]
+        contents = content_a @ content_b.T
+        contents /= content_a.shape[1]
+        shape = _bell(size_a[:, :2], size_b[:, :2])
+        total = _bell(size_a, size_b)
+        total *= weights[3]
+        total += weights[2]
+        total *= contents
+        alike = _bell(content_a, content_b)
+        alike *= weights[4]
+        alike += weights[1]
+        alike *= shape
+        total += alike
+        total += (weights[0] / self._sizes * size_a) @ size_b.T
+        return total
+
     def diagonal(self, a):
         size, content = a[:, : self._sizes], a[:, self._sizes :]
         contents = (content**2).mean(1)
@@ -46,5 +65,10 @@ class SizeAndContent(Kernels):
 
 def _bell(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Gaussian kernel of length 1 in root-mean-square distance over the columns."""
-    squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
-    return np.exp(-0.5 * np.maximum(squares, 0) / a.shape[1])
+    squares = a @ b.T
+    squares *= -2
+    squares += (a**2).sum(1)[:, None]
+    squares += (b**2).sum(1)[None]
+    np.maximum(squares, 0, out=squares)
+    squares *= -0.5 / a.shape[1]
+    return np.exp(squares, out=squares)

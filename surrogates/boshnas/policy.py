@@ -15,13 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from search_spaces.errors import PolicyError
 from surrogates.boshnas.kernels import SizeAndContent
+from surrogates.boshnas.network_model import NetworkEnsemble
 from surrogates.features import Featurizer
 from surrogates.gaussian_process import SumKernelGP
 from surrogates.model import Model
 from surrogates.model_policy import ModelOptions, ModelPolicy
 from surrogates.warping import AUTO
 
+CHOICES = {"noise": ("by-size", "constant"), "model": ("gaussian-process", "networks")}
 TREND = 0.6  # standard deviations of rank per standard deviation of mean size
 
 
@@ -32,11 +35,13 @@ class BoshnasOptions(ModelOptions):
     Attributes:
         noise: "by-size" (the logarithm of the noise variance is a line in the sizes) or "constant".
         trend: Expect scores to grow with size before anything is told.
+        model: "gaussian-process", or "networks": an ensemble of natural-parameter networks.
     """
 
     targets: str = AUTO
     noise: str = "by-size"
     trend: bool = True
+    model: str = "gaussian-process"
 
 
 def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
@@ -45,6 +50,12 @@ def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
         name, space, objectives, seed, constraints, options, settings=BoshnasOptions,
         make_model=lambda sign, features: make_model(sign, features, policy.options),
     )  # fmt: skip
+    for option, allowed in CHOICES.items():
+        value = getattr(policy.options, option)
+        if value not in allowed:
+            raise PolicyError(
+                f"The option {option} is {value!r}; give one of {', '.join(allowed)}."
+            )
     return policy
 
 
@@ -54,6 +65,8 @@ def make_model(sign: int, features: Featurizer, options: BoshnasOptions) -> Mode
     Before any result it expects the raw metric to grow with size: true of scores, latency, memory
     and energy; a metric that falls with size, such as a loss, unlearns it in a few results.
     """
+    if options.model == "networks":
+        return NetworkEnsemble(features)
     sizes = features.sizes
 
     def trend(rows: np.ndarray) -> np.ndarray:

@@ -91,6 +91,16 @@ def test_belief_and_covariance_agree_and_chunks_do_not_matter(architectures, mon
     assert np.allclose(again.epistemic, belief.epistemic)
 
 
+def test_weighted_kernels_are_the_weighted_sum(architectures):
+    rows = Featurizer(FiniteSpace(architectures))(architectures[:60])
+    kernels, weights = SizeAndContent(3), np.array([0.3, 0.1, 0.7, 0.2, 0.5])
+    parts = kernels.cross(rows[:20], rows[20:])
+    summed = np.tensordot(weights, parts, 1)
+    assert np.allclose(kernels.weighted(weights, rows[:20], rows[20:]), summed)
+    whole = np.diagonal(kernels.cross(rows, rows), axis1=1, axis2=2)
+    assert np.allclose(kernels.diagonal(rows), whole)
+
+
 def test_assuming_what_is_expected_removes_doubt_and_keeps_the_mean(architectures):
     model = SumKernelGP(Featurizer(FiniteSpace(architectures)), SizeAndContent(3))
     model.fit(architectures[:30], np.cos(np.arange(30.0)), np.random.default_rng(0))
