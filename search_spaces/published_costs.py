@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from search_spaces.alignment import StepCosts, align_all, by_length
 from search_spaces.architecture import Layer
@@ -58,16 +59,16 @@ class PublishedCosts:
         counts = [np.array([len(layer.heads) for layer in side]) for side in sides]
         wide = max(rows.shape[1] for rows in heads)
         padded = [np.sort(np.pad(rows, ((0, 0), (0, wide - rows.shape[1])))) for rows in heads]
-        # matching on a line is optimal in sorted order; removed heads are matched with zeros
-        match = np.zeros((len(first), len(second)))
-        for a, b in zip(padded[0].T, padded[1].T, strict=True):
-            match += np.abs(a[:, None] - b[None])
-        fewer = np.minimum(counts[0][:, None], counts[1][None])
-        more = np.maximum(counts[0][:, None], counts[1][None])
-        match += 2 * EDGE * (more - fewer) + self._stacks(first, second)
+        # Matching on a line is optimal in sorted order; removed heads are matched with zeros, and
+        # each loses two edges.
+        ends = [2 * EDGE * count[:, None] for count in counts]
+        match = cdist(*map(np.hstack, zip(padded, ends, strict=True)), "cityblock")
+        match += self._stacks(first, second)
+        reopen = np.minimum.outer(*counts) + 1.0
+        reopen *= 2 * EDGE
         gaps = [self._whole(side, rows) for side, rows in zip(sides, heads, strict=True)]
         # without the layers before matched, edges into matched heads and the first norm are lost
-        return StepCosts(match, *gaps, reopen=2 * EDGE * (fewer + 1), end=2 * EDGE)
+        return StepCosts(match, *gaps, reopen=reopen, end=2 * EDGE)
 
     def position(self, label: str) -> int:
         """Return where a label is in the list.
@@ -122,8 +123,9 @@ class PublishedCosts:
         sides = [list(dict.fromkeys(x.feedforward for x in side)) for side in (first, second)]
         coded = [[[number[width] for width in stack] for stack in side] for side in sides]
         table = align_all(coded[0], by_length(coded[1]), costs)
-        rows = [
-            [side.index(x.feedforward) for x in layers]
-            for side, layers in zip(sides, (first, second), strict=True)
-        ]
-        return table[:, rows[1]][rows[0]]
+        index = [{stack: i for i, stack in enumerate(side)} for side in sides]
+        rows, columns = (
+            [of[x.feedforward] for x in layers]
+            for of, layers in zip(index, (first, second), strict=True)
+        )
+        return table[:, columns][rows]
