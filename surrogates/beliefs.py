@@ -128,6 +128,11 @@ class Beliefs:
             for fitted in self._fitted.values():
                 fitted.model.assume(pending, fitted.warped(pending)[0])
 
+    def model(self, metric: str) -> Model | None:
+        """Return the fitted model of a metric; None for an exact one."""
+        fitted = self._fitted.get(metric)
+        return None if fitted is None else fitted.model
+
     def acquisition(
         self, candidates: Sequence[Architecture], rng: np.random.Generator
     ) -> np.ndarray:

@@ -71,17 +71,17 @@ class SumKernelGP(Model):
         trend: Callable[[np.ndarray], np.ndarray] | None = None,
         noise_features: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
-        self._features, self._kernels = features, kernels
-        self._trend = trend or (lambda rows: np.zeros(len(rows)))
+        self._features, self.kernels = features, kernels
+        self.trend = trend or (lambda rows: np.zeros(len(rows)))
         self._noise_features = noise_features or (lambda rows: np.empty((len(rows), 0)))
         self._prior = np.log([*kernels.weights, noise])
 
     def fit(self, architectures, targets, rng, fidelities=None):
         self.rows = self._features(architectures)
         self._fidelities = np.ones(len(self.rows)) if fidelities is None else fidelities
-        self.residuals = np.asarray(targets, float) - self._trend(self.rows)
+        self.residuals = np.asarray(targets, float) - self.trend(self.rows)
         causes, parts = self._causes(), self._parts()
-        base = len(self._kernels.weights)
+        base = len(self.kernels.weights)
         biases = np.log(BIASES[: len(parts) - base])
         prior = np.concatenate(
             [self._prior[:base], biases, self._prior[base:], np.zeros(causes.shape[1])]
@@ -101,7 +101,7 @@ class SumKernelGP(Model):
 
     def _parts(self) -> np.ndarray:
         """Return every kernel between all results, those of the biases at the end, `(k, n, n)`."""
-        parts = self._kernels.cross(self.rows, self.rows)
+        parts = self.kernels.cross(self.rows, self.rows)
         below = self._fidelities < self._fidelities.max()
         if not below.any():
             return parts
@@ -135,21 +135,21 @@ class SumKernelGP(Model):
         for i in range(0, len(rows), CHUNK):
             part = rows[i : i + CHUNK]
             cross, reduced = self._reduced(part)
-            prior = self.weights @ self._kernels.diagonal(part)
+            prior = self.weights @ self.kernels.diagonal(part)
             variances.append(prior - (reduced**2).sum(0))
-            means.append(self._trend(part) + cross.T @ self.alpha)
+            means.append(self.trend(part) + cross.T @ self.alpha)
         variance = np.maximum(np.concatenate(variances), 1e-12)
         return Belief(np.concatenate(means), np.sqrt(variance), np.sqrt(self.noise(rows)))
 
     def _reduced(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        cross = self._kernels.weighted(self.weights, self.rows, rows)
+        cross = self.kernels.weighted(self.weights, self.rows, rows)
         return cross, solve_triangular(self.factor, cross, lower=True, check_finite=False)
 
     def covariance(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Return the joint epistemic covariance of `architectures`, `(n, n)`."""
         rows = self._features(architectures)
         _, reduced = self._reduced(rows)
-        prior = np.tensordot(self.weights, self._kernels.cross(rows, rows), 1)
+        prior = np.tensordot(self.weights, self.kernels.cross(rows, rows), 1)
         return prior - reduced.T @ reduced
 
     def assume(self, architectures, targets):
@@ -157,7 +157,7 @@ class SumKernelGP(Model):
         self.rows = np.concatenate([self.rows, rows])
         highest = np.full(len(rows), self._fidelities.max())
         self._fidelities = np.concatenate([self._fidelities, highest])
-        self.residuals = np.concatenate([self.residuals, targets - self._trend(rows)])
+        self.residuals = np.concatenate([self.residuals, targets - self.trend(rows)])
         self._factorise()
 
 

@@ -62,13 +62,16 @@ class ModelPolicy(Policy):
     Args:
         make_model: Builds the model of one metric.
         settings: The class of its options.
+        more_candidates: In spaces too big to list, given the fitted model of the first objective
+            (None if it is exact), the best told, the candidates drawn and a generator, returns
+            more of them.
     """
 
     Options = ModelOptions
 
     def __init__(
         self, name, space, objectives, seed, constraints, options, *, make_model,
-        settings=ModelOptions,
+        settings=ModelOptions, more_candidates=None,
     ):  # fmt: skip
         self.Options = settings
         super().__init__(name, space, objectives, seed, constraints, options)
@@ -78,8 +81,8 @@ class ModelPolicy(Policy):
             )
         self._check("targets", (*WARPS, AUTO))
         self._check("design", ("spread", "random"))
-        self._make_model = make_model
-        self._features = Featurizer(space, ends=self.options.ends)
+        self._make_model, self._more_candidates = make_model, more_candidates
+        self.features = Featurizer(space, ends=self.options.ends)
         self._candidates = Candidates(space, self.allowed)
 
     def _check(self, option: str, allowed: tuple[str, ...]) -> None:
@@ -110,21 +113,21 @@ class ModelPolicy(Policy):
             return None
         if self.options.design == "random":
             return pool[0]
-        rows = self._features(pool)
-        rows[:, : self._features.sizes] *= 2
+        rows = self.features(pool)
+        rows[:, : self.features.sizes] *= 2
         mentioned = [t.architecture for t in self.trials()] + [a for a, _ in proposals]
         if not mentioned:
-            return pool[int(np.argmax(rows[:, : self._features.sizes].sum(1)))]
-        known = self._features(mentioned)
-        known[:, : self._features.sizes] *= 2
+            return pool[int(np.argmax(rows[:, : self.features.sizes].sum(1)))]
+        known = self.features(mentioned)
+        known[:, : self.features.sizes] *= 2
         distance = ((rows[:, None] - known[None]) ** 2).sum(-1).min(1)
         return pool[int(np.argmax(distance))]
 
     def _improve(self, n, more_pending, rng, seen) -> list[tuple[Architecture, dict]]:
-        pool = self._pool(n, rng, seen)
+        beliefs = self._beliefs(rng, "ranks" if len(self.objectives) == 1 else "standard")
+        pool = self._pool(n, rng, seen, beliefs)
         if not pool:
             return []
-        beliefs = self._beliefs(rng, "ranks" if len(self.objectives) == 1 else "standard")
         beliefs.assume([*self.pending(), *more_pending])
         proposals = []
         for _ in range(min(n, len(pool))):
@@ -143,7 +146,7 @@ class ModelPolicy(Policy):
             return 1.0
         warp, model = (
             Standardise(np.log([t.cost for t in told])),
-            self._make_model(1, self._features),
+            self._make_model(1, self.features),
         )
         model.fit([t.architecture for t in told], warp.scores, rng)
         return np.exp(warp.invert(model.believe(pool).mean))
@@ -153,20 +156,25 @@ class ModelPolicy(Policy):
         targets = self.options.targets
         return Beliefs(
             self._record,
-            lambda sign: self._make_model(sign, self._features),
+            lambda sign: self._make_model(sign, self.features),
             self.exact,
             rng,
             WARPS[auto if targets == AUTO else targets],
             self.options.first_share,
         )
 
-    def _pool(self, n, rng, seen) -> list[Architecture]:
+    def _pool(self, n, rng, seen, beliefs) -> list[Architecture]:
         """Everything left of a listable space; else draws and neighbours of the best."""
         if self._candidates.listable:
             return [a for a in self._candidates.every() if a.hash not in seen]
         drawn = self._candidates.draw(max(DRAWN, n), rng, seen)
         near = self._candidates.near(self._best(), rng, seen, NEIGHBOURS)
-        return list(dict.fromkeys(drawn + near))
+        more = []
+        if self._more_candidates is not None and self._best():
+            model = beliefs.model(self.objectives[0].name)
+            found = self._more_candidates(model, self._best(), drawn, rng)
+            more = found + self._candidates.near(found, rng, seen, NEIGHBOURS)
+        return list(dict.fromkeys(drawn + near + more))
 
     def _best(self) -> list[Architecture]:
         """The told architectures that are best in some objective, a few of each."""

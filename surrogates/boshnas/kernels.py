@@ -56,6 +56,22 @@ class SizeAndContent(Kernels):
         total += (weights[0] / self._sizes * size_a) @ size_b.T
         return total
 
+    def weighted_in_torch(self, weights, a, b):
+        """Return `weighted` of tensors, `(n, m)`, and of each row of `b` with itself, `(m,)`."""
+        size_a, size_b = a[:, : self._sizes], b[:, : self._sizes]
+        content_a, content_b = a[:, self._sizes :], b[:, self._sizes :]
+
+        def bell(x, y):
+            return (-0.5 * ((x[:, None] - y[None]) ** 2).mean(-1)).exp()
+
+        contents = content_a @ content_b.T / content_a.shape[1]
+        shape = bell(size_a[:, :2], size_b[:, :2])
+        total = weights[0] / self._sizes * (size_a @ size_b.T) + weights[1] * shape
+        total = total + (weights[2] + weights[3] * bell(size_a, size_b)) * contents
+        total = total + weights[4] * shape * bell(content_a, content_b)
+        own = weights[0] * (size_b**2).mean(1) + weights[1] + weights[4]
+        return total, own + (weights[2] + weights[3]) * (content_b**2).mean(1)
+
     def diagonal(self, a):
         size, content = a[:, : self._sizes], a[:, self._sizes :]
         contents = (content**2).mean(1)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search_spaces.errors import PolicyError
+from surrogates.boshnas.feature_search import climbed_candidates
 from surrogates.boshnas.kernels import SizeAndContent
 from surrogates.boshnas.network_model import NetworkEnsemble
 from surrogates.features import Featurizer
@@ -36,12 +37,15 @@ class BoshnasOptions(ModelOptions):
         noise: "by-size" (the logarithm of the noise variance is a line in the sizes) or "constant".
         trend: Expect scores to grow with size before anything is told.
         model: "gaussian-process", or "networks": an ensemble of natural-parameter networks.
+        input_search: In spaces too big to list, also climb from the best told in the features, by
+            second-order steps, and consider where that ends.
     """
 
     targets: str = AUTO
     noise: str = "by-size"
     trend: bool = True
     model: str = "gaussian-process"
+    input_search: bool = False
 
 
 def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
@@ -49,6 +53,7 @@ def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
     policy = ModelPolicy(
         name, space, objectives, seed, constraints, options, settings=BoshnasOptions,
         make_model=lambda sign, features: make_model(sign, features, policy.options),
+        more_candidates=lambda *found: more_candidates(policy, *found),
     )  # fmt: skip
     for option, allowed in CHOICES.items():
         value = getattr(policy.options, option)
@@ -57,6 +62,13 @@ def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
                 f"The option {option} is {value!r}; give one of {', '.join(allowed)}."
             )
     return policy
+
+
+def more_candidates(policy: ModelPolicy, model: Model | None, best, drawn, rng) -> list:
+    """Return where the input search ends, if the option asks for it and the model has a slope."""
+    if not policy.options.input_search or not isinstance(model, SumKernelGP):
+        return []
+    return climbed_candidates(model, policy.features, best, drawn, rng)
 
 
 def make_model(sign: int, features: Featurizer, options: BoshnasOptions) -> Model:
