@@ -124,25 +124,33 @@ def align_rows_reopening(
 
 
 @compiled
-def align_pair(first, second, match, remove, insert, reopen, end):
-    """Return the least cost of aligning two sequences of items; see `align_rows_reopening`."""
-    length = len(second)
+def align_pair(first, second, costs):
+    """Return the least cost of aligning two sequences of items.
+
+    Args:
+        first: One sequence.
+        second: The other.
+        costs: One array, because every argument of a call costs time: `[0]` is `match` with
+            `remove` as the last column and `insert` as the last row, `[1]` is `reopen` with `end`
+            in the last corner; `(2, items + 1, items + 1)`.
+    """
+    match, reopen, length = costs[0], costs[1], len(second)
     matched = np.full((2, length + 1), np.inf)
     gapped = np.full((2, length + 1), np.inf)
     matched[0, 0] = 0.0
     for j in range(length):
-        gapped[0, j + 1] = min(matched[0, j], gapped[0, j]) + insert[second[j]]
+        gapped[0, j + 1] = min(matched[0, j], gapped[0, j]) + match[-1, second[j]]
     now = 0
     for item in first:
-        last, here = now, 1 - now
+        last, here, gone = now, 1 - now, match[item, -1]
         matched[here, 0] = np.inf
-        gapped[here, 0] = min(matched[last, 0], gapped[last, 0]) + remove[item]
+        gapped[here, 0] = min(matched[last, 0], gapped[last, 0]) + gone
         for j in range(length):
             code = second[j]
             before = min(matched[last, j], gapped[last, j] + reopen[item, code])
             matched[here, j + 1] = before + match[item, code]
-            removed = min(matched[last, j + 1], gapped[last, j + 1]) + remove[item]
-            inserted = min(matched[here, j], gapped[here, j]) + insert[code]
+            removed = min(matched[last, j + 1], gapped[last, j + 1]) + gone
+            inserted = min(matched[here, j], gapped[here, j]) + match[-1, code]
             gapped[here, j + 1] = min(removed, inserted)
         now = here
-    return min(matched[now, length], gapped[now, length] + end)
+    return min(matched[now, length], gapped[now, length] + reopen[-1, -1])

@@ -58,13 +58,18 @@ def graph_edit_distance(
         UnknownName: If there is no such cost model or method.
         InvalidArchitecture: If the published costs do not list a block of the architectures.
     """
-    model, known = _prepared(costs)
-    if a.hash == b.hash:
+    try:
+        model, known = _prepared(costs)
+    except TypeError:
+        # a cost model of one's own that cannot be hashed: nothing is kept for it
+        model, known = _prepared.__wrapped__(costs)
+    x, y = a.hash, b.hash
+    if x == y:
         return 0.0
     # in one order, so that rounding and searches give the same both ways
-    first, second = (a, b) if a.hash < b.hash else (b, a)
+    first, second = (a, b) if x < y else (b, a)
     ordered = known.distance(first, second)
-    if not isinstance(model, PublishedCosts) or method == "ordered":
+    if method == "ordered" or not isinstance(model, PublishedCosts):
         return ordered
     from search_spaces.unordered import improve
 
@@ -167,17 +172,8 @@ def make_costs(costs: str | LayerCosts) -> LayerCosts:
     return COSTS[costs]() if isinstance(costs, str) else costs
 
 
-def _prepared(costs: str | LayerCosts) -> tuple[LayerCosts, KnownLayers]:
-    try:
-        return _prepare(costs)
-    except TypeError:
-        # a cost model of one's own that cannot be hashed: nothing is kept for it
-        model = make_costs(costs)
-        return model, KnownLayers(model.steps)
-
-
 @lru_cache(maxsize=8)
-def _prepare(costs: str | LayerCosts) -> tuple[LayerCosts, KnownLayers]:
+def _prepared(costs: str | LayerCosts) -> tuple[LayerCosts, KnownLayers]:
     model = make_costs(costs)
     return model, KnownLayers(model.steps)
 

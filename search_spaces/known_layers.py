@@ -12,6 +12,8 @@ from search_spaces.architecture import Architecture, Layer
 LAYERS = 128  # kept; pricing a new one takes the longer, the more there are
 ARCHITECTURES = 1 << 16
 
+NONE = np.zeros((2, 1, 1))
+
 Steps = Callable[[Sequence[Layer], Sequence[Layer]], StepCosts]
 
 
@@ -22,12 +24,12 @@ class Known:
     Attributes:
         layers: The layers by their canonical text.
         codes: Hash to numbers of layers; more architectures are entered as they come.
-        costs: Match, remove, insert, reopen, end: what `align_pair` takes.
+        costs: What `align_pair` takes.
     """
 
     layers: dict[str, Layer]
     codes: dict[str, np.ndarray]
-    costs: tuple
+    costs: np.ndarray
 
 
 class KnownLayers:
@@ -45,7 +47,7 @@ class KnownLayers:
         self._steps = steps
         self._align = align_pair
         self._lock = Lock()
-        self._known = Known({}, {}, ())
+        self._known = Known({}, {}, NONE)
 
     def distance(self, a: Architecture, b: Architecture) -> float:
         """Return the least cost of aligning the layers of two architectures."""
@@ -55,22 +57,32 @@ class KnownLayers:
             with self._lock:
                 known = self._known = _with((a, b), self._known, self._steps)
             first, second = known.codes[a.hash], known.codes[b.hash]
-        return self._align(first, second, *known.costs)
+        return self._align(first, second, known.costs)
 
 
 def _with(architectures: Sequence[Architecture], known: Known, steps: Steps) -> Known:
     layers = {x.canonical: x for a in architectures for x in a.layers}
     together = known.layers | layers
     if len(together) > LAYERS or len(known.codes) > ARCHITECTURES:
-        together, known = layers, Known({}, {}, ())
+        together, known = layers, Known({}, {}, NONE)
     if len(together) > len(known.layers):
         every = list(together.values())
-        found = steps(every, every)
-        reopen = np.zeros_like(found.match) if found.reopen is None else found.reopen
-        costs = (found.match, found.remove, found.insert, reopen, found.end)
+        costs = _packed(steps(every, every))
         # old layers keep their numbers
         known = Known(together, dict(known.codes), costs)
     number = {canonical: i for i, canonical in enumerate(together)}
     for a in architectures:
         known.codes[a.hash] = np.array([number[x.canonical] for x in a.layers], np.uint32)
     return known
+
+
+def _packed(steps: StepCosts) -> np.ndarray:
+    costs = np.zeros((2, len(steps.match) + 1, len(steps.match) + 1))
+    costs[0, :-1, :-1], costs[0, :-1, -1], costs[0, -1, :-1] = (
+        steps.match,
+        steps.remove,
+        steps.insert,
+    )
+    if steps.reopen is not None:
+        costs[1, :-1, :-1], costs[1, -1, -1] = steps.reopen, steps.end
+    return costs

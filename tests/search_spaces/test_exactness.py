@@ -70,7 +70,7 @@ def test_published_distances_are_those_of_networkx():
 
 @pytest.mark.slow
 def test_more_published_distances_are_those_of_networkx():
-    assert_as_networkx(small_pairs(400))
+    assert_as_networkx(small_pairs(150))
 
 
 @pytest.mark.slow
