@@ -48,9 +48,11 @@ def test_results_that_arrive_while_it_thinks_are_told_before_the_next_proposal(
 
     monkeypatch.setattr(in_order, "ask", noted_ask)
     monkeypatch.setattr(in_order, "tell", noted_tell)
-    simulate(table, protocol, "any", 0, 3, np.full(6, 1.0), latency=2.0)
+    result = simulate(table, protocol, "any", 0, 3, np.full(6, 1.0), latency=2.0)
     # Row 0 starts at 2 and ends at 3, before the second proposal is made at 4.
     assert events[:6] == ["ask", "ask", 0, "ask", 1, "ask"]
+    # The third worker is served before the first, which has been idle since 3 only.
+    assert result["waits"][:4] == [2, 4, 6, 5]
 
 
 def test_given_rows_are_trained_first_and_cost_no_proposal(replayable, in_order):
