@@ -57,12 +57,13 @@ def test_local_search_climbs_then_starts_anew(table):
     assert policy.ask()[0] in table.neighbours(after)
 
 
-def test_nsga2_breeds_from_the_front(table, score):
-    policy = make_policy("nsga2", table, options={"initial": 5, "population": 1})
+def test_nsga2_breeds_from_the_best(table):
     told = list(table)[:5]
-    for i, architecture in enumerate(told):
-        policy.tell(architecture, {"glue": 0.1 * i})
-    assert policy.ask(1)[0] in table.neighbours(told[-1])
+    for seed in range(8):
+        policy = make_policy("nsga2", table, seed=seed, options={"initial": 5, "population": 1})
+        for i, architecture in enumerate(told):
+            policy.tell(architecture, {"glue": 0.1 * i})
+        assert policy.ask(1)[0] in table.neighbours(told[-1])
 
 
 @pytest.mark.parametrize(
