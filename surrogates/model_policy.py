@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from search_spaces import Architecture
 from search_spaces.errors import PolicyError
@@ -93,6 +94,12 @@ class ModelPolicy(Policy):
             )
 
     def _propose(self, n, rng) -> list[tuple[Architecture, dict]]:
+        # on matrices this small several threads wait for each other, and for the trials that use
+        # the other cores
+        with threadpool_limits(1):
+            return self._design_or_improve(n, rng)
+
+    def _design_or_improve(self, n, rng) -> list[tuple[Architecture, dict]]:
         proposals: list[tuple[Architecture, dict]] = []
         seen = self.seen()
         no_results = not self._record.done()
@@ -191,8 +198,8 @@ class ModelPolicy(Policy):
                 f"Policy {self.name!r} has been told no result yet, so it cannot predict."
             )
         rng = np.random.default_rng([self.seed, self._record.asked])
-        beliefs = self._beliefs(rng, "standard")
-        units = beliefs.in_units(architectures)
+        with threadpool_limits(1):
+            units = self._beliefs(rng, "standard").in_units(architectures)
         return {name: Prediction(*values) for name, values in units.items()}
 
 
