@@ -135,8 +135,8 @@ def align_pair(first, second, costs):
             in the last corner; `(2, items + 1, items + 1)`.
     """
     match, reopen, length = costs[0], costs[1], len(second)
-    matched = np.full((2, length + 1), np.inf)
-    gapped = np.full((2, length + 1), np.inf)
+    states = np.full((2, 2, length + 1), np.inf)
+    matched, gapped = states[0], states[1]
     matched[0, 0] = 0.0
     for j in range(length):
         gapped[0, j + 1] = min(matched[0, j], gapped[0, j]) + match[-1, second[j]]
