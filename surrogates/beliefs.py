@@ -83,7 +83,7 @@ class Beliefs:
         exact: Computes "parameters" or "flops" of an architecture.
         rng: For the fits.
         warp: Turns values into targets.
-        first_share: With several objectives, the share of proposals that improve the first alone.
+        first_alone: Improve the first objective alone.
     """
 
     def __init__(
@@ -93,9 +93,11 @@ class Beliefs:
         exact: Callable[[str, Architecture], float],
         rng: np.random.Generator,
         warp: type[Warp] = RankWarp,
-        first_share: float = 0.0,
+        *,
+        first_alone: bool = False,
     ):
-        self._objectives, self._exact, self._first_share = record.objectives, exact, first_share
+        self._objectives, self._exact = record.objectives, exact
+        self._alone = first_alone or len(record.objectives) == 1
         self._constraints = [c for c in record.constraints if not c.exact]
         self._fitted = {
             metric: Fitted(metric, sign, make_model(sign), record, rng, warp)
@@ -133,9 +135,7 @@ class Beliefs:
         fitted = self._fitted.get(metric)
         return None if fitted is None else fitted.model
 
-    def acquisition(
-        self, candidates: Sequence[Architecture], rng: np.random.Generator
-    ) -> np.ndarray:
+    def acquisition(self, candidates: Sequence[Architecture]) -> np.ndarray:
         """Return how much each candidate is expected to improve what is known, `(n,)`.
 
         One objective: expected improvement over the best result that keeps the measured
@@ -144,8 +144,7 @@ class Beliefs:
         """
         gain = np.ones(len(candidates))
         if self._kept.any():
-            alone = len(self._objectives) == 1 or rng.random() < self._first_share
-            gain = self._improvement(candidates) if alone else self._advance(candidates)
+            gain = self._improvement(candidates) if self._alone else self._advance(candidates)
         for constraint in self._constraints:
             gain = gain * self._feasible(constraint, candidates)
         return gain

@@ -131,18 +131,22 @@ class ModelPolicy(Policy):
         return pool[int(np.argmax(distance))]
 
     def _improve(self, n, more_pending, rng, seen) -> list[tuple[Architecture, dict]]:
-        beliefs = self._beliefs(rng, "ranks" if len(self.objectives) == 1 else "standard")
-        pool = self._pool(n, rng, seen, beliefs)
+        share = self.options.first_share if len(self.objectives) > 1 else 1.0
+        alone = [bool(rng.random() < share) for _ in range(n)]
+        both = {flag: self._beliefs(rng, first_alone=flag) for flag in dict.fromkeys(alone)}
+        pool = self._pool(n, rng, seen, both[alone[0]])
         if not pool:
             return []
-        beliefs.assume([*self.pending(), *more_pending])
+        for beliefs in both.values():
+            beliefs.assume([*self.pending(), *more_pending])
         proposals = []
-        for _ in range(min(n, len(pool))):
-            value = beliefs.acquisition(pool, rng) / self._seconds(pool, rng)
+        for flag in alone[: len(pool)]:
+            value = both[flag].acquisition(pool) / self._seconds(pool, rng)
             best = int(np.argmax(value))
-            proposals.append((pool[best], beliefs.explain(pool[best], float(value[best]))))
+            proposals.append((pool[best], both[flag].explain(pool[best], float(value[best]))))
             if len(proposals) < n:
-                beliefs.assume([pool[best]])
+                for beliefs in both.values():
+                    beliefs.assume([pool[best]])
                 pool = _without(pool, best, value, max(SCREENED, 2 * n))
         return proposals
 
@@ -158,16 +162,18 @@ class ModelPolicy(Policy):
         model.fit([t.architecture for t in told], warp.scores, rng)
         return np.exp(warp.invert(model.believe(pool).mean))
 
-    def _beliefs(self, rng, auto: str) -> Beliefs:
-        """Fit; `auto` says what the option "auto" means here."""
+    def _beliefs(self, rng, *, first_alone: bool) -> Beliefs:
+        """Fit for proposals that improve the first objective alone, or for units and the front."""
         targets = self.options.targets
+        if targets == AUTO:
+            targets = "ranks" if first_alone else "standard"
         return Beliefs(
             self._record,
             lambda sign: self._make_model(sign, self.features),
             self.exact,
             rng,
-            WARPS[auto if targets == AUTO else targets],
-            self.options.first_share,
+            WARPS[targets],
+            first_alone=first_alone,
         )
 
     def _pool(self, n, rng, seen, beliefs) -> list[Architecture]:
@@ -199,7 +205,7 @@ class ModelPolicy(Policy):
             )
         rng = np.random.default_rng([self.seed, self._record.asked])
         with threadpool_limits(1):
-            units = self._beliefs(rng, "standard").in_units(architectures)
+            units = self._beliefs(rng, first_alone=False).in_units(architectures)
         return {name: Prediction(*values) for name, values in units.items()}
 
 
