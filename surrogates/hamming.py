@@ -25,18 +25,26 @@ class LayerCodes:
     def __init__(self, layers: int = 32):
         self._layers = layers
         self._codes: dict[object, int] = {}
+        self._rows: dict[str, np.ndarray] = {}
 
     def __call__(self, architectures) -> np.ndarray:
-        rows = np.full((len(architectures), 1 + 4 * self._layers), -1.0)
-        for row, architecture in zip(rows, architectures, strict=True):
-            row[0] = len(architecture.layers)
-            for i, layer in enumerate(architecture.layers[: self._layers]):
-                kinds = tuple(sorted(head.kind for head in layer.heads))
-                values = (layer.width, len(layer.heads), kinds, layer.feedforward)
-                for j, value in enumerate(values):
-                    code = self._codes.setdefault((j, value), len(self._codes))
-                    row[1 + 4 * i + j] = code
+        rows = np.empty((len(architectures), 1 + 4 * self._layers))
+        for i, architecture in enumerate(architectures):
+            known = self._rows.get(architecture.hash)
+            if known is None:
+                known = self._rows[architecture.hash] = self._coded(architecture)
+            rows[i] = known
         return rows
+
+    def _coded(self, architecture) -> np.ndarray:
+        row = np.full(1 + 4 * self._layers, -1.0)
+        row[0] = len(architecture.layers)
+        for i, layer in enumerate(architecture.layers[: self._layers]):
+            kinds = tuple(sorted(head.kind for head in layer.heads))
+            values = (layer.width, len(layer.heads), kinds, layer.feedforward)
+            for j, value in enumerate(values):
+                row[1 + 4 * i + j] = self._codes.setdefault((j, value), len(self._codes))
+        return row
 
 
 class Hamming(Kernels):

@@ -19,6 +19,7 @@ DRAWN = 1000  # candidates drawn uniformly from a space too big to list
 PARENTS, NEIGHBOURS = 5, 40  # and neighbours of the best, per ask
 SCREENED = 1000  # best candidates that the later proposals of a batch choose from
 FIRST_SHARE = 0.3  # of proposals for the first objective alone, where there are several
+SECOND_SHARE = 0.5  # of the other proposals then, by the second opinion
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class ModelOptions(Options):
             tails of bad results then disturb least, standard to predict and for a hypervolume,
             which live in units.
         first_share: With several objectives, the share of proposals that improve the first alone.
+        second_share: With several objectives and a second opinion, the share of the other proposals
+            that it makes.
         ends: Features also tell how the first and the last layer differ from the mean layer.
         design: The initial proposals: "spread" (the largest, then far from all before) or
             "random".
@@ -43,10 +46,14 @@ class ModelOptions(Options):
     initial: int = 3
     targets: str = "ranks"
     first_share: float = FIRST_SHARE
+    second_share: float = SECOND_SHARE
     ends: bool = True
     design: str = "spread"
     per_second: bool = False
 
+
+# what a proposal is for
+FIRST, FRONT, SECOND = "first objective", "front", "front by the second opinion"
 
 # given +1 where the raw metric is to be maximised, else -1, and the features of the space
 MakeModel = Callable[[int, Featurizer], Model]
@@ -62,6 +69,8 @@ class ModelPolicy(Policy):
 
     Args:
         make_model: Builds the model of one metric.
+        second_opinion: Builds a model of another kind, asked for a share of the proposals where
+            there are several objectives: a front that one model misjudges is not missed for good.
         settings: The class of its options.
         more_candidates: In spaces too big to list, given the fitted model of the first objective
             (None if it is exact), the best told, the candidates drawn and a generator, returns
@@ -72,7 +81,7 @@ class ModelPolicy(Policy):
 
     def __init__(
         self, name, space, objectives, seed, constraints, options, *, make_model,
-        settings=ModelOptions, more_candidates=None,
+        second_opinion=None, settings=ModelOptions, more_candidates=None,
     ):  # fmt: skip
         self.Options = settings
         super().__init__(name, space, objectives, seed, constraints, options)
@@ -83,6 +92,7 @@ class ModelPolicy(Policy):
         self._check("targets", (*WARPS, AUTO))
         self._check("design", ("spread", "random"))
         self._make_model, self._more_candidates = make_model, more_candidates
+        self._second_opinion = second_opinion
         self.features = Featurizer(space, ends=self.options.ends)
         self._candidates = Candidates(space, self.allowed)
 
@@ -131,24 +141,32 @@ class ModelPolicy(Policy):
         return pool[int(np.argmax(distance))]
 
     def _improve(self, n, more_pending, rng, seen) -> list[tuple[Architecture, dict]]:
-        share = self.options.first_share if len(self.objectives) > 1 else 1.0
-        alone = [bool(rng.random() < share) for _ in range(n)]
-        both = {flag: self._beliefs(rng, first_alone=flag) for flag in dict.fromkeys(alone)}
-        pool = self._pool(n, rng, seen, both[alone[0]])
+        aims = [self._aim(rng) for _ in range(n)]
+        by_aim = {aim: self._beliefs(rng, aim) for aim in dict.fromkeys(aims)}
+        pool = self._pool(n, rng, seen, by_aim[aims[0]])
         if not pool:
             return []
-        for beliefs in both.values():
+        for beliefs in by_aim.values():
             beliefs.assume([*self.pending(), *more_pending])
         proposals = []
-        for flag in alone[: len(pool)]:
-            value = both[flag].acquisition(pool) / self._seconds(pool, rng)
+        for aim in aims[: len(pool)]:
+            beliefs = by_aim[aim]
+            value = beliefs.acquisition(pool) / self._seconds(pool, rng)
             best = int(np.argmax(value))
-            proposals.append((pool[best], both[flag].explain(pool[best], float(value[best]))))
+            proposals.append((pool[best], beliefs.explain(pool[best], float(value[best]))))
             if len(proposals) < n:
-                for beliefs in both.values():
-                    beliefs.assume([pool[best]])
+                for others in by_aim.values():
+                    others.assume([pool[best]])
                 pool = _without(pool, best, value, max(SCREENED, 2 * n))
         return proposals
+
+    def _aim(self, rng) -> str:
+        """Draw what a proposal is for: the first objective alone, or the front, by which model."""
+        if len(self.objectives) == 1 or rng.random() < self.options.first_share:
+            return FIRST
+        if self._second_opinion is not None and rng.random() < self.options.second_share:
+            return SECOND
+        return FRONT
 
     def _seconds(self, pool, rng) -> np.ndarray | float:
         """Return the expected seconds of each trial with the option per_second, else 1."""
@@ -162,18 +180,19 @@ class ModelPolicy(Policy):
         model.fit([t.architecture for t in told], warp.scores, rng)
         return np.exp(warp.invert(model.believe(pool).mean))
 
-    def _beliefs(self, rng, *, first_alone: bool) -> Beliefs:
+    def _beliefs(self, rng, aim: str) -> Beliefs:
         """Fit for proposals that improve the first objective alone, or for units and the front."""
         targets = self.options.targets
         if targets == AUTO:
-            targets = "ranks" if first_alone else "standard"
+            targets = "ranks" if aim == FIRST else "standard"
+        make_model = self._second_opinion if aim == SECOND else self._make_model
         return Beliefs(
             self._record,
-            lambda sign: self._make_model(sign, self.features),
+            lambda sign: make_model(sign, self.features),
             self.exact,
             rng,
             WARPS[targets],
-            first_alone=first_alone,
+            first_alone=aim == FIRST,
         )
 
     def _pool(self, n, rng, seen, beliefs) -> list[Architecture]:
@@ -205,7 +224,7 @@ class ModelPolicy(Policy):
             )
         rng = np.random.default_rng([self.seed, self._record.asked])
         with threadpool_limits(1):
-            units = self._beliefs(rng, first_alone=False).in_units(architectures)
+            units = self._beliefs(rng, FRONT).in_units(architectures)
         return {name: Prediction(*values) for name, values in units.items()}
 
 

@@ -16,6 +16,7 @@ CHANGES = [
     {"design": "random"},
     {"model": "networks"},
     {"first_share": 1.0},
+    {"second_share": 1.0},
     {"initial": 5},
 ]
 
@@ -37,7 +38,7 @@ def run(space, score, options, asks=9, cost=lambda a: None, objectives=None):
 
 @pytest.mark.parametrize("options", CHANGES, ids=str)
 def test_every_switch_changes_proposals_or_predictions(options, table, score):
-    both = {"glue": "max"} | ({"parameters": "min"} if "first_share" in options else {})
+    both = {"glue": "max"} | ({"parameters": "min"} if "share" in str(options) else {})
     usual, changed = (run(table, score, o, objectives=both) for o in ({}, options))
     same = [t.architecture.hash for t in usual.trials()] == [
         t.architecture.hash for t in changed.trials()
