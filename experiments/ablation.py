@@ -12,12 +12,12 @@ difference to the default is paired by seed; positive means that the change make
 """
 
 import argparse
-import json
-from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from nas.benchmarks.tables import read_table
 from search_spaces import Architecture, FiniteSpace
 from surrogates import make_policy
 
@@ -32,15 +32,6 @@ CHANGES: dict[str, dict] = {
     "random initial design": {"design": "random"},
     "networks instead of the process": {"model": "networks"},
 }
-
-
-def read_table(path: str, metric: str) -> dict[Architecture, float]:
-    values = defaultdict(list)
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            row = json.loads(line)
-            values[Architecture.from_dict(row["architecture"])].append(row["scores"][metric])
-    return {architecture: float(np.mean(v)) for architecture, v in values.items()}
 
 
 def replay(table: dict[Architecture, float], seed: int, batch: int, options: dict) -> np.ndarray:
@@ -82,7 +73,8 @@ def main() -> None:
     options.add_argument("--changes", help="comma-separated beginnings of names; default all")
     chosen = options.parse_args()
     torch.set_num_threads(1)
-    table, base = read_table(chosen.table, chosen.metric), None
+    rows, base = read_table(Path(chosen.table)), None
+    table = dict(zip(rows.architectures, rows.column(chosen.metric).tolist(), strict=True))
     wanted = tuple((chosen.changes or "").split(","))
     print(f"{chosen.seeds} seeds, batches of {chosen.batch}, {chosen.size or len(table)} rows each")
     print(f"{'change':<34}{'regret 6-50 (s.e.)':>20}{'difference (s.e.)':>20}")
