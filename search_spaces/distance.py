@@ -67,13 +67,14 @@ def graph_edit_distance(
     if x == y:
         return 0.0
     # in one order, so that rounding and searches give the same both ways
-    first, second = (a, b) if x < y else (b, a)
-    ordered = known.distance(first, second)
+    if y < x:
+        a, b, x, y = b, a, y, x
+    ordered = known.distance(a, b, x, y)
     if method == "ordered" or not isinstance(model, PublishedCosts):
         return ordered
     from search_spaces.unordered import improve
 
-    return improve(first, second, model, ordered, method)
+    return improve(a, b, model, ordered, method)
 
 
 def pairwise_distances(

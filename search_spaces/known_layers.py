@@ -49,14 +49,21 @@ class KnownLayers:
         self._lock = Lock()
         self._known = Known({}, {}, NONE)
 
-    def distance(self, a: Architecture, b: Architecture) -> float:
-        """Return the least cost of aligning the layers of two architectures."""
+    def distance(self, a: Architecture, b: Architecture, x: str, y: str) -> float:
+        """Return the least cost of aligning the layers of two architectures.
+
+        Args:
+            a: One architecture.
+            b: The other.
+            x: The hash of `a`, which the caller has: looking it up twice takes a tenth of the time.
+            y: The hash of `b`.
+        """
         known = self._known
-        first, second = known.codes.get(a.hash), known.codes.get(b.hash)
+        first, second = known.codes.get(x), known.codes.get(y)
         if first is None or second is None:
             with self._lock:
                 known = self._known = _with((a, b), self._known, self._steps)
-            first, second = known.codes[a.hash], known.codes[b.hash]
+            first, second = known.codes[x], known.codes[y]
         return self._align(first, second, known.costs)
 
 
