@@ -77,7 +77,7 @@ def run_trial(
         encoder.to(device)
         mlm.to(device)
         before = watch.elapsed
-        _set_dropout(encoder, recipe.pretrain_dropout)
+        set_dropout(encoder, recipe.pretrain_dropout)
         pretraining = pretrain(
             encoder,
             mlm,
@@ -92,13 +92,13 @@ def run_trial(
         seconds["pretrain"] = watch.elapsed - before
         if weights_path is not None:
             save_weights(weights_path, encoder=encoder, mlm=mlm)
-        _set_dropout(encoder, recipe.dropout)
+        set_dropout(encoder, recipe.dropout)
         pretrained = {name: value.clone() for name, value in encoder.state_dict().items()}
         results: dict[str, Finetuning] = {}
         for task in tasks:
             before = watch.elapsed
             encoder.load_state_dict(pretrained)
-            results[task.name] = _finetune_task(
+            results[task.name] = finetune_task(
                 encoder, task, data, recipe, named_seed(seed, task.name), watch, precision
             )
             seconds[task.name] = watch.elapsed - before
@@ -176,7 +176,14 @@ def _tasks_to_train(recipe: Recipe, data: PreparedData) -> list[Task]:
     return glue_tasks(recipe.tasks)
 
 
-def _finetune_task(
+def task_head(encoder: Encoder, task: Task, recipe: Recipe, seed: int) -> ClassificationHead:
+    """Return the untrained head of a task, beside the encoder on its device."""
+    with random_state(named_seed(seed, "head")):
+        head = ClassificationHead(encoder.width, task.outputs, recipe.dropout)
+    return head.to(next(encoder.parameters()).device)
+
+
+def finetune_task(
     encoder: Encoder,
     task: Task,
     data: PreparedData,
@@ -184,12 +191,13 @@ def _finetune_task(
     seed: int,
     watch: Watch,
     precision: str,
+    head: ClassificationHead | None = None,
 ) -> Finetuning:
-    with random_state(named_seed(seed, "head")):
-        head = ClassificationHead(encoder.width, task.outputs, recipe.dropout)
+    """Train `encoder` in place on one task, with the head that `task_head` gives unless given."""
+    head = task_head(encoder, task, recipe, seed) if head is None else head
     return finetune(
         encoder,
-        head.to(next(encoder.parameters()).device),
+        head,
         task,
         data.tasks[task.name],
         recipe,
@@ -227,7 +235,8 @@ def _task_details(results: dict[str, Finetuning]) -> dict[str, float]:
     return details
 
 
-def _set_dropout(module: nn.Module, probability: float) -> None:
+def set_dropout(module: nn.Module, probability: float) -> None:
+    """Set the probability of every dropout in `module`."""
     for part in module.modules():
         if isinstance(part, nn.Dropout):
             part.p = probability
