@@ -8,53 +8,18 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-FORMAT = 1
+from nas.journal_format import FORMAT, SCHEMA, complete, migrate
 
 # "stopped" marks a trial that the user or the budget ended, not a fault of its own.
 STATUSES = ("queued", "running", "done", "failed", "stopped")
 
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE trials (
-  trial INTEGER PRIMARY KEY,
-  hash TEXT NOT NULL,
-  architecture TEXT NOT NULL,
-  fidelity REAL NOT NULL,
-  seed INTEGER NOT NULL,
-  status TEXT NOT NULL,
-  attempts INTEGER NOT NULL DEFAULT 0,
-  asked_at REAL NOT NULL,
-  started_at REAL,
-  finished_at REAL,
-  seconds REAL,
-  scores TEXT NOT NULL DEFAULT '{}',
-  costs TEXT NOT NULL DEFAULT '{}',
-  details TEXT NOT NULL DEFAULT '{}',
-  proposal TEXT NOT NULL DEFAULT '{}',
-  cause TEXT,
-  error TEXT,
-  traceback TEXT,
-  node TEXT,
-  device TEXT
-);
-CREATE TABLE events (
-  event INTEGER PRIMARY KEY AUTOINCREMENT,
-  at REAL NOT NULL,
-  kind TEXT NOT NULL,
-  trial INTEGER,
-  payload TEXT NOT NULL DEFAULT '{}'
-);
-CREATE TABLE sessions (
-  session INTEGER PRIMARY KEY AUTOINCREMENT,
-  started_at REAL NOT NULL,
-  seen_at REAL NOT NULL
-);
-"""
-
-_JSON_COLUMNS = ("architecture", "scores", "costs", "details", "proposal")
+_JSON_COLUMNS = (
+    "architecture", "scores", "costs", "details", "proposal", "adjusted", "history"
+)  # fmt: skip
 
 
 class Journal:
@@ -71,18 +36,38 @@ class Journal:
         mode = "ro" if readonly else "rwc" if create else "rw"
         self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=30)
         self._db.row_factory = sqlite3.Row
+        self._together = False
         if not readonly:
             # FULL: a committed row survives a power cut, not only a killed process.
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
         if create:
             with self._db:
-                self._db.executescript(_SCHEMA)
+                self._db.executescript(SCHEMA)
                 self._db.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
+        elif not readonly:
+            migrate(self._db)
 
     def close(self) -> None:
         """Close the file; a writer's last reader folds the write-ahead log back into it."""
         self._db.close()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Commit everything written within as one: a power cut keeps all of it or nothing.
+
+        What waits for the disk is the commit, so a step of the search that writes five rows costs
+        as much as one that writes a single row.
+        """
+        if self._together:
+            yield
+            return
+        self._together = True
+        try:
+            with self._db:
+                yield
+        finally:
+            self._together = False
 
     def meta(self, key: str) -> str | None:
         """Return a value of the run's own facts, such as "format"."""
@@ -91,7 +76,7 @@ class Journal:
 
     def set_meta(self, key: str, value: str) -> None:
         """Store one of the run's own facts."""
-        with self._db:
+        with self.together():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     # Sessions: how long a driver has been at work on this run.
@@ -99,7 +84,7 @@ class Journal:
     def begin_session(self) -> int:
         """Note that a driver starts; return the session's number."""
         now = time.time()
-        with self._db:
+        with self.together():
             row = self._db.execute(
                 "INSERT INTO sessions (started_at, seen_at) VALUES (?, ?)", (now, now)
             )
@@ -107,7 +92,7 @@ class Journal:
 
     def seen(self, session: int) -> None:
         """Note that the session's driver is alive."""
-        with self._db:
+        with self.together():
             self._db.execute(
                 "UPDATE sessions SET seen_at = ? WHERE session = ?", (time.time(), session)
             )
@@ -123,69 +108,132 @@ class Journal:
 
     # Trials.
 
-    def asked(self, architecture: dict, digest: str, *, seed: int, proposal: dict) -> int:
+    def requested(self, n: int) -> int:
+        """Record that the policy is asked for `n` proposals now; return the event's number.
+
+        What the policy knows then is every result recorded before this event and none after it.
+        """
+        with self.together():
+            return self._event("request", None, {"n": n}, time.time())
+
+    def exhausted(self, request: int) -> None:
+        """Record that the policy had nothing left to propose."""
+        with self.together():
+            self._event("exhausted", None, {"request": request}, time.time())
+
+    def asked(
+        self,
+        architecture: dict,
+        digest: str,
+        *,
+        seed: int,
+        proposal: dict,
+        fidelity: float = 1.0,
+        request: int | None = None,
+    ) -> int:
         """Record a proposal before it is acted on; return the new trial's number."""
+        payload = {} if request is None else {"request": request}
+        return self._new("ask", payload, architecture, digest, fidelity, seed, proposal, None)
+
+    def promoted(
+        self, below: int, architecture: dict, digest: str, *, seed: int, fidelity: float,
+        proposal: dict,
+    ) -> int:  # fmt: skip
+        """Record that trial `below` goes on at a higher fidelity; return the new trial's number."""
+        payload = {"continues": below, "fidelity": fidelity}
+        return self._new("promote", payload, architecture, digest, fidelity, seed, proposal, below)
+
+    def _new(
+        self, kind: str, payload: dict, architecture: dict, digest: str, fidelity: float, seed: int,
+        proposal: dict, continues: int | None,
+    ) -> int:  # fmt: skip
         now = time.time()
-        with self._db:
+        with self.together():
             row = self._db.execute(
-                "INSERT INTO trials"
-                " (hash, architecture, fidelity, seed, status, asked_at, proposal)"
-                " VALUES (?, ?, 1.0, ?, 'queued', ?, ?)",
-                (digest, json.dumps(architecture), seed, now, json.dumps(proposal)),
-            )
-            self._event("ask", row.lastrowid, {}, now)
+                "INSERT INTO trials (hash, architecture, fidelity, continues, seed, status,"
+                " asked_at, proposal) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)",
+                (
+                    digest, json.dumps(architecture), fidelity, continues, seed, now,
+                    json.dumps(proposal),
+                ),
+            )  # fmt: skip
+            self._event(kind, row.lastrowid, payload, now)
         return int(row.lastrowid)
 
-    def started(self, trial: int) -> None:
-        """Record that a worker is about to get the trial."""
+    def started(self, trial: int, worker: int | None = None) -> None:
+        """Record that a worker, the slot of that number, is about to get the trial."""
         now = time.time()
-        with self._db:
+        with self.together():
             self._db.execute(
-                "UPDATE trials SET status = 'running', started_at = ?, attempts = attempts + 1"
-                " WHERE trial = ?",
-                (now, trial),
+                "UPDATE trials SET status = 'running', started_at = ?, worker = ?,"
+                " attempts = attempts + 1 WHERE trial = ?",
+                (now, worker, trial),
             )
-            self._event("start", trial, {}, now)
+            self._event("start", trial, {} if worker is None else {"worker": worker}, now)
 
-    def requeued(self, trial: int, why: str) -> None:
-        """Record that a started trial goes back to the queue: its worker was lost."""
-        with self._db:
-            self._db.execute("UPDATE trials SET status = 'queued' WHERE trial = ?", (trial,))
-            self._event("requeue", trial, {"why": why}, time.time())
+    def requeued(self, trial: int, why: str, **columns: Any) -> None:
+        """Record that a started trial goes back to the queue, and why.
+
+        Args:
+            trial: Its number.
+            why: For people.
+            columns: Columns of the table `trials` to change: "adjusted", "history".
+        """
+        with self.together():
+            self._update(trial, {"status": "queued", **columns})
+            adjusted = {"adjusted": columns["adjusted"]} if columns.get("adjusted") else {}
+            self._event("requeue", trial, {"why": why, **adjusted}, time.time())
 
     def finished(self, trial: int, status: str, **columns: Any) -> None:
         """Record how a trial ended; `columns` are columns of the table `trials`."""
         assert status in STATUSES
         now = time.time()
-        columns = {"status": status, "finished_at": now, **columns}
-        for name in _JSON_COLUMNS:
-            if name in columns:
-                columns[name] = json.dumps(columns[name])
-        names = ", ".join(f"{name} = ?" for name in columns)
-        with self._db:
-            self._db.execute(
-                f"UPDATE trials SET {names} WHERE trial = ?", (*columns.values(), trial)
-            )
+        with self.together():
+            self._update(trial, {"status": status, "finished_at": now, **columns})
             self._event("tell", trial, {"status": status}, now)
 
-    def _event(self, kind: str, trial: int | None, payload: dict, at: float) -> None:
-        self._db.execute(
+    def _update(self, trial: int, columns: dict[str, Any]) -> None:
+        values = [
+            json.dumps(value) if name in _JSON_COLUMNS and value is not None else value
+            for name, value in columns.items()
+        ]
+        names = ", ".join(f"{name} = ?" for name in columns)
+        self._db.execute(f"UPDATE trials SET {names} WHERE trial = ?", (*values, trial))
+
+    def decided(self, kind: str, **payload: Any) -> int:
+        """Record a decision that is about no single trial, such as "aim" or "end"."""
+        with self.together():
+            return self._event(kind, None, payload, time.time())
+
+    def _event(self, kind: str, trial: int | None, payload: dict, at: float) -> int:
+        row = self._db.execute(
             "INSERT INTO events (at, kind, trial, payload) VALUES (?, ?, ?, ?)",
             (at, kind, trial, json.dumps(payload)),
         )
+        return int(row.lastrowid)
 
     def trials(self) -> list[dict[str, Any]]:
         """Return every trial as a dictionary, in the order they were asked."""
-        rows = [dict(row) for row in self._db.execute("SELECT * FROM trials ORDER BY trial")]
-        for row in rows:
+        return list(self.each_trial())
+
+    def each_trial(self) -> Iterator[dict[str, Any]]:
+        """Yield every trial as a dictionary, in the order they were asked, one in memory."""
+        for found in self._db.execute("SELECT * FROM trials ORDER BY trial"):
+            row = complete(dict(found))
             for name in _JSON_COLUMNS:
                 row[name] = json.loads(row[name])
-        return rows
+            yield row
 
-    def events(self) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    def events(self) -> Iterator[tuple[str, int | None, dict[str, Any]]]:
         """Yield (kind, trial, payload) in the order things happened."""
-        for row in self._db.execute("SELECT kind, trial, payload FROM events ORDER BY event"):
-            yield row["kind"], row["trial"], json.loads(row["payload"])
+        for _, kind, trial, payload in self.numbered_events():
+            yield kind, trial, payload
+
+    def numbered_events(self) -> Iterator[tuple[int, str, int | None, dict[str, Any]]]:
+        """Yield (event, kind, trial, payload) in the order things happened."""
+        query = "SELECT event, kind, trial, payload FROM events ORDER BY event"
+        for event, kind, trial, payload in self._db.execute(query):
+            yield event, kind, trial, json.loads(payload)
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials by status; every status is present."""

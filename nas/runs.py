@@ -22,7 +22,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.journal import FORMAT, Journal
+from nas.journal import Journal
+from nas.journal_format import FORMAT, READABLE
 from search_spaces.errors import RunError
 
 if TYPE_CHECKING:
@@ -131,16 +132,23 @@ class Run:
 
         return trial_table(self.journal.trials(), preset=self.experiment.recipe.get("preset"))
 
+    def finished(self) -> "pd.DataFrame":
+        """Return the finished trials of the highest fidelity, which alone can be compared."""
+        from nas.trial_table import at_highest_fidelity
+
+        return at_highest_fidelity(self.trials())
+
     def pareto(self, **objectives: str) -> "pd.DataFrame":
         """Return the finished trials that no other beats, best in the first objective first.
+
+        Of the highest fidelity that any trial finished at.
 
         Args:
             objectives: Column to direction, `glue="max", latency_ms="min"`; none takes the run's.
         """
         from nas.pareto import pareto_front
 
-        trials = self.trials()
-        return pareto_front(trials[trials["status"] == "done"], **(objectives or self.objectives))
+        return pareto_front(self.finished(), **(objectives or self.objectives))
 
     def pick(self, which: str) -> dict[str, Any]:
         """Return the finished trial called "best", "knee", or by the start of its hash.
@@ -149,9 +157,10 @@ class Run:
             RunError: No trial finished, or the hash names none, several, or an unfinished one.
         """
         from nas.pareto import knee
+        from nas.trial_table import at_highest_fidelity
 
         table = self.trials()
-        done = table[table["status"] == "done"]
+        done = at_highest_fidelity(table)
         if which in ("best", "knee"):
             if done.empty:
                 raise RunError(
@@ -162,6 +171,10 @@ class Run:
             chosen = self.pareto() if which == "best" else knee(done, **self.objectives)
             return dict(chosen.iloc[0])
         found = table[table["hash"].str.startswith(which)]
+        if which:  # of an architecture trained at several fidelities, the highest that finished
+            ended = found["status"] == "done"
+            found = found.assign(ended=ended).sort_values(["ended", "fidelity"], kind="stable")
+            found = found.drop_duplicates("hash", keep="last").drop(columns="ended")
         if len(found) != 1 or not which:
             options = ", ".join(h[:10] for h in done["hash"])
             raise RunError(
@@ -256,16 +269,20 @@ def open_run(directory: Path | str, *, readonly: bool = True) -> Run:
             f"Start a run with: nas search --run {directory}"
         )
     try:
-        journal = Journal(directory / "run.db", readonly=readonly)
+        journal = Journal(directory / "run.db", readonly=True)
         found = journal.meta("format")
+        if not readonly and found in READABLE:
+            journal.close()
+            journal = Journal(directory / "run.db")
     except sqlite3.Error as error:
         raise RunError(
             f"{directory / 'run.db'} cannot be read: {error}. "
             f"If a copy of the run exists, use that; otherwise start a new run."
         ) from None
-    if found != str(FORMAT):
+    if found not in READABLE:
         raise RunError(
-            f"{str(directory)!r} was written in format {found}; this version reads {FORMAT}. "
-            f"Open it with the version named in its environment.json."
+            f"{str(directory)!r} was written in format {found}; this version reads up to {FORMAT}. "
+            f"Open it with the version named in its environment.json, or update with: "
+            "pip install --upgrade encoder-nas"
         )
     return Run(directory, journal)

@@ -7,8 +7,11 @@ import pandas as pd
 
 _FIRST = ("trial", "hash", "status", "fidelity", "glue")
 _COSTS = ("parameters", "flops", "latency_ms", "peak_memory_mb")
-_LAST = ("seconds", "recipe", "cause", "error", "attempts", "node", "device", "architecture")
-_INTEGERS = ("trial", "parameters", "flops", "attempts")
+_LAST = (
+    "seconds", "recipe", "cause", "error", "attempts", "node", "device", "worker", "continues",
+    "architecture",
+)  # fmt: skip
+_INTEGERS = ("trial", "parameters", "flops", "attempts", "worker", "continues")
 _TEXT = ("hash", "status", "recipe", "cause", "error", "node", "device")
 
 
@@ -35,3 +38,13 @@ def trial_table(records: Sequence[dict[str, Any]], *, preset: str | None) -> pd.
         elif name != "architecture":
             table[name] = table[name].astype("float64")
     return table
+
+
+def at_highest_fidelity(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the finished trials of the highest fidelity that any trial finished at.
+
+    Results at different fidelities cannot be compared: the best, the front and every export are of
+    the highest alone.
+    """
+    done = table[table["status"] == "done"]
+    return done[done["fidelity"] == done["fidelity"].max()]

@@ -134,8 +134,7 @@ def finish(run: Any, reason: str) -> None:
     from nas.search import EXIT_CODES
 
     where = run.directory
-    trials = run.trials()
-    done = trials[trials["status"] == "done"]
+    done = run.finished()
     if reason == "failing":
         first = next(r for r in run.journal.trials() if r["status"] == "failed")
         click.echo(first["traceback"] or "", err=True)

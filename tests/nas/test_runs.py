@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 
 import nas
 from nas.journal import STATUSES, Journal
+from nas.journal_format import FORMAT
 from nas.run_status import run_status
 from nas.runs import create_run, describe_environment, next_directory, open_run
 from nas.trial_table import trial_table
@@ -131,7 +133,7 @@ def test_what_is_no_run(tmp_path, finished):
         open_run(broken)
     with sqlite3.connect(finished / "run.db") as db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
-    with pytest.raises(RunError, match="was written in format 99; this version reads 1"):
+    with pytest.raises(RunError, match="was written in format 99; this version reads up to 2"):
         open_run(finished)
 
 
@@ -159,3 +161,78 @@ def test_events_keep_their_order_and_counts_name_every_status(tmp_path):
 
 def test_repr_says_where_and_how_much(finished):
     assert repr(open_run(finished)) == f"Run({str(Path(finished))!r}, {{'done': 7, 'failed': 1}})"
+
+
+def older(directory):
+    """Turn a run into what the first version of the format wrote."""
+    with sqlite3.connect(directory / "run.db") as db:
+        for name in (
+            "continues",
+            "worker",
+            "gpu_seconds",
+            "spent_seconds",
+            "adjusted",
+            "history",
+            "logs",
+        ):
+            db.execute(f"ALTER TABLE trials DROP COLUMN {name}")
+        db.execute("UPDATE meta SET value = '1' WHERE key = 'format'")
+    return directory
+
+
+def test_a_run_of_the_older_format_is_read_as_it_is_and_migrated_by_its_next_driver(finished):
+    before = open_run(finished).journal.trials()
+    older(finished)
+    read = open_run(finished)
+    assert read.journal.meta("format") == "1"
+    absent = {"worker": None, "spent_seconds": None, "gpu_seconds": None}
+    assert read.journal.trials() == [{**row, **absent} for row in before]
+    assert len(read.trials()) == len(before)
+    read.close()
+    driven = open_run(finished, readonly=False)
+    assert driven.journal.meta("format") == str(FORMAT)
+    assert driven.journal.trials() == [{**row, **absent} for row in before]
+
+
+def test_what_is_written_together_is_committed_together(tmp_path):
+    journal = Journal(tmp_path / "run.db", create=True)
+    reader = Journal(tmp_path / "run.db", readonly=True)
+    with journal.together():
+        request = journal.requested(2)
+        trial = journal.asked({"l": 1}, "a" * 64, seed=3, proposal={}, request=request)
+        journal.started(trial, worker=1)
+        assert reader.trials() == []
+    assert reader.trials()[0]["worker"] == 1
+    with suppress(KeyError), journal.together():
+        journal.finished(trial, "done")
+        raise KeyError
+    assert reader.counts()["running"] == 1
+    assert [kind for kind, *_ in reader.events()] == ["request", "ask", "start"]
+
+
+def test_a_promotion_is_a_trial_of_its_own(tmp_path):
+    journal = Journal(tmp_path / "run.db", create=True)
+    low = journal.asked({"l": 1}, "a" * 64, seed=3, proposal={"reason": "initial"}, fidelity=0.25)
+    high = journal.promoted(low, {"l": 1}, "a" * 64, seed=3, fidelity=1.0, proposal={})
+    rows = journal.trials()
+    assert [(r["trial"], r["fidelity"], r["continues"]) for r in rows] == [
+        (low, 0.25, None),
+        (high, 1.0, low),
+    ]
+
+
+def test_best_front_and_picks_are_of_the_highest_fidelity(begin, pretend):
+    search = begin(trials=3)
+    search.run_until_done()
+    journal = search.run.journal
+    low, high = journal.trials()[:2]
+    journal._db.execute("UPDATE trials SET fidelity = 0.25 WHERE trial != 2")
+    flattering = json.dumps({**low["scores"], "glue": 0.99})
+    journal._db.execute("UPDATE trials SET scores = ? WHERE trial = 1", (flattering,))
+    run = search.run
+    assert run.finished()["trial"].tolist() == [2]
+    assert run.pick("best")["trial"] == run.pick("knee")["trial"] == 2
+    assert run.pareto()["trial"].tolist() == [2]
+    # the same architecture at two fidelities is one pick, the higher
+    journal._db.execute("UPDATE trials SET hash = ? WHERE trial = 1", (high["hash"],))
+    assert run.pick(high["hash"][:10])["trial"] == 2
