@@ -3,7 +3,8 @@
 Everything is NumPy on whole batches: no Python loop runs over tokens or examples.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,6 +141,7 @@ def mlm_batches(
     mask_rate: float = 0.15,
     replacement: str = "bert",
     epochs: int | None = None,
+    first_epoch: int = 0,
     shuffle: bool = True,
 ) -> Iterator[MaskedBatch]:
     """Yield masked batches, with new masks and a new order in every pass.
@@ -155,7 +157,8 @@ def mlm_batches(
         mask_rate: Share of all tokens to predict, in (0, 1); special tokens never are.
         replacement: "bert" puts [MASK] in 80 % of the places, a random token in 10 % and leaves
             10 %; "mask" puts [MASK] everywhere.
-        epochs: Passes over the blocks; None never ends.
+        epochs: Number of the pass over the blocks to end before; None never ends.
+        first_epoch: Number of the pass to begin with.
         shuffle: False keeps the order of the blocks.
 
     Raises:
@@ -173,8 +176,9 @@ def mlm_batches(
             f"The replacement {replacement!r} is not allowed. "
             f"Use one of {', '.join(_REPLACEMENTS)}."
         )
+    passes = itertools.count(first_epoch) if epochs is None else range(first_epoch, epochs)
     return _mlm_batches(
-        blocks, batch_size, vocabulary_size, seed, mask_rate, replacement, epochs, shuffle=shuffle
+        blocks, batch_size, vocabulary_size, seed, mask_rate, replacement, passes, shuffle=shuffle
     )
 
 
@@ -185,18 +189,16 @@ def _mlm_batches(
     seed: int,
     mask_rate: float,
     replacement: str,
-    epochs: int | None,
+    passes: Iterable[int],
     *,
     shuffle: bool,
 ) -> Iterator[MaskedBatch]:
-    epoch = 0
-    while epochs is None or epoch < epochs:
+    for epoch in passes:
         rng = np.random.default_rng([seed, epoch])
         order = rng.permutation(len(blocks)) if shuffle else np.arange(len(blocks))
         for start in range(0, len(blocks), batch_size):
             chosen = np.asarray(blocks[order[start : start + batch_size]], dtype=np.int64)
             yield _masked(chosen, vocabulary_size, mask_rate, replacement, rng)
-        epoch += 1
 
 
 def _masked(

@@ -6,6 +6,7 @@ The development set is looked at once, after the last step: nothing is selected 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -16,9 +17,13 @@ from nas.data.batches import Batch, batches
 from nas.data.prepared import EncodedSplit
 from nas.evaluation.metrics import score, task_score
 from nas.evaluation.suites.task import Task
+from nas.training.budget import WHOLE, Budget
+from nas.training.checkpoint import Checkpoint, restore_training, training_state
 from nas.training.device import autocast
 from nas.training.loop import Loop
+from nas.training.micro_batches import split_examples
 from nas.training.recipe import Recipe
+from nas.training.schedule import Schedule
 from nas.training.seeds import named_seed, random_state
 from nas.training.watch import Watch
 
@@ -68,6 +73,8 @@ def finetune(
     seed: int,
     watch: Watch,
     precision: str = "fp32",
+    budget: Budget = WHOLE,
+    checkpoint: Checkpoint | None = None,
 ) -> Finetuning:
     """Train `encoder` and `head` in place on the training split; score the development splits.
 
@@ -80,6 +87,8 @@ def finetune(
         seed: Decides order and dropout.
         watch: The trial's clock.
         precision: "fp32" or "bf16" (autocast).
+        budget: How batches pass, and which pre-training this follows.
+        checkpoint: Where the state is kept while this lasts, and continued from.
 
     Raises:
         TrialError: Training became unstable or ran out of time.
@@ -90,24 +99,30 @@ def finetune(
     epochs, steps = planned_passes(len(train), recipe)
     loop = Loop(
         [encoder, head],
-        steps=steps,
-        learning_rate=recipe.finetune_learning_rate,
-        warmup=recipe.warmup,
+        schedule=Schedule.linear(steps, recipe.warmup),
+        learning_rate=recipe.finetune_learning_rate * budget.learning_rate_scale,
         weight_decay=recipe.weight_decay,
         clip=recipe.clip,
         stage=task.name,
         watch=watch,
     )
+    modules = {"encoder": encoder, "head": head}
+    mark = {"task": task.name, "seed": seed, "share": budget.share}
     encoder.train()
     head.train()
     with random_state(named_seed(seed, "dropout")):
-        passes = _passes(
-            train, epochs, recipe, named_seed(seed, "order"), _length_multiple(encoder)
-        )
-        for batch in passes:
-            with autocast(precision, device):
-                loss = task_loss(encoder, head, task, batch, scale, device)
-            loop.step(loss)
+        if checkpoint is not None:
+            state = checkpoint.load("finetune")
+            if state is not None and state.values == mark:
+                restore_training(state.tensors, loop, modules)
+        order = named_seed(seed, "order")
+        multiple = _length_multiple(encoder)
+        for batch in _passes(train, epochs, recipe, order, multiple, start=loop.step_number):
+            loop.step(
+                _losses(encoder, head, task, batch, scale, device, precision, budget.micro_batches)
+            )
+            if checkpoint is not None and checkpoint.due:
+                checkpoint.save("finetune", training_state(loop, modules), mark)
     metrics = {
         name: evaluate(encoder, head, task, splits[name], scale=scale, precision=precision)
         for name in task.dev
@@ -199,14 +214,39 @@ def _length_multiple(encoder: nn.Module) -> int:
     return math.gcd(LENGTH_MULTIPLE, encoder.max_length)
 
 
+def _losses(
+    encoder: nn.Module,
+    head: nn.Module,
+    task: Task,
+    batch: Batch,
+    scale: Scale,
+    device: torch.device,
+    precision: str,
+    micro_batches: int,
+) -> Iterator[Tensor]:
+    for portion, share in split_examples(batch, micro_batches):
+        with autocast(precision, device):
+            loss = task_loss(encoder, head, task, portion, scale, device)
+        yield loss if share == 1.0 else loss * share
+
+
 def _passes(
-    split: EncodedSplit, epochs: int, recipe: Recipe, seed: int, length_multiple: int
+    split: EncodedSplit,
+    epochs: int,
+    recipe: Recipe,
+    seed: int,
+    length_multiple: int,
+    *,
+    start: int = 0,
 ) -> Iterator[Batch]:
-    for epoch in range(epochs):
-        yield from batches(
+    """Yield the batches of all passes, from number `start` on."""
+    first, position = divmod(start, -(-len(split) // recipe.finetune_batch))
+    for epoch in range(first, epochs):
+        found = batches(
             split,
             batch_size=recipe.finetune_batch,
             seed=seed,
             epoch=epoch,
             length_multiple=length_multiple,
         )
+        yield from islice(found, position if epoch == first else 0, None)

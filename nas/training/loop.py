@@ -3,11 +3,12 @@
 Nothing in a step waits for the device: losses stay tensors and are looked at every few steps.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
+from nas.training.schedule import Schedule
 from nas.training.watch import Watch
 from search_spaces.errors import TrialError
 
@@ -15,26 +16,13 @@ from search_spaces.errors import TrialError
 CHECK_EVERY = 16
 
 
-def learning_rate_share(step: int, steps: int, warmup: float) -> float:
-    """Return the share of the peak learning rate after `step` of `steps` steps, in [0, 1].
-
-    It rises linearly over the first `warmup` share of the steps and falls linearly to exactly
-    zero at `steps`.
-    """
-    rising = warmup * steps
-    if step < rising:
-        return step / rising
-    return (steps - step) / (steps - rising)
-
-
 class Loop:
     """Trains modules for a known number of steps with AdamW.
 
     Args:
         modules: What to train, as named parts; a parameter in two of them is trained once.
-        steps: Steps until the learning rate is zero.
+        schedule: Steps, and how the learning rate moves over them.
         learning_rate: The peak.
-        warmup: Share of the steps over which the learning rate rises.
         weight_decay: Decoupled decay of weight matrices, convolution kernels included.
         clip: Largest norm of the gradient of all parameters together.
         stage: Name of this part of the trial, for progress and messages.
@@ -47,9 +35,8 @@ class Loop:
         self,
         modules: Iterable[nn.Module],
         *,
-        steps: int,
+        schedule: Schedule,
         learning_rate: float,
-        warmup: float,
         weight_decay: float,
         clip: float,
         stage: str,
@@ -67,8 +54,8 @@ class Loop:
             eps=1e-6,
             fused=True,
         )
-        self._peak, self._warmup, self._clip = learning_rate, warmup, clip
-        self._steps, self._stage, self._watch = steps, stage, watch
+        self._peak, self._schedule, self._clip = learning_rate, schedule, clip
+        self._steps, self._stage, self._watch = schedule.steps, stage, watch
         self.step_number = 0
         self._losses: list[float] = []
         self._unchecked: list[Tensor] = []
@@ -78,19 +65,24 @@ class Loop:
     def learning_rate(self) -> float:
         """The learning rate the next step would use."""
         # the middle of the step, so that neither the first nor the last step is lost to a zero
-        share = learning_rate_share(
-            min(self.step_number + 0.5, self._steps), self._steps, self._warmup
-        )
-        return self._peak * share
+        return self._peak * self._schedule.share(min(self.step_number + 0.5, self._steps))
 
-    def step(self, loss: Tensor) -> None:
-        """Move the parameters against the gradient of `loss`, a scalar.
+    def step(self, loss: Tensor | Iterable[Tensor]) -> None:
+        """Move the parameters against the gradient of a loss.
+
+        Args:
+            loss: A scalar, or several whose sum is the loss; each is differentiated before the
+                next is asked for, so that a large batch can pass in parts.
 
         Raises:
             TrialError: A loss or a gradient was NaN or infinite (cause "nan", with the step it
                 appeared at), or the time is up (cause "time-out").
         """
-        loss.backward()
+        total = None
+        for part in [loss] if isinstance(loss, Tensor) else loss:
+            part.backward()
+            value = part.detach().float()
+            total = value if total is None else total + value
         norm = nn.utils.clip_grad_norm_(self._parameters, self._clip, foreach=True)
         rate = self.learning_rate
         for group in self._optimizer.param_groups:
@@ -99,7 +91,7 @@ class Loop:
         self._optimizer.zero_grad()
         self.step_number += 1
         # the sum is finite only if the loss and every gradient is
-        self._unchecked.append(torch.stack([loss.detach().float(), norm.float()]))
+        self._unchecked.append(torch.stack([total, norm.float()]))
         if len(self._unchecked) >= CHECK_EVERY:
             self._look_back()
         self._watch.check(self._stage, min(self.step_number / self._steps, 1.0))
@@ -109,6 +101,35 @@ class Loop:
         self._look_back()
         recent = self._losses[-max(1, len(self._losses) // 10) :]
         return sum(recent) / len(recent)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the optimiser's moments, the losses and the step, for `restore`.
+
+        Raises:
+            TrialError: As `step`: every loss so far is looked at.
+        """
+        self._look_back()
+        tensors = {
+            "step": torch.tensor(self.step_number),
+            "losses": torch.tensor(self._losses, dtype=torch.float64),
+        }
+        for number, entries in self._optimizer.state_dict()["state"].items():
+            for name, value in entries.items():
+                tensors[f"optimizer.{number}.{name}"] = value
+        return tensors
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Continue from what `state` returned, of a loop over the same modules."""
+        self.step_number = int(tensors["step"])
+        self._losses = tensors["losses"].tolist()
+        self._unchecked.clear()
+        whole = self._optimizer.state_dict()
+        whole["state"] = {}
+        for key, value in tensors.items():
+            if key.startswith("optimizer."):
+                _, number, name = key.split(".", 2)
+                whole["state"].setdefault(int(number), {})[name] = value
+        self._optimizer.load_state_dict(whole)
 
     def _look_back(self) -> None:
         if not self._unchecked:

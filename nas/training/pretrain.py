@@ -6,7 +6,9 @@ Differs on purpose: only masked positions go through the output head, which is m
 a small encoder.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -14,9 +16,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from nas.data.batches import MaskedBatch, mlm_batches
+from nas.training.budget import WHOLE, Budget
+from nas.training.checkpoint import Checkpoint, State, restore_training, training_state
 from nas.training.device import autocast
 from nas.training.loop import Loop
+from nas.training.micro_batches import split_masked
 from nas.training.recipe import Recipe
+from nas.training.schedule import Schedule
 from nas.training.seeds import named_seed, random_state
 from nas.training.watch import Watch
 
@@ -33,13 +39,15 @@ class Pretraining:
         loss: Mean loss of the last tenth of the steps, in nats per masked token.
         validation_loss: Loss on text held out, with masks that depend on no seed.
         steps: Optimiser steps taken.
-        tokens: Tokens read.
+        tokens: Tokens read, by earlier calls of the same trial too.
+        resumed_at: Step that a checkpoint continued from; 0 for a fresh start.
     """
 
     loss: float
     validation_loss: float
     steps: int
     tokens: int
+    resumed_at: int = 0
 
 
 def pretrain(
@@ -53,6 +61,8 @@ def pretrain(
     seed: int,
     watch: Watch,
     precision: str = "fp32",
+    budget: Budget = WHOLE,
+    checkpoint: Checkpoint | None = None,
 ) -> Pretraining:
     """Train `encoder` and `head` in place to predict masked tokens.
 
@@ -66,49 +76,132 @@ def pretrain(
         seed: Decides order, masks and dropout.
         watch: The trial's clock.
         precision: "fp32" or "bf16" (autocast).
+        budget: Share of the recipe's tokens, and how they pass.
+        checkpoint: Where the state is kept, and continued from, also at a larger share than it was
+            written at: the weights are then those of a call that had this share from the start.
 
     Raises:
         TrialError: Training became unstable or ran out of time.
     """
     device = next(encoder.parameters()).device
     batch_size = min(recipe.pretrain_batch, len(blocks))
-    # the same number of steps for each architecture: whole batches that reach the budget
-    steps = -(-recipe.pretrain_tokens // (batch_size * blocks.shape[1]))
+    schedule = planned_schedule(recipe, batch_size * blocks.shape[1], budget.share)
+    modules = {"encoder": encoder, "mlm": head}
     loop = Loop(
-        [encoder, head],
-        steps=steps,
-        learning_rate=recipe.pretrain_learning_rate,
-        warmup=recipe.warmup,
+        modules.values(),
+        schedule=schedule,
+        learning_rate=recipe.pretrain_learning_rate * budget.learning_rate_scale,
         weight_decay=recipe.weight_decay,
         clip=recipe.clip,
         stage="pretrain",
         watch=watch,
     )
+    encoder.train()
+    head.train()
+    with random_state(named_seed(seed, "pretrain dropout")):
+        if checkpoint is not None:
+            _continue(checkpoint, schedule, loop, modules)
+        resumed_at = loop.step_number
+        for batch in _stream(blocks, batch_size, recipe, vocabulary_size, seed, start=resumed_at):
+            if loop.step_number == schedule.steps:
+                break
+            loop.step(_losses(encoder, head, batch, device, precision, budget.micro_batches))
+            if checkpoint is not None:
+                _keep(checkpoint, schedule, loop, modules)
+    return Pretraining(
+        loss=loop.finish(),
+        validation_loss=validation_loss(
+            encoder, head, validation, recipe, vocabulary_size=vocabulary_size, precision=precision
+        ),
+        steps=schedule.steps,
+        tokens=tokens_read(len(blocks), batch_size, schedule.steps) * blocks.shape[1],
+        resumed_at=resumed_at,
+    )
+
+
+def planned_schedule(recipe: Recipe, tokens_a_step: int, share: float) -> Schedule:
+    """Return the steps and learning rates of `share` of the recipe's budget.
+
+    Every architecture gets the same number of steps: whole batches that reach the budget.
+    """
+    full_steps = -(-recipe.pretrain_tokens // tokens_a_step)
+    steps = max(1, round(share * full_steps))
+    return Schedule.rung(steps, full_steps, recipe.warmup, recipe.pretrain_decay)
+
+
+def tokens_read(blocks: int, batch_size: int, steps: int) -> int:
+    """Return the blocks in the first `steps` batches; the last batch of a pass may be smaller."""
+    passes, left = divmod(steps, -(-blocks // batch_size))
+    return passes * blocks + min(left * batch_size, blocks)
+
+
+def _stream(
+    blocks: np.ndarray,
+    batch_size: int,
+    recipe: Recipe,
+    vocabulary_size: int,
+    seed: int,
+    *,
+    start: int,
+) -> Iterator[MaskedBatch]:
+    """Yield masked batches without end, from number `start` on."""
+    epoch, position = divmod(start, -(-len(blocks) // batch_size))
     stream = mlm_batches(
         blocks,
         batch_size=batch_size,
         vocabulary_size=vocabulary_size,
         seed=named_seed(seed, "masks"),
         mask_rate=recipe.mask_rate,
+        first_epoch=epoch,
     )
-    tokens = 0
-    encoder.train()
-    head.train()
-    with random_state(named_seed(seed, "pretrain dropout")):
-        for _ in range(steps):
-            batch = next(stream)
-            with autocast(precision, device):
-                loss = masked_loss(encoder, head, batch, device)
-            loop.step(loss)
-            tokens += batch.tokens.numel()
-    return Pretraining(
-        loss=loop.finish(),
-        validation_loss=validation_loss(
-            encoder, head, validation, recipe, vocabulary_size=vocabulary_size, precision=precision
-        ),
-        steps=steps,
-        tokens=tokens,
-    )
+    # masks are drawn one batch after another, so that those before must be drawn again
+    return islice(stream, position, None)
+
+
+def _losses(
+    encoder: nn.Module,
+    head: nn.Module,
+    batch: MaskedBatch,
+    device: torch.device,
+    precision: str,
+    parts: int,
+) -> Iterator[Tensor]:
+    for portion, share in split_masked(batch, parts):
+        with autocast(precision, device):
+            loss = masked_loss(encoder, head, portion, device)
+        yield loss if share == 1.0 else loss * share
+
+
+def _keep(
+    checkpoint: Checkpoint, schedule: Schedule, loop: Loop, modules: dict[str, nn.Module]
+) -> None:
+    """Save the state where a longer training would part from this one, in time, and at the end."""
+    step = loop.step_number
+    names = []
+    if step == schedule.branch and step < schedule.steps and checkpoint.kept:
+        names.append("branch")
+    if checkpoint.kept and (checkpoint.due or step == schedule.steps):
+        names.append("pretrain")
+    for name in names:
+        values = {"step": step, "steps": schedule.steps, "branch": schedule.branch}
+        checkpoint.save(name, training_state(loop, modules), values)
+
+
+def _continue(
+    checkpoint: Checkpoint, schedule: Schedule, loop: Loop, modules: dict[str, nn.Module]
+) -> None:
+    """Restore the furthest state that lies on the way of `schedule`, if there is one."""
+    found = [checkpoint.load(name) for name in ("pretrain", "branch")]
+    usable = [state for state in found if state is not None and _on_the_way(state, schedule)]
+    if usable:
+        furthest = max(usable, key=lambda state: state.values["step"])
+        restore_training(furthest.tensors, loop, modules)
+
+
+def _on_the_way(state: State, schedule: Schedule) -> bool:
+    step, steps = state.values["step"], state.values["steps"]
+    same = steps == schedule.steps
+    return same or step <= min(state.values["branch"], schedule.branch)
 
 
 def masked_loss(

@@ -36,6 +36,10 @@ class Recipe:
         pretrain_tokens: Budget of masked language modelling, in tokens read.
         pretrain_batch: Sequences in a pre-training step.
         pretrain_learning_rate: Peak learning rate of pre-training.
+        pretrain_decay: Share of the tokens over which that rate falls to zero, after a level part;
+            None falls from the end of the warm-up on. A trial promoted to a larger budget repeats
+            only this share of the smaller one.
+        inherit_tokens: Share of `pretrain_tokens` for a trial that starts from another's weights.
         mask_rate: Share of tokens to predict.
         finetune_epochs: Passes over a task's training examples.
         finetune_steps: Fewest fine-tuning steps; a small task gets more passes to reach them.
@@ -62,6 +66,8 @@ class Recipe:
     pretrain_tokens: int = 320_000
     pretrain_batch: int = 16
     pretrain_learning_rate: float = 2e-3
+    pretrain_decay: float | None = None
+    inherit_tokens: float = 0.2
     mask_rate: float = 0.3
     finetune_epochs: int = 5
     finetune_steps: int = 1
@@ -85,7 +91,8 @@ class Recipe:
             if getattr(self, name) is not None:
                 _check_whole(name, getattr(self, name), at_least=1, or_none=True)
         for name, (low, high, ends) in _RANGES.items():
-            _check_range(name, getattr(self, name), low, high, ends)
+            if getattr(self, name) is not None or name not in _OPTIONAL:
+                _check_range(name, getattr(self, name), low, high, ends)
         for name, allowed in CHOICES.items():
             _check_choice(name, getattr(self, name), allowed)
 
@@ -118,10 +125,13 @@ _WHOLE = [f.name for f in fields(Recipe) if f.type is int]
 _LIMITS = [f.name for f in fields(Recipe) if f.type == int | None]
 # a sequence needs its [CLS], [SEP] and some words; a vocabulary its five special tokens and text
 _LEAST = {"vocabulary_size": 32, "max_length": 4, "block_length": 4}
+_OPTIONAL = ("pretrain_decay",)
 # name -> lowest, highest, and which of the two are allowed themselves
 _RANGES = {
     "pretrain_learning_rate": (0.0, 1.0, "(]"),
     "finetune_learning_rate": (0.0, 1.0, "(]"),
+    "pretrain_decay": (0.0, 1.0, "(]"),
+    "inherit_tokens": (0.0, 1.0, "(]"),
     "mask_rate": (0.0, 1.0, "()"),
     "warmup": (0.0, 1.0, "[)"),
     "weight_decay": (0.0, 1.0, "[]"),

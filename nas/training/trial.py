@@ -1,9 +1,11 @@
 """One trial: build an architecture, pre-train it, fine-tune it on every task, measure it."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
@@ -15,16 +17,25 @@ from nas.evaluation.metrics import glue_score
 from nas.evaluation.suites.glue import glue_tasks
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
-from nas.models.heads import ClassificationHead, MaskedLanguageHead
+from nas.models.heads import MaskedLanguageHead
+from nas.training.budget import Budget
+from nas.training.checkpoint import Checkpoint
 from nas.training.device import choose_device, choose_precision
-from nas.training.finetune import Finetuning, finetune
+from nas.training.finetune import Finetuning
 from nas.training.measurement import Measurement
-from nas.training.pretrain import pretrain
+from nas.training.pretrain import Pretraining, pretrain
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count
+from nas.training.task_runs import finetune_tasks, set_dropout
 from nas.training.watch import Progress, Watch
 from search_spaces import Architecture, count_flops, count_parameters
-from search_spaces.errors import InvalidData, TrialError
+from search_spaces.errors import InvalidData, InvalidExperiment, TrialError
+
+if TYPE_CHECKING:
+    from nas.models.transfer import Inheritance
+
+# What may differ between two calls of the same trial, because no weight depends on it.
+_ANYWHERE = ("device", "threads", "tasks")
 
 
 def trial_device(recipe: Recipe) -> str:
@@ -42,11 +53,18 @@ def run_trial(
     deadline: float | None = None,
     weights_path: Path | None = None,
     progress: Progress | None = None,
+    fidelity: float = 1.0,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+    inherit: "Inheritance | None" = None,
+    learning_rate_scale: float = 1.0,
+    micro_batches: int = 1,
 ) -> Measurement:
     """Train and measure `architecture`; the same arguments give the same scores, bit by bit.
 
     Each task starts from the pre-trained weights. The global random generators and the number of
-    threads are as before when this returns.
+    threads are as before when this returns. A trial that was interrupted and is called again with
+    the same checkpoint ends with the same bits as one that was not.
 
     Args:
         architecture: What to build.
@@ -57,16 +75,31 @@ def run_trial(
         weights_path: Where to save the pre-trained weights as safetensors, under the names
             "encoder.*" and "mlm.*"; the file appears complete or not at all.
         progress: Called with a stage ("pretrain", each task, "costs") and the share of it done.
+        fidelity: Share of the pre-training budget, in (0, 1]; the learning rate is zero at its end.
+        checkpoint: Folder of the trial's state, written while it runs and continued from. What
+            was left there at a lower fidelity, with the same seed, is continued too: pre-training
+            goes on from where the two budgets part, and ends with the bits of a trial that had
+            this fidelity from the start.
+        checkpoint_seconds: Seconds between two states.
+        inherit: The trained architecture to start from; only the share `inherit_tokens` of the
+            budget is then pre-trained.
+        learning_rate_scale: Factor of all learning rates, for another try after a NaN.
+        micro_batches: Parts in which each batch passes, for another try after running out of
+            memory; the effective batch stays the same.
 
     Raises:
         TrialError: Training failed; `cause` is "nan", "out-of-memory" or "time-out".
         InvalidData: The data does not fit the recipe.
-        InvalidExperiment: The recipe asks for a GPU that is not there.
+        InvalidExperiment: The recipe asks for a GPU that is not there, or `fidelity` is not in
+            (0, 1].
     """
     tasks = _tasks_to_train(recipe, data)
+    budget = _budget(recipe, fidelity, learning_rate_scale, micro_batches, inherit)
     device = choose_device(recipe)
     precision = choose_precision(recipe, device)
     watch = Watch(deadline, progress)
+    identity = _identity(architecture, recipe, data, seed, learning_rate_scale, inherit)
+    kept = Checkpoint(checkpoint, identity, checkpoint_seconds)
     seconds: dict[str, float] = {}
     with _memory_errors(), thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
         if device.type == "cuda":
@@ -74,9 +107,9 @@ def run_trial(
         with random_state(named_seed(seed, "weights")):
             encoder = build_encoder(architecture, recipe, data.vocabulary_size)
             mlm = MaskedLanguageHead(encoder)
+        overlap = _start_from(inherit, encoder, mlm, seed)
         encoder.to(device)
         mlm.to(device)
-        before = watch.elapsed
         set_dropout(encoder, recipe.pretrain_dropout)
         pretraining = pretrain(
             encoder,
@@ -88,44 +121,88 @@ def run_trial(
             seed=named_seed(seed, "pretrain"),
             watch=watch,
             precision=precision,
+            budget=budget,
+            checkpoint=kept,
         )
-        seconds["pretrain"] = watch.elapsed - before
+        seconds["pretrain"] = watch.elapsed
         if weights_path is not None:
             save_weights(weights_path, encoder=encoder, mlm=mlm)
         set_dropout(encoder, recipe.dropout)
-        pretrained = {name: value.clone() for name, value in encoder.state_dict().items()}
-        results: dict[str, Finetuning] = {}
-        for task in tasks:
-            before = watch.elapsed
-            encoder.load_state_dict(pretrained)
-            results[task.name] = finetune_task(
-                encoder, task, data, recipe, named_seed(seed, task.name), watch, precision
-            )
-            seconds[task.name] = watch.elapsed - before
+        results = finetune_tasks(
+            encoder,
+            tasks,
+            data,
+            recipe,
+            seed=seed,
+            watch=watch,
+            precision=precision,
+            budget=budget,
+            checkpoint=kept,
+            seconds=seconds,
+        )
         watch.check("costs", 0.0)
-        latency = measure_latency(encoder, length=recipe.max_length, threads=recipe.threads)
-        costs = {
-            **_exact_costs(architecture, recipe, data.vocabulary_size),
-            "latency_ms": latency.p50_ms,
-            "peak_memory_mb": peak_memory_mb(encoder, length=recipe.max_length),
-        }
+        costs, spread = _costs(architecture, encoder, recipe, data.vocabulary_size)
         watch.check("costs", 1.0)
-    scores = {name: result.score for name, result in results.items()}
-    glue = glue_score(scores, include_wnli="wnli" in recipe.tasks)
     return Measurement(
-        scores={"glue": glue, **scores},
+        scores=_scores(results, recipe),
         costs=costs,
         seconds=watch.elapsed,
         details={
             "precision": precision,
-            "latency_p95_ms": latency.p95_ms,
-            "pretrain_loss": pretraining.loss,
-            "validation_loss": pretraining.validation_loss,
-            "pretrain_tokens": float(pretraining.tokens),
+            **spread,
+            **_pretrain_details(pretraining, overlap),
             **_task_details(results),
             **{f"{stage}_seconds": value for stage, value in seconds.items()},
         },
     )
+
+
+def _budget(
+    recipe: Recipe,
+    fidelity: float,
+    learning_rate_scale: float,
+    micro_batches: int,
+    inherit: "Inheritance | None",
+) -> Budget:
+    if not 0.0 < fidelity <= 1.0:
+        raise InvalidExperiment(
+            f"The fidelity {fidelity!r} is no share of the budget. Give a number above 0 and at "
+            "most 1; 1 trains with the whole budget."
+        )
+    share = fidelity * (1.0 if inherit is None else recipe.inherit_tokens)
+    return Budget(share, learning_rate_scale, micro_batches)
+
+
+def _identity(
+    architecture: Architecture,
+    recipe: Recipe,
+    data: PreparedData,
+    seed: int,
+    learning_rate_scale: float,
+    inherit: "Inheritance | None",
+) -> dict[str, Any]:
+    """Return what two calls must share for one to continue the other."""
+    settings = {key: v for key, v in recipe.to_dict().items() if key not in _ANYWHERE}
+    return {
+        "architecture": architecture.to_dict(),
+        "seed": seed,
+        "learning_rate_scale": learning_rate_scale,
+        "parent": None if inherit is None else inherit.architecture.hash,
+        "tokenizer": hashlib.sha256(data.tokenizer_json.encode()).hexdigest(),
+        "blocks": list(data.pretrain.shape),
+        **settings,
+    }
+
+
+def _start_from(
+    inherit: "Inheritance | None", encoder: Encoder, mlm: MaskedLanguageHead, seed: int
+) -> float | None:
+    """Take over the weights of another architecture; return the overlap, None without one."""
+    if inherit is None:
+        return None
+    from nas.models.transfer import inherit_weights
+
+    return inherit_weights(encoder, mlm, inherit, seed=named_seed(seed, "inherit"))
 
 
 def build_encoder(architecture: Architecture, recipe: Recipe, vocabulary_size: int) -> Encoder:
@@ -176,35 +253,17 @@ def _tasks_to_train(recipe: Recipe, data: PreparedData) -> list[Task]:
     return glue_tasks(recipe.tasks)
 
 
-def task_head(encoder: Encoder, task: Task, recipe: Recipe, seed: int) -> ClassificationHead:
-    """Return the untrained head of a task, beside the encoder on its device."""
-    with random_state(named_seed(seed, "head")):
-        head = ClassificationHead(encoder.width, task.outputs, recipe.dropout)
-    return head.to(next(encoder.parameters()).device)
-
-
-def finetune_task(
-    encoder: Encoder,
-    task: Task,
-    data: PreparedData,
-    recipe: Recipe,
-    seed: int,
-    watch: Watch,
-    precision: str,
-    head: ClassificationHead | None = None,
-) -> Finetuning:
-    """Train `encoder` in place on one task, with the head that `task_head` gives unless given."""
-    head = task_head(encoder, task, recipe, seed) if head is None else head
-    return finetune(
-        encoder,
-        head,
-        task,
-        data.tasks[task.name],
-        recipe,
-        seed=seed,
-        watch=watch,
-        precision=precision,
-    )
+def _costs(
+    architecture: Architecture, encoder: Encoder, recipe: Recipe, vocabulary_size: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the costs of one sequence of the longest length, and how far timings spread."""
+    latency = measure_latency(encoder, length=recipe.max_length, threads=recipe.threads)
+    costs = {
+        **_exact_costs(architecture, recipe, vocabulary_size),
+        "latency_ms": latency.p50_ms,
+        "peak_memory_mb": peak_memory_mb(encoder, length=recipe.max_length),
+    }
+    return costs, {"latency_p95_ms": latency.p95_ms, "latency_iqr_ms": latency.iqr_ms}
 
 
 def _exact_costs(
@@ -225,6 +284,21 @@ def _exact_costs(
     return {"parameters": float(parameters), "flops": float(flops)}
 
 
+def _scores(results: dict[str, Finetuning], recipe: Recipe) -> dict[str, float]:
+    scores = {name: result.score for name, result in results.items()}
+    return {"glue": glue_score(scores, include_wnli="wnli" in recipe.tasks), **scores}
+
+
+def _pretrain_details(pretraining: Pretraining, overlap: float | None) -> dict[str, float]:
+    details = {
+        "pretrain_loss": pretraining.loss,
+        "validation_loss": pretraining.validation_loss,
+        "pretrain_tokens": float(pretraining.tokens),
+        "resumed_at_step": float(pretraining.resumed_at),
+    }
+    return details if overlap is None else {**details, "overlap": overlap}
+
+
 def _task_details(results: dict[str, Finetuning]) -> dict[str, float]:
     details: dict[str, float] = {}
     for name, result in results.items():
@@ -233,13 +307,6 @@ def _task_details(results: dict[str, Finetuning]) -> dict[str, float]:
             details.update({f"{prefix}_{metric}": value for metric, value in metrics.items()})
         details[f"{name}_loss"] = result.loss
     return details
-
-
-def set_dropout(module: nn.Module, probability: float) -> None:
-    """Set the probability of every dropout in `module`."""
-    for part in module.modules():
-        if isinstance(part, nn.Dropout):
-            part.p = probability
 
 
 @contextmanager

@@ -4,32 +4,22 @@ import pytest
 import torch
 from torch import nn
 
-from nas.training.loop import Loop, learning_rate_share, split_by_decay
+from nas.training.loop import Loop, split_by_decay
+from nas.training.schedule import Schedule
 from nas.training.watch import Watch
 from search_spaces.errors import TrialError
 
 
-def loop_of(module, **changes):
+def loop_of(module, steps=10, **changes):
     settings = {
-        "steps": 10,
+        "schedule": Schedule.linear(steps, 0.2),
         "learning_rate": 0.1,
-        "warmup": 0.2,
         "weight_decay": 0.0,
         "clip": 1.0,
         "stage": "test",
         "watch": Watch(),
     }
     return Loop([module], **{**settings, **changes})
-
-
-def test_the_schedule_rises_to_one_and_falls_to_exactly_zero():
-    shares = [learning_rate_share(step, 100, 0.1) for step in range(101)]
-    assert shares[0] == 0.0
-    assert shares[10] == 1.0
-    assert shares[100] == 0.0
-    assert shares[:11] == sorted(shares[:11])
-    assert shares[10:] == sorted(shares[10:], reverse=True)
-    assert learning_rate_share(0, 5, 0.0) == 1.0
 
 
 def test_no_step_is_lost_to_a_rate_of_zero():
