@@ -107,7 +107,7 @@ def run_trial(
         with random_state(named_seed(seed, "weights")):
             encoder = build_encoder(architecture, recipe, data.vocabulary_size)
             mlm = MaskedLanguageHead(encoder)
-        overlap = _start_from(inherit, encoder, mlm, seed)
+        inherited = _start_from(inherit, encoder, mlm, seed)
         encoder.to(device)
         mlm.to(device)
         set_dropout(encoder, recipe.pretrain_dropout)
@@ -150,7 +150,7 @@ def run_trial(
         details={
             "precision": precision,
             **spread,
-            **_pretrain_details(pretraining, overlap),
+            **_pretrain_details(pretraining, inherited),
             **_task_details(results),
             **{f"{stage}_seconds": value for stage, value in seconds.items()},
         },
@@ -197,12 +197,21 @@ def _identity(
 def _start_from(
     inherit: "Inheritance | None", encoder: Encoder, mlm: MaskedLanguageHead, seed: int
 ) -> float | None:
-    """Take over the weights of another architecture; return the overlap, None without one."""
+    """Take over another architecture's weights; return the share of ours that they fill."""
     if inherit is None:
         return None
     from nas.models.transfer import inherit_weights
 
-    return inherit_weights(encoder, mlm, inherit, seed=named_seed(seed, "inherit"))
+    report = inherit_weights(
+        encoder,
+        encoder.architecture,
+        inherit.architecture,
+        inherit.read(),
+        head=mlm,
+        method=inherit.method,
+        seed=named_seed(seed, "inherit"),
+    )
+    return report.share
 
 
 def build_encoder(architecture: Architecture, recipe: Recipe, vocabulary_size: int) -> Encoder:
@@ -289,14 +298,14 @@ def _scores(results: dict[str, Finetuning], recipe: Recipe) -> dict[str, float]:
     return {"glue": glue_score(scores, include_wnli="wnli" in recipe.tasks), **scores}
 
 
-def _pretrain_details(pretraining: Pretraining, overlap: float | None) -> dict[str, float]:
+def _pretrain_details(pretraining: Pretraining, inherited: float | None) -> dict[str, float]:
     details = {
         "pretrain_loss": pretraining.loss,
         "validation_loss": pretraining.validation_loss,
         "pretrain_tokens": float(pretraining.tokens),
         "resumed_at_step": float(pretraining.resumed_at),
     }
-    return details if overlap is None else {**details, "overlap": overlap}
+    return details if inherited is None else {**details, "inherited_share": inherited}
 
 
 def _task_details(results: dict[str, Finetuning]) -> dict[str, float]:
