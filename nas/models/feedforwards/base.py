@@ -25,6 +25,14 @@ class FeedForward(nn.Module, ABC):
         super().__init__()
         self.width, self.inner = width, tuple(inner)
 
+    @property
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """What each axis of each tensor is, in the words of `nas.models.axes`.
+
+        Blocks inherit weights by it; one that does not say inherits only from its equal.
+        """
+        return {}
+
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Map hidden states `(batch, length, width)` to the same shape."""

@@ -22,6 +22,15 @@ class MultilayerPerceptron(FeedForward):
         self.stack = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.output = nn.Linear(self.inner[-1], width)
 
+    @property
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        axes = {"output.weight": ("width", "<last"), "output.bias": ("width",)}
+        for k in range(len(self.stack)):
+            before = f"<inner {k - 1}" if k else "<width"
+            axes[f"stack.{k}.weight"] = (f"inner {k}", before)
+            axes[f"stack.{k}.bias"] = (f"inner {k}",)
+        return axes
+
     def forward(self, x: Tensor) -> Tensor:
         for linear in self.stack:
             x = F.gelu(linear(x))

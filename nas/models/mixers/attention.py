@@ -9,6 +9,7 @@ the identity, so that a weighted head starts as a scaled dot-product head.
 
 import math
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,12 @@ class SelfAttention(Mixer):
         weighted: Whether scores are query W key instead of query key, W learned per head.
         relative: Whether scores depend on the distance between tokens, too.
     """
+
+    axes: ClassVar = {
+        "query_key_value.weight": ("out+key+out", "<width"),
+        "query_key_value.bias": ("out+key+out",),
+        "weighting": ("head", "<feature", "feature"),
+    }
 
     def __init__(
         self, width: int, heads: int, head_width: int, *, weighted: bool, relative: bool = False

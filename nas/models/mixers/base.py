@@ -8,6 +8,7 @@ padded.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -29,7 +30,13 @@ class Mixer(nn.Module, ABC):
         heads: Number of heads in the group.
         head_width: Width of each head.
         relative: Whether `forward` will be given vectors for the distances between tokens.
+
+    Attributes:
+        axes: What each axis of each tensor is, in the words of `nas.models.axes`, so that weights
+            can be inherited; tensors not named here are inherited only by equal groups.
     """
+
+    axes: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def __init__(self, width: int, heads: int, head_width: int, *, relative: bool = False):
         super().__init__()

@@ -6,6 +6,8 @@ attention heads, which a heterogeneous layer chooses for itself); padding is mas
 convolutions; no projections without a use.
 """
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,6 +30,16 @@ class SpanConvolution(Mixer):
         kernel: Tokens in the window, an odd number.
         relative: Whether attention by distance is added.
     """
+
+    axes: ClassVar = {
+        "query_value.weight": ("out+out", "<width"),
+        "query_value.bias": ("out+out",),
+        "depthwise.weight": ("=width", "one", "kernel"),
+        "pointwise.weight": ("out", "<width"),
+        "pointwise.bias": ("out",),
+        "taps.weight": ("tap", "<out"),
+        "taps.bias": ("tap",),
+    }
 
     def __init__(
         self, width: int, heads: int, head_width: int, kernel: int, *, relative: bool = False

@@ -11,6 +11,7 @@ transform up to some hundred tokens, runs in bfloat16, and sequences of differen
 
 import math
 from functools import lru_cache, partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -101,6 +102,13 @@ class Fourier(Mixer):
         terms: Pairs of a transform's kind and the sign it is added with.
         relative: Whether attention by distance is added.
     """
+
+    axes: ClassVar = {
+        "value.weight": ("out", "<width"),
+        "value.bias": ("out",),
+        "query.weight": ("out", "<width"),
+        "query.bias": ("out",),
+    }
 
     def __init__(
         self,

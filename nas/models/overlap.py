@@ -1,0 +1,196 @@
+"""How much two architectures have in common, and which trained one a new one should inherit from.
+
+Everything here is arithmetic on architectures: no model is built, and no torch is imported.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+from search_spaces.architecture import Architecture, Layer
+from search_spaces.operations import OPERATIONS, HeadGroup
+from search_spaces.size import count_parameters
+
+VOCABULARY, LENGTH = 1_024, 48  # of the built-in recipe; larger ones weigh the embeddings more
+
+
+def overlap(
+    child: Architecture,
+    parent: Architecture,
+    *,
+    vocabulary_size: int = VOCABULARY,
+    max_length: int = LENGTH,
+    positions: str = "relative",
+) -> float:
+    """Return the share of parameters that `child` and `parent` have in common, in [0, 1].
+
+    With s the parameters of their common blocks and c and p those of the two models, it is
+    2 s / (c + p). Identical architectures have 1.0, and no others have; the measure is symmetric.
+    Layers are matched in order so that s is largest. In a pair of layers, heads of one kind are
+    shared, and of every tensor the block that fits into both. The masked-language head counts;
+    projections between layers, which follow from the widths, do not.
+
+    Args:
+        child: One architecture.
+        parent: The other.
+        vocabulary_size: Number of token ids.
+        max_length: Longest sequence, in tokens.
+        positions: "absolute" or "relative".
+
+    Raises:
+        UnknownName: If `positions` is neither.
+
+    Source: the overlap by which Tuli et al., "FlexiBERT", JAIR 2023, choose whom to inherit from.
+    Differs on purpose: parameters are counted, not tensors; partly equal tensors count in part; no
+    model has to be built; identical architectures reach 1.
+    """
+    sizes = [
+        count_parameters(
+            architecture,
+            vocabulary_size=vocabulary_size,
+            max_length=max_length,
+            positions=positions,
+            masked_lm=True,
+        )
+        - _projections(architecture)
+        for architecture in (child, parent)
+    ]
+    relative = max_length if positions == "relative" else 0
+    rows = vocabulary_size + 2 + (0 if relative else max_length)
+    first = min(child.layers[0].width, parent.layers[0].width)
+    last = min(child.layers[-1].width, parent.layers[-1].width)
+    common = (rows + 2) * first  # embeddings and their norm
+    common += (last + 1) * last + (last + 1) * first + 2 * first + vocabulary_size  # the heads
+    matched = match_layers(child, parent, distances=relative)
+    for i, j in enumerate(matched):
+        if j is not None:
+            common += shared_parameters(child.layers[i], parent.layers[j], relative)
+    return 2 * common / sum(sizes)
+
+
+def nearest_parent(
+    child: Architecture, candidates: Sequence[Architecture], **options: int | str
+) -> tuple[Architecture, float] | None:
+    """Return the candidate with the largest `overlap` and that overlap; the first of equals.
+
+    Args:
+        child: The architecture that is to inherit.
+        candidates: Architectures with trained weights; None is returned where there are none.
+        options: As in `overlap`.
+    """
+    best = None
+    for candidate in candidates:
+        value = overlap(child, candidate, **options)
+        if best is None or value > best[1]:
+            best = candidate, value
+    return best
+
+
+def match_layers(
+    child: Architecture, parent: Architecture, *, distances: int = LENGTH
+) -> tuple[int | None, ...]:
+    """Return, for each layer of `child`, the layer of `parent` it corresponds to, or None.
+
+    The matches keep the order of the layers and share the most parameters. Of equally good ones,
+    the earliest layers of both are matched, so that additional layers come last.
+
+    Args:
+        child: The architecture whose layers are asked for.
+        parent: The architecture they are matched with.
+        distances: Longest sequence of relative positions; 0 for none.
+
+    Source: Needleman and Wunsch, "A general method applicable to the search for similarities",
+    Journal of Molecular Biology 1970.
+    """
+    ours, theirs = child.layers, parent.layers
+    shared = [[shared_parameters(a, b, distances) for b in theirs] for a in ours]
+    best = [[0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
+    # from the ends backwards: walking forward afterwards takes the earliest of equal matches
+    for i in reversed(range(len(ours))):
+        for j in reversed(range(len(theirs))):
+            here = shared[i][j] + best[i + 1][j + 1]
+            best[i][j] = max(here, best[i + 1][j], best[i][j + 1])
+    matched: list[int | None] = [None] * len(ours)
+    i = j = 0
+    while i < len(ours) and j < len(theirs):
+        here = shared[i][j] + best[i + 1][j + 1]
+        if best[i][j] == here:
+            matched[i] = j
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return tuple(matched)
+
+
+def match_heads(child: Layer, parent: Layer) -> dict[str, list[tuple[str, int] | None]]:
+    """Return, by kind and for each head of that kind, the kind and number of its parent's head.
+
+    Heads of one kind are matched in order, one to one. What is left is matched by operation: a
+    convolution with one of another kernel, attention with weighted attention. None: a new head.
+    """
+    free = {kind: list(range(n)) for kind, n in parent.kinds.items()}
+    found: dict[str, list[tuple[str, int] | None]] = {}
+    for kind, n in child.kinds.items():
+        same = free.get(kind, [])
+        taken, free[kind] = same[:n], same[n:]
+        found[kind] = [(kind, head) for head in taken]
+    for kind, n in child.kinds.items():
+        operation = kind.partition("_")[0]
+        rest = [(k, h) for k in free if k.partition("_")[0] == operation for h in free[k]]
+        for other, head in rest[: n - len(found[kind])]:
+            free[other].remove(head)
+            found[kind].append((other, head))
+        found[kind] += [None] * (n - len(found[kind]))
+    return found
+
+
+def shared_parameters(child: Layer, parent: Layer, distances: int) -> int:
+    """Return the parameters of the largest block that two layers have in common.
+
+    Args:
+        child: One layer.
+        parent: The other.
+        distances: Longest sequence of relative positions; 0 for none.
+    """
+    width = min(child.width, parent.width)
+    head_width = min(child.head_width, parent.head_width)
+    total = head_width * (2 * distances - 1) if distances else 0
+    heads, theirs = 0, parent.kinds
+    for kind, n in child.kinds.items():
+        if kind in theirs:
+            both = min(n, theirs[kind])
+            heads += both
+            total += _group_parameters(kind, width, both, head_width, relative=bool(distances))
+    total += (heads * head_width + 1) * width + 4 * width
+    before = width
+    for a, b in zip(child.feedforward, parent.feedforward, strict=False):
+        inner = a if a < b else b
+        total += (before + 1) * inner
+        before = inner
+    return total + (min(child.feedforward[-1], parent.feedforward[-1]) + 1) * width
+
+
+def parent_streams(matched: Sequence[int | None]) -> list[int]:
+    """Return, for each layer of the child, the parent's layer whose input width it continues.
+
+    A matched layer continues its own parent's; an additional one that of the matched layer before.
+    """
+    streams, last = [], 0
+    for j in matched:
+        last = last if j is None else j
+        streams.append(last)
+    return streams
+
+
+@lru_cache(maxsize=1 << 16)
+def _group_parameters(kind: str, width: int, heads: int, head_width: int, *, relative: bool) -> int:
+    operation, _, parameter = kind.partition("_")
+    number = int(parameter) if parameter.isdecimal() else parameter
+    return OPERATIONS[operation].parameters(HeadGroup(width, heads, head_width, number, relative))
+
+
+def _projections(architecture: Architecture) -> int:
+    widths = [layer.width for layer in architecture.layers]
+    return sum((a + 1) * b for a, b in pairwise(widths) if a != b)

@@ -1,0 +1,378 @@
+"""Weights of a trained encoder for another architecture, so that it needs less pre-training.
+
+Layers are matched in order, heads by kind, tensors by what their axes are; `nas.models.axes`
+carries one axis, `nas.models.growth` makes additional layers compute nothing at first.
+
+Source: Tuli et al., "FlexiBERT: Are Current Transformer Architectures too Homogeneous and Rigid?",
+JAIR 2023, and Tuli and Jha, "EdgeTran", 2023 (weight transfer between neighbours by ordered slices
+or random projection).
+Differs on purpose: a layer of another kind does not end the transfer; tensors that share an axis
+are carried by one map; so is the masked-language head; growing keeps what the parent computes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nas.models.axes import AxisMap, AxisMaps, carry, combine, join, reading, selection
+from nas.models.encoder import Encoder, EncoderLayer
+from nas.models.growth import add_feedforwards, add_layers
+from nas.models.heads import MaskedLanguageHead
+from nas.models.overlap import match_heads, match_layers, parent_streams
+from search_spaces.architecture import Architecture, Layer
+from search_spaces.errors import InvalidData
+
+ONE = selection([0], 1)
+
+
+@dataclass(frozen=True)
+class Inheritance:
+    """Whose weights a trial starts from.
+
+    Attributes:
+        architecture: The trained parent.
+        weights_path: Its safetensors file with "encoder.*" and "mlm.*", as a trial writes it.
+        method: A name in `nas.models.axes.METHODS`.
+    """
+
+    architecture: Architecture
+    weights_path: Path
+    method: str = "grow"
+
+    def read(self) -> dict[str, Tensor]:
+        """Read the parent's tensors.
+
+        Raises:
+            InvalidData: If the file is missing or is not a safetensors file.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(self.weights_path)
+        except (OSError, SafetensorError) as error:
+            raise InvalidData(
+                f"The weights to inherit, {self.weights_path}, cannot be read: {error}. Give the "
+                "safetensors file that the parent's trial wrote, or train without a parent."
+            ) from error
+
+
+@dataclass(frozen=True)
+class InheritanceReport:
+    """What a child got.
+
+    Attributes:
+        method: The method asked for.
+        layers: For every layer of the child, the parent's layer it was matched with, or None.
+        inherited: Parameters that come from the parent.
+        parameters: All parameters of the child.
+    """
+
+    method: str
+    layers: tuple[int | None, ...]
+    inherited: int
+    parameters: int
+
+    @property
+    def share(self) -> float:
+        """The share of the child's parameters that come from the parent, in [0, 1]."""
+        return self.inherited / self.parameters
+
+
+def inherit_weights(
+    encoder: Encoder,
+    architecture: Architecture,
+    parent: Architecture,
+    tensors: Mapping[str, Tensor],
+    *,
+    head: MaskedLanguageHead | None = None,
+    method: str = "grow",
+    seed: int = 0,
+) -> InheritanceReport:
+    """Set the weights of `encoder` in place from those of a trained parent; new ones stay.
+
+    With "slice" the first part of every axis is taken; with "projection" every axis is projected on
+    random directions; with "grow" a smaller axis is sliced, and a larger one repeats the features
+    so that the encoder computes what the parent computes. That is exact (hidden states are
+    repeated, the masked-language logits equal) if every layer of the parent has its match, in which
+    no axis shrinks, no head is lost or changes its kind, the widths of layers grow to multiples,
+    heads of linear transforms keep their width, and additional layers do not follow a change of
+    width. Elsewhere it is near.
+
+    Args:
+        encoder: The child, freshly initialised, on any device.
+        architecture: The child's architecture.
+        parent: The parent's architecture.
+        tensors: The parent's weights, "encoder.*" and, for `head`, "mlm.*".
+        head: The child's masked-language head.
+        method: A name in `nas.models.axes.METHODS`.
+        seed: Decides the projections, and the unequal shares of the readers of repeated features.
+
+    Raises:
+        UnknownName: If there is no such method.
+        InvalidData: If the tensors are not those of `parent`, or of another vocabulary.
+    """
+    maps = AxisMaps(method, seed)
+    _check(encoder, parent, tensors)
+    own = {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
+    if head is not None:
+        own.update({f"mlm.{name}": value for name, value in head.state_dict().items()})
+    distances = encoder.max_length if encoder.layers[0].distances is not None else 0
+    matched = match_layers(architecture, parent, distances=distances)
+    carrier = _Carrier(own, tensors, maps)
+    with torch.no_grad():
+        _carry_ends(carrier, architecture, parent, matched)
+        for i, j in enumerate(matched):
+            if j is not None:
+                pair = architecture.layers[i], parent.layers[j]
+                _carry_layer(carrier, encoder.layers[i], pair, i, j)
+        _carry_projections(carrier, architecture, parent, matched)
+        if method == "grow":
+            add_layers(encoder, matched)
+            for i, j in enumerate(matched):
+                if j is not None:
+                    inner = parent.layers[j].feedforward
+                    add_feedforwards(encoder.layers[i].feedforward, inner, maps, i)
+    inherited = sum(int(mask.sum()) for mask in carrier.filled.values())
+    return InheritanceReport(method, matched, inherited, sum(t.numel() for t in own.values()))
+
+
+class _Carrier:
+    """Carries named tensors of a parent into those of a child, in place."""
+
+    def __init__(self, own: dict[str, Tensor], given: Mapping[str, Tensor], maps: AxisMaps):
+        self.own, self.given, self.maps = own, given, maps
+        self.filled: dict[str, Tensor] = {}
+
+    def named(self, name: str, source: str, words: tuple[str, ...], scope: dict[str, AxisMap]):
+        """Carry tensor `source` to `name`, whose axes are `words`, looked up in `scope`."""
+        axes = []
+        for word in words:
+            role = {"<": "read", "=": "scale", "^": "gain"}.get(word[0], "write")
+            parts = word.lstrip("<=^").split("+")
+            axes.append((role, join([scope[part] for part in parts])))
+        self.tensor(name, self.given.get(source), axes)
+
+    def tensor(self, name: str, given: Tensor | None, axes: list[tuple[str, AxisMap]]) -> None:
+        """Carry `given` to the tensor `name`, where both exist."""
+        own = self.own.get(name)
+        if own is None or given is None:
+            return
+        value, filled = carry(own.cpu(), given.cpu(), axes, self.maps)
+        own.copy_(value)
+        self.filled[name] = filled | self.filled.get(name, torch.zeros_like(filled))
+
+
+def _carry_layer(
+    carrier: _Carrier, module: EncoderLayer, pair: tuple[Layer, Layer], i: int, j: int
+) -> None:
+    child, parent = pair
+    maps = carrier.maps
+    name, source = f"encoder.layers.{i}", f"encoder.layers.{j}"
+    c, p = child.head_width, parent.head_width
+    # scores are divided by the root of the head's width
+    factor = 1.0 if maps.method == "slice" else (c / p) ** 0.5
+    feature = maps(f"features {i}", c, p)
+    scope = {"width": maps("width", child.width, parent.width), "feature": feature, "one": ONE}
+    sources = match_heads(child, parent)
+    for kind, heads in sources.items():
+        mixer = module.mixers[kind]
+        for other in sorted({source[0] for source in heads if source}):
+            chosen = [s[1] if s and s[0] == other else None for s in heads]
+            head = selection(chosen, parent.kinds[other])
+            kernel = _centred(*(_kernel(k) for k in (kind, other)))
+            out = combine(head, feature)
+            scope |= {"head": head, "out": out, "key": reading(out, factor)}
+            scope |= {"kernel": kernel, "tap": combine(head, kernel)}
+            words = mixer.axes
+            if not words and kind == other and _equal_groups(child, parent, kind):
+                words = dict.fromkeys(mixer.state_dict(), ())
+            for tensor, axes in words.items():
+                carrier.named(
+                    f"{name}.mixers.{kind}.{tensor}", f"{source}.mixers.{other}.{tensor}",
+                    axes or _unchanged(carrier, f"{source}.mixers.{other}.{tensor}", scope), scope,
+                )  # fmt: skip
+    first = dict(zip(parent.kinds, _starts(parent.kinds.values()), strict=True))
+    flat = [s and first[s[0]] + s[1] for heads in sources.values() for s in heads]
+    scope["joined"] = combine(selection(flat, len(parent.heads)), feature)
+    _carry_blocks(carrier, module, pair, i, j, scope)
+    table = f"{source}.distances.weight"
+    if table in carrier.given:
+        longest = carrier.given[table].shape[0]
+        rows = _centred(2 * module.max_length - 1, longest)
+        axes = [("write", rows), ("write", reading(feature, factor))]
+        carrier.tensor(f"{name}.distances.weight", carrier.given[table], axes)
+
+
+def _carry_blocks(
+    carrier: _Carrier,
+    module: EncoderLayer,
+    pair: tuple[Layer, Layer],
+    i: int,
+    j: int,
+    scope: dict[str, AxisMap],
+) -> None:
+    child, parent = pair
+    words = {"mixed.weight": ("width", "<joined"), "mixed.bias": ("width",)}
+    for norm in ("mixed_norm", "feedforward_norm"):
+        words |= {f"{norm}.weight": ("^width",), f"{norm}.bias": ("width",)}
+    inner = parent.feedforward
+    for k, c in enumerate(child.feedforward):
+        scope[f"inner {k}"] = carrier.maps(f"inner {i} {k}", c, inner[min(k, len(inner) - 1)])
+    last = len(child.feedforward) - 1
+    scope["last"] = carrier.maps(f"inner {i} {last}", child.feedforward[-1], inner[-1])
+    block = module.feedforward
+    axes = block.axes
+    if not axes and child.feedforward == inner and child.width == parent.width:
+        axes = dict.fromkeys(block.state_dict(), ())
+    words |= {f"feedforward.{n}": a for n, a in axes.items()}
+    for n, a in words.items():
+        source = f"encoder.layers.{j}.{n}"
+        carrier.named(
+            f"encoder.layers.{i}.{n}", source, a or _unchanged(carrier, source, scope), scope
+        )
+
+
+def _carry_ends(
+    carrier: _Carrier,
+    architecture: Architecture,
+    parent: Architecture,
+    matched: tuple[int | None, ...],
+) -> None:
+    """Embeddings, pooler and masked-language head."""
+    maps = carrier.maps
+    c, p = architecture.layers, parent.layers
+    scope = {
+        "first": maps("width", c[0].width, p[0].width),
+        "last": maps("width", c[-1].width, p[-1].width),
+    }
+    tokens = carrier.given["encoder.embeddings.tokens.weight"].shape[0]
+    scope["tokens"] = selection(range(tokens), tokens)
+    for table in ("types", "positions"):
+        given = carrier.given.get(f"encoder.embeddings.{table}.weight")
+        own = carrier.own.get(f"encoder.embeddings.{table}.weight")
+        if given is not None and own is not None:
+            scope[table] = selection(_first(len(own), len(given)), len(given))
+            name = f"encoder.embeddings.{table}.weight"
+            carrier.named(name, name, (table, "first"), scope)
+    # the decoder reads the table that the embedding writes: the gain before it makes up for copies
+    first = scope["first"]
+    gain = first.read * first.loudness if first.copies else first.scale
+    scope["gain"] = AxisMap(gain, gain, gain, first.filled)
+    scope["level"] = reading(first)
+    for name, words in {
+        "encoder.embeddings.tokens.weight": ("tokens", "first"),
+        "encoder.embeddings.norm.weight": ("^first",),
+        "encoder.embeddings.norm.bias": ("first",),
+        "mlm.transform.bias": ("first",),
+        "mlm.norm.weight": ("gain",),
+        "mlm.norm.bias": ("level",),
+        "mlm.bias": ("tokens",),
+        "encoder.pooler.bias": ("last",),
+    }.items():
+        carrier.named(name, name, words, scope)
+    streams = parent_streams(matched)
+    matrix, level = _bridge(carrier.given, streams[-1], len(p) - 1)
+    reads = ("read", maps("width", c[-1].width, p[streams[-1]].width))
+    for name, end in (("mlm.transform", "first"), ("encoder.pooler", "last")):
+        weight, bias = (carrier.given.get(f"{name}.{part}") for part in ("weight", "bias"))
+        if weight is not None and matrix is not None:
+            carrier.tensor(f"{name}.bias", bias + weight @ level, [("write", scope[end])])
+            weight = weight @ matrix
+        carrier.tensor(f"{name}.weight", weight, [("write", scope[end]), reads])
+
+
+def _carry_projections(
+    carrier: _Carrier,
+    architecture: Architecture,
+    parent: Architecture,
+    matched: tuple[int | None, ...],
+) -> None:
+    """Projections between layers of different widths: the parent's in between, if any."""
+    streams = parent_streams(matched)
+    maps, layers = carrier.maps, architecture.layers
+    for i in range(len(layers) - 1):
+        name = f"encoder.layers.{i}.projection"
+        if f"{name}.weight" not in carrier.own:
+            continue
+        start, stop = streams[i], streams[i + 1]
+        before, after = parent.layers[start].width, parent.layers[stop].width
+        matrix, level = _bridge(carrier.given, start, stop)
+        if matrix is None:  # the parent's width stays: so does, as far as it fits, what it carries
+            matrix, level = torch.eye(before), torch.zeros(before)
+        writes = ("write", maps("width", layers[i + 1].width, after))
+        reads = ("read", maps("width", layers[i].width, before))
+        carrier.tensor(f"{name}.weight", matrix, [writes, reads])
+        carrier.tensor(f"{name}.bias", level, [writes])
+
+
+def _bridge(
+    tensors: Mapping[str, Tensor], start: int, stop: int
+) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    """All projections of a parent from layer `start` to layer `stop` as one; None for none."""
+    matrix = level = None
+    for j in range(start, stop):
+        weight = tensors.get(f"encoder.layers.{j}.projection.weight")
+        if weight is None:
+            continue
+        weight, bias = weight.float().cpu(), tensors[f"encoder.layers.{j}.projection.bias"].cpu()
+        matrix = weight if matrix is None else weight @ matrix
+        level = bias if level is None else weight @ level + bias
+    return matrix, level
+
+
+def _check(encoder: Encoder, parent: Architecture, tensors: Mapping[str, Tensor]) -> None:
+    name = "encoder.embeddings.tokens.weight"
+    expected = {name: (encoder.vocabulary_size, parent.layers[0].width)}
+    for j, layer in enumerate(parent.layers):
+        expected[f"encoder.layers.{j}.mixed.weight"] = (layer.width, layer.inner_width)
+    for key, shape in expected.items():
+        found = tuple(tensors[key].shape) if key in tensors else None
+        if found != shape:
+            what = "are missing" if found is None else f"have the shape {found}"
+            raise InvalidData(
+                f"The weights to inherit {what} at {key!r}; expected is {shape}, as the parent "
+                f"{parent.short} has it with {encoder.vocabulary_size} token ids. Inherit from "
+                "weights of this architecture, trained with the same tokenizer."
+            )
+
+
+def _equal_groups(child: Layer, parent: Layer, kind: str) -> bool:
+    return (child.width, child.head_width, child.kinds[kind]) == (
+        parent.width, parent.head_width, parent.kinds[kind]
+    )  # fmt: skip
+
+
+def _unchanged(carrier: _Carrier, source: str, scope: dict[str, AxisMap]) -> tuple[str, ...]:
+    """Words for the axes of a tensor that is taken as it is."""
+    words = []
+    for size in carrier.given[source].shape if source in carrier.given else ():
+        scope[f"all {size}"] = selection(range(size), size)
+        words.append(f"all {size}")
+    return tuple(words)
+
+
+def _first(c: int, p: int) -> list[int | None]:
+    return [i if i < p else None for i in range(c)]
+
+
+def _centred(c: int, p: int) -> AxisMap:
+    """Keep what is around the middle: of a kernel, of the distances between tokens."""
+    start = (p - c) // 2
+    return selection([i + start if 0 <= i + start < p else None for i in range(c)], p)
+
+
+def _kernel(kind: str) -> int:
+    parameter = kind.partition("_")[2]
+    return int(parameter) if parameter.isdecimal() else 1
+
+
+def _starts(counts) -> list[int]:
+    starts, total = [], 0
+    for n in counts:
+        starts.append(total)
+        total += n
+    return starts
