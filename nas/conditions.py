@@ -131,17 +131,29 @@ class _Reader:
             if node.id not in self._table.columns:
                 raise UnknownName("column", node.id, self._table.columns)
             return self._table[node.id]
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return -self._number(node.operand)
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+            left, right = self._number(node.left), self._number(node.right)
             try:
-                return _ARITHMETIC[type(node.op)](self._value(node.left), self._value(node.right))
-            except (TypeError, ZeroDivisionError, NotImplementedError):
-                raise self._refuse(node, "these values cannot be reckoned with") from None
+                return _ARITHMETIC[type(node.op)](left, right)
+            except ZeroDivisionError:
+                raise self._refuse(node, "that is a division by zero") from None
+        if isinstance(node, ast.BinOp) and type(node.op) in _JOINS:
+            raise self._refuse(node, "put comparisons around & and | into parentheses")
         return self._constant(node)
+
+    def _number(self, node: ast.expr) -> Any:
+        value = self._value(node)
+        numeric = pd.api.types.is_numeric_dtype(value.dtype) if hasattr(value, "dtype") else True
+        if isinstance(value, str) or not numeric:
+            raise self._refuse(node, "text cannot be reckoned with")
+        return value
 
     def _constant(self, node: ast.expr) -> Any:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             value = self._constant(node.operand)
-            if isinstance(value, int | float):
+            if not isinstance(value, str):
                 return -value
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str):
             return node.value

@@ -106,6 +106,11 @@ class Journal:
         """Return when a driver was last alive, in seconds since the epoch."""
         return self._db.execute("SELECT MAX(seen_at) FROM sessions").fetchone()[0]
 
+    def sessions(self) -> list[tuple[float, float]]:
+        """Return when drivers were at work: (start, last seen), in seconds since the epoch."""
+        rows = self._db.execute("SELECT started_at, seen_at FROM sessions ORDER BY session")
+        return [(row[0], row[1]) for row in rows]
+
     # Trials.
 
     def requested(self, n: int) -> int:

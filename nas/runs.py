@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.journal import Journal
 from nas.journal_format import FORMAT, READABLE
+from nas.result_tables import ResultTables
 from search_spaces.errors import RunError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def next_directory(name: str, parent: Path = Path("runs")) -> Path:
     return parent / f"{name}-{max((int(m[1]) for m in taken if m), default=0) + 1}"
 
 
-class Run:
+class Run(ResultTables):
     """One run directory.
 
     Args:
@@ -70,6 +71,7 @@ class Run:
     def __init__(self, directory: Path, journal: Journal):
         self.directory = directory
         self.journal = journal
+        self.where = f"the run {str(directory)!r}"
         self._lock = None
 
     def __repr__(self) -> str:
@@ -121,34 +123,26 @@ class Run:
             self._lock = None
 
     def trials(self) -> "pd.DataFrame":
-        """Return one row a trial, in the order they were asked.
-
-        Columns: trial, hash, status (queued, running, done, failed, stopped), fidelity, every
-        score (glue, cola, …; in [0, 1], CoLA in [-1, 1]), every cost (parameters, flops,
-        latency_ms, peak_memory_mb), the recipe's preset, cause and error of a failure, seconds,
-        and the architecture as a dictionary. Absent values are missing.
-        """
         from nas.trial_table import trial_table
 
-        return trial_table(self.journal.trials(), preset=self.experiment.recipe.get("preset"))
+        recipe = self.experiment.recipe
+        return trial_table(
+            self.journal.trials(), preset=recipe.get("preset"), scores=recipe.get("tasks", ())
+        )
 
-    def finished(self) -> "pd.DataFrame":
-        """Return the finished trials of the highest fidelity, which alone can be compared."""
-        from nas.trial_table import at_highest_fidelity
+    def proposals(self) -> "pd.DataFrame":
+        from nas.proposal_table import pending_at_proposal, proposal_table
 
-        return at_highest_fidelity(self.trials())
+        pending = pending_at_proposal(list(self.journal.events()))
+        return proposal_table(self.journal.trials(), list(self.objectives), pending)
 
-    def pareto(self, **objectives: str) -> "pd.DataFrame":
-        """Return the finished trials that no other beats, best in the first objective first.
+    def history(self) -> "pd.DataFrame":
+        from nas.history_table import history_table
 
-        Of the highest fidelity that any trial finished at.
-
-        Args:
-            objectives: Column to direction, `glue="max", latency_ms="min"`; none takes the run's.
-        """
-        from nas.pareto import pareto_front
-
-        return pareto_front(self.finished(), **(objectives or self.objectives))
+        price = getattr(self.experiment, "price_per_hour", None)
+        return history_table(
+            self.journal.trials(), self.objectives, self.journal.sessions(), price_per_hour=price
+        )
 
     def pick(self, which: str) -> dict[str, Any]:
         """Return the finished trial called "best", "knee", or by the start of its hash.

@@ -207,5 +207,6 @@ class Beliefs:
             "reason": "optimise",
             "mean": {name: float(u[0][0]) for name, u in units.items()},
             "epistemic": {name: float(u[1][0]) for name, u in units.items()},
+            "aleatoric": {name: float(u[2][0]) for name, u in units.items()},
             "acquisition": acquisition,
         }

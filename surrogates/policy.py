@@ -170,7 +170,7 @@ class Policy(ABC):
         """Return why `architecture` was asked for, or None if it was not.
 
         Keys: "reason" ("initial", "optimise", "uncertainty", "diversity"), and where the policy
-        has a model also "mean" and "epistemic" (by objective) and "acquisition".
+        has a model also "mean", "epistemic" and "aleatoric" (by objective) and "acquisition".
         """
         trial = self._record.trials.get(architecture.hash)
         return None if trial is None else trial.why

@@ -1,14 +1,21 @@
 """Tables on a terminal, and choosing rows and columns of them."""
 
-import json
+import io
+import sys
 
 import click
 import pandas as pd
 
+from nas.conditions import rows_where
+from nas.result_frame import OBJECTS, flat
+from nas.table_files import json_lines
 from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment, UnknownName
 
-_HIDDEN = ("architecture", "fidelity", "flops", "recipe", "attempts", "node", "device")
+_HIDDEN = (
+    "architecture", "flops", "recipe", "attempts", "node", "device", "worker", "continues",
+    "spent_seconds", "gpu_seconds", "asked_at", "started_at", "finished_at",
+)  # fmt: skip
 
 
 def select(
@@ -17,22 +24,20 @@ def select(
     """Return the rows that `where` keeps, sorted by the column `sort`, best first.
 
     Raises:
-        UnknownName: `sort` is no column.
-        InvalidExperiment: `where` is no condition over the columns.
+        UnknownName: `sort`, or a name in `where`, is no column.
+        InvalidExperiment: `where` is no condition over the columns, or `sort` cannot be sorted.
     """
     if where:
         try:
-            # The python engine with no names but the columns: nothing outside the table is seen.
-            table = table.query(where, engine="python", local_dict={}, global_dict={})
-        except Exception as error:
-            raise InvalidExperiment(
-                f"--where {where!r} is no condition: {error}. "
-                f"Write for instance 'glue > 0.6 and parameters < 2e5'."
-            ) from None
+            table = rows_where(table, where)
+        except InvalidExperiment as error:
+            raise InvalidExperiment(f"--where {error}") from None
     if sort:
         if sort not in table.columns:
             raise UnknownName("column", sort, table.columns)
-        table = table.sort_values(sort, ascending=directions.get(sort) == "min")
+        if sort in OBJECTS:
+            raise InvalidExperiment(f"--sort {sort!r} has no order. Sort by a number or a name.")
+        table = table.sort_values(sort, ascending=directions.get(sort) == "min", kind="stable")
     return table
 
 
@@ -49,15 +54,26 @@ def _cell(name: str, value: object) -> str:
 
 
 def print_table(table: pd.DataFrame, *, form: str = "table", first: tuple[str, ...] = ()) -> None:
-    """Print `table` for people ("table"), or whole as "csv" or "json" (one object a line)."""
+    """Print `table` for people ("table"), or whole as "csv", "json" (a row a line), "parquet".
+
+    Raises:
+        InvalidExperiment: Parquet, which is no text, on a terminal.
+    """
     if form == "csv":
-        flat = table.assign(architecture=table["architecture"].map(json.dumps))
-        click.echo(flat.to_csv(index=False), nl=False)
+        click.echo(flat(table).to_csv(index=False), nl=False)
         return
     if form == "json":
-        for row in table.to_dict("records"):
-            clean = {k: None if v is pd.NA or v != v else v for k, v in row.items()}
-            click.echo(json.dumps(clean))
+        click.echo(json_lines(table), nl=False)
+        return
+    if form == "parquet":
+        if sys.stdout.isatty():
+            raise InvalidExperiment(
+                "Parquet is no text for a terminal. Write it to a file: --to trials.parquet, or "
+                "--format parquet > trials.parquet"
+            )
+        content = io.BytesIO()
+        flat(table).to_parquet(content, index=False)
+        click.get_binary_stream("stdout").write(content.getvalue())
         return
     from rich.console import Console
     from rich.table import Table
@@ -66,7 +82,9 @@ def print_table(table: pd.DataFrame, *, form: str = "table", first: tuple[str, .
     if not console.is_terminal:
         # A pipe has no width: there the table is as wide as it needs to be.
         console = Console(width=240)
-    shown = [c for c in table.columns if c not in _HIDDEN and table[c].notna().any()]
+    # Fidelity says something only where there are several.
+    hidden = (*_HIDDEN, "fidelity") if (table["fidelity"] == 1.0).all() else _HIDDEN
+    shown = [c for c in table.columns if c not in hidden and table[c].notna().any()]
     order = [c for c in ("trial", "hash", *first) if c in shown] if first else shown
     cells = {name: [_cell(name, value) for value in table[name]] for name in order}
     columns, dropped = _fitting(cells, console.width)
