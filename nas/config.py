@@ -118,6 +118,9 @@ class Execution(BaseModel):
         gpus_per_trial: Share of a GPU a trial reserves; "auto" takes one GPU where Ray has any.
         max_concurrent: Most trials at once; none fills the machine.
         trial_timeout: Seconds after which a trial counts as failed.
+        trial_function: "package.module:function" that stands in for training, to test a cluster or
+            to search by a measurement of one's own; it gets the arguments of
+            `nas.training.trial.run_trial` that it names and returns scores and costs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -128,6 +131,7 @@ class Execution(BaseModel):
     gpus_per_trial: Annotated[float | Literal["auto"], BeforeValidator(_gpu_share)] = "auto"
     max_concurrent: int | None = Field(default=None, ge=1)
     trial_timeout: Seconds = 3600.0
+    trial_function: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
 
 
 class Experiment(BaseModel):

@@ -1,5 +1,13 @@
 """How trials run. `make_executor` builds one by name; engines are imported when chosen."""
 
-from nas.execution.executor import EXECUTORS, Executor, Job, Outcome, make_executor
+from nas.execution.executor import (
+    BLAMELESS,
+    CAUSES,
+    EXECUTORS,
+    Executor,
+    Job,
+    Outcome,
+    make_executor,
+)
 
-__all__ = ["EXECUTORS", "Executor", "Job", "Outcome", "make_executor"]
+__all__ = ["BLAMELESS", "CAUSES", "EXECUTORS", "Executor", "Job", "Outcome", "make_executor"]

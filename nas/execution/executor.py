@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from nas.data.prepared import PreparedData
     from nas.training.recipe import Recipe
 
+# Why a trial ended without a result. The last three are no fault of the trial: "lost" is a worker
+# or a node that vanished, "preempted" a node that its owner took back, "no-space" a full disk.
+CAUSES = ("nan", "out-of-memory", "time-out", "error", "lost", "preempted", "no-space")
+BLAMELESS = ("lost", "preempted", "no-space")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -23,12 +28,24 @@ class Job:
         architecture: The architecture as a dictionary.
         seed: Seed of everything random in the trial.
         timeout: Seconds after which it counts as failed.
+        fidelity: Share of the recipe's pre-training to do, in (0, 1].
+        attempt: 1 for the first, more for a retry.
+        inherit: The parent whose weights it starts from, {"hash", "architecture"}, or None.
+        learning_rate_scale: Multiplies the recipe's rates; below 1 for a retry after NaN.
+        micro_batches: Parts of each step's batch; above 1 for a retry after out-of-memory.
+        alone: Share the device with no other trial, whatever was predicted.
     """
 
     trial: int
     architecture: dict[str, Any]
     seed: int
     timeout: float
+    fidelity: float = 1.0
+    attempt: int = 1
+    inherit: dict[str, Any] | None = None
+    learning_rate_scale: float = 1.0
+    micro_batches: int = 1
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,12 +59,12 @@ class Outcome:
         details: Losses and the single metrics behind the scores.
         seconds: Wall-clock time of the trial.
         weights: The pre-trained weights as the bytes of a safetensors file.
-        cause: "nan", "out-of-memory", "time-out", "error", or "lost" for a worker that vanished
-            through no fault of the trial.
+        cause: One of `CAUSES`.
         error: One line for people.
         traceback: The rest of the story, if there is one.
         node: Name of the machine.
         device: "cpu" or the GPU's name.
+        logs: The last lines that the trial printed or logged.
     """
 
     trial: int
@@ -61,6 +78,7 @@ class Outcome:
     traceback: str | None = None
     node: str | None = None
     device: str | None = None
+    logs: str = ""
 
 
 class Executor(ABC):

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 class InlineExecutor(Executor):
     """Runs a job when `wait` is called."""
 
-    def __init__(self, settings: "Execution", recipe: "Recipe", data: "PreparedData"):
+    def __init__(self, settings: "Execution", recipe: "Recipe", data: "PreparedData | None"):
         self.capacity = 1
         self.where = "this process, one trial at a time"
         self._recipe, self._data = recipe, data
+        self._function = settings.trial_function
         self._jobs: deque[Job] = deque()
 
     def submit(self, job: Job) -> None:
@@ -27,7 +28,8 @@ class InlineExecutor(Executor):
     def wait(self, seconds: float) -> list[Outcome]:
         if not self._jobs:
             return []
-        return [perform(self._jobs.popleft(), self._recipe, self._data)]
+        job = self._jobs.popleft()
+        return [perform(job, self._recipe, self._data, function=self._function)]
 
     def close(self) -> None:
         self._jobs.clear()

@@ -8,10 +8,15 @@ imported once a process.
 import os
 import socket
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nas.execution.cluster import alive_nodes, require_places
+from nas.execution.endings import outcome_of
 from nas.execution.executor import Executor, Job, Outcome
-from search_spaces.errors import InvalidExperiment, RunError
+from nas.execution.whereabouts import Whereabouts, hide_gpus, verify_device, whereabouts
+from search_spaces.errors import RunError, TrialError
 
 if TYPE_CHECKING:
     from nas.config import Execution
@@ -73,6 +78,19 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
+@dataclass
+class _Task:
+    """A trial that Ray has: since when, and where once it has begun."""
+
+    job: Job
+    submitted: float
+    place: Whereabouts | None = None
+    begun: float | None = None
+
+    def seconds(self) -> float:
+        return time.monotonic() - (self.begun or self.submitted)
+
+
 class RayExecutor(Executor):
     """Runs each job as a Ray task.
 
@@ -80,7 +98,7 @@ class RayExecutor(Executor):
         InvalidExperiment: A trial asks for more than the machine or the cluster has.
     """
 
-    def __init__(self, settings: "Execution", recipe: "Recipe", data: "PreparedData"):
+    def __init__(self, settings: "Execution", recipe: "Recipe", data: "PreparedData | None"):
         import ray
 
         self._ray = ray
@@ -90,85 +108,98 @@ class RayExecutor(Executor):
             gpus_per_trial = 1.0 if gpus else 0.0
         else:
             gpus_per_trial = settings.gpus_per_trial
-        for what, wanted, has in (
-            ("cpus_per_trial", settings.cpus_per_trial, cpus),
-            ("gpus_per_trial", gpus_per_trial, gpus),
-        ):
-            if wanted > has:
-                raise InvalidExperiment(
-                    f"{what} is {wanted:g}, but Ray has {has:g} here. "
-                    f"Set {what} to at most {has:g}."
-                )
-        places = int(cpus / settings.cpus_per_trial)
-        if gpus_per_trial:
-            places = min(places, int(gpus / gpus_per_trial))
+        places = require_places(alive_nodes(), settings.cpus_per_trial, gpus_per_trial)
         self.capacity = max(1, min(places, settings.max_concurrent or places))
-        nodes = sum(1 for node in ray.nodes() if node["Alive"])
-        machines = "this machine" if not settings.address else f"{nodes} nodes"
+        machines = "this machine" if not settings.address else f"{len(alive_nodes())} nodes"
         self.where = f"Ray on {machines}: {self.capacity} at once, {cpus:g} CPUs, {gpus:g} GPUs"
         self._recipe, self._data = ray.put(recipe), ray.put(data)
-        # A lost worker is retried by the search, which records it; Ray must not do so silently.
-        self._perform = ray.remote(_perform).options(
-            num_cpus=settings.cpus_per_trial, num_gpus=gpus_per_trial, max_retries=0
-        )
-        self._running: dict[Any, tuple[Job, float]] = {}
+        self._settings, self._gpus = settings, gpus_per_trial
+        self._task = ray.remote(_perform)
+        self._running: dict[Any, _Task] = {}
 
     def submit(self, job: Job) -> None:
-        reference = self._perform.remote(job, self._recipe, self._data)
-        self._running[reference] = (job, time.monotonic())
+        # A lost worker is retried by the search, which records it; Ray must not do so silently.
+        # Two answers: where it runs, at once, and how it ended.
+        task = self._task.options(
+            num_cpus=self._settings.cpus_per_trial,
+            num_gpus=self._gpus,
+            max_retries=0,
+            num_returns="streaming",
+        )
+        answers = task.remote(
+            job, self._recipe, self._data, self._gpus, self._settings.trial_function
+        )
+        self._running[answers] = _Task(job, time.monotonic())
 
     def wait(self, seconds: float) -> list[Outcome]:
-        if not self._running:
-            return []
-        ready, _ = self._ray.wait(
-            list(self._running), num_returns=1, timeout=seconds, fetch_local=True
-        )
-        return [self._collect(reference) for reference in ready] + self._overdue()
+        outcomes: list[Outcome] = []
+        until = time.monotonic() + seconds
+        while self._running and not outcomes:
+            left = max(0.0, until - time.monotonic())
+            ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=left)
+            for answers in ready:
+                outcomes += self._collect(answers)
+            outcomes += self._overdue()
+            if not ready and not left:
+                break
+        return outcomes
 
-    def _collect(self, reference: Any) -> Outcome:
-        job, started = self._running.pop(reference)
-        errors = self._ray.exceptions
+    def _collect(self, answers: Any) -> list[Outcome]:
+        task = self._running[answers]
         try:
-            return self._ray.get(reference)
-        except errors.OutOfMemoryError as error:
-            cause, message = "out-of-memory", str(error)
-        except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError) as error:
-            cause, message = "lost", str(error)
-        except errors.RayError as error:
-            cause, message = "error", str(error)
-        return Outcome(
-            job.trial,
-            seconds=time.monotonic() - started,
-            cause=cause,
-            error=message.strip().splitlines()[0],
-            traceback=message,
-        )
+            answer = self._ray.get(next(answers))
+        except (StopIteration, self._ray.exceptions.RayError) as error:
+            del self._running[answers]
+            return [outcome_of(task.job.trial, error, task.place, task.seconds())]
+        if isinstance(answer, Whereabouts):
+            task.place, task.begun = answer, time.monotonic()
+            return []
+        del self._running[answers]
+        return [answer]
 
     def _overdue(self) -> list[Outcome]:
-        now, ended = time.monotonic(), []
-        for reference, (job, started) in list(self._running.items()):
-            if now - started > job.timeout + _GRACE:
-                self._ray.cancel(reference, force=True)
-                del self._running[reference]
-                ended.append(
-                    Outcome(
-                        job.trial,
-                        seconds=now - started,
-                        cause="time-out",
-                        error=f"No answer {_GRACE:g} s after the limit of {job.timeout:g} s.",
-                    )
+        ended = []
+        for answers, task in list(self._running.items()):
+            # The clock runs from the trial's begin: waiting for a free place is no fault of it.
+            if task.begun is None or task.seconds() <= task.job.timeout + _GRACE:
+                continue
+            self._ray.cancel(answers, force=True)
+            del self._running[answers]
+            ended.append(
+                Outcome(
+                    task.job.trial,
+                    seconds=task.seconds(),
+                    cause="time-out",
+                    error=f"No answer {_GRACE:g} s after the limit of {task.job.timeout:g} s.",
+                    node=task.place.node if task.place else None,
                 )
+            )
         return ended
 
     def close(self) -> None:
-        for reference in self._running:
-            self._ray.cancel(reference, force=True)
+        for answers in self._running:
+            self._ray.cancel(answers, force=True)
         self._running.clear()
         self._ray.shutdown()
 
 
-def _perform(job: Job, recipe: "Recipe", data: "PreparedData") -> Outcome:
+def _perform(
+    job: Job,
+    recipe: "Recipe",
+    data: "PreparedData | None",
+    gpus: float,
+    function: str | None,
+) -> Iterator[Whereabouts | Outcome]:
+    place = whereabouts()
+    if not gpus:
+        hide_gpus()
+    yield place
+    try:
+        verify_device(gpus, place.gpus, torch_needs_it=function is None)
+    except TrialError as error:
+        yield Outcome(job.trial, cause=error.cause, error=str(error), node=place.node)
+        return
     # Imported in the worker, so that the driver needs no torch to submit.
     from nas.execution.perform import perform
 
-    return perform(job, recipe, data)
+    yield perform(job, recipe, data, function=function)

@@ -1,14 +1,22 @@
 """Engines: outcomes for every way a trial can end, in this process and on real Ray."""
 
+import dataclasses
+import errno
+import logging
 import os
 import signal
+import sys
 import time
+from contextlib import nullcontext
 
 import pytest
 
 from nas.config import Execution
-from nas.execution import EXECUTORS, Job, make_executor
-from nas.execution.perform import cause_of, perform
+from nas.execution import BLAMELESS, EXECUTORS, Job, make_executor
+from nas.execution.cluster import Node, require_places
+from nas.execution.last_lines import KEPT_LINES, last_lines
+from nas.execution.perform import cause_of, perform, trial_function
+from nas.execution.whereabouts import verify_device
 from nas.training.measurement import Measurement
 from nas.training.recipe import Recipe
 from search_spaces import load_space
@@ -85,6 +93,76 @@ def test_unknown_engine_is_named():
         EXECUTORS["rya"]
 
 
+def chatty(architecture, recipe, data, *, seed, fidelity):
+    """Stand in for training: print, log, and fail for odd seeds."""
+    sys.stdout.write(f"seed {seed} at {fidelity:g}\n")
+    logging.getLogger("nas.trial").warning("loss is rising")
+    if seed % 2:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    return {"scores": {"glue": 0.5}, "costs": {"parameters": 1.0}}
+
+
+def test_a_function_can_stand_in_for_training_and_its_last_lines_are_kept():
+    name = f"{__name__}:chatty"
+    done = perform(dataclasses.replace(job(2), fidelity=0.25), None, None, function=name)
+    assert (done.cause, done.scores, done.weights) == (None, {"glue": 0.5}, None)
+    assert done.logs.splitlines() == ["seed 2 at 0.25", "loss is rising"]
+    full = perform(job(1), None, None, function=name)
+    assert full.cause == "no-space"
+    assert full.cause in BLAMELESS
+    assert "seed 1 at 1" in full.logs
+
+
+@pytest.mark.parametrize("name", ["no.such.module:run", "nas.config:no_such_function"])
+def test_a_function_that_is_not_there_is_named(name):
+    with pytest.raises(InvalidExperiment, match=name):
+        trial_function(name)
+
+
+def test_only_the_end_of_a_long_output_is_kept(capsys):
+    with last_lines() as lines:
+        for i in range(200):
+            sys.stdout.write(f"line {i}\rline {i} again\n")
+        sys.stdout.write("no end")
+    assert len(lines) == KEPT_LINES
+    assert list(lines)[-2:] == ["line 199 again", "no end"]
+    assert "line 0" in capsys.readouterr().out
+
+
+def test_places_are_counted_node_by_node():
+    nodes = [Node("a", "big", 8, 2), Node("b", "small", 3, 0)]
+    assert require_places(nodes, 2, 0) == 5
+    assert require_places(nodes, 1, 1) == 2
+    assert require_places(nodes, 1, 0.3) == 6
+    assert require_places([Node("a", "n", 16, 1)], 1, 0.1) == 10
+    with pytest.raises(InvalidExperiment, match="gpus_per_trial is 3.*more than 2: big has 8 CPUs"):
+        require_places(nodes, 1, 3)
+    with pytest.raises(InvalidExperiment, match="4 CPUs and 1 GPUs for a trial"):
+        require_places([Node("a", "n", 4, 0), Node("b", "m", 2, 1)], 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpus", "promised", "fine"),
+    [
+        ("1", ("1",), 1.0, True),
+        ("0,1", ("1",), 1.0, False),
+        ("", (), 0.5, False),
+        ("", (), 0, True),
+    ],
+)
+def test_the_device_is_verified(visible, gpus, promised, fine, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with nullcontext() if fine else pytest.raises(TrialError, match="reserved GPU"):
+        verify_device(promised, tuple(gpus), torch_needs_it=False)
+
+
+def test_a_gpu_that_torch_does_not_see_is_a_fault(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(TrialError, match="torch sees 0 GPUs"):
+        verify_device(1.0, ("0",), torch_needs_it=True)
+
+
 # On Ray, the worker imports the real run_trial, so the recipe's place is taken by an object that
 # misbehaves when the worker looks at it.
 class Misbehaving:
@@ -131,7 +209,7 @@ def test_asking_for_more_than_ray_has_is_refused(setting):
     import ray
 
     try:
-        with pytest.raises(InvalidExperiment, match=f"{setting} is 5000, but Ray has"):
+        with pytest.raises(InvalidExperiment, match=f"{setting} is 5000, but no node of Ray has"):
             make_executor(Execution(**{setting: 5000}), Recipe(), None)
     finally:
         ray.shutdown()
