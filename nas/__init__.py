@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Experiment": "nas.config",
     "NasError": "search_spaces.errors",
-    "load_model": "nas.zoo",
+    "load_model": "nas.zoo.loading",
     "open_run": "nas.runs",
     "open_runs": "nas.several_runs",
     "pareto_front": "nas.pareto",

@@ -22,7 +22,7 @@ FORBIDDEN = {
     "nas/runs.py": ("nas.training",),
     "nas/pareto.py": ("nas.training",),
     "nas/report": ("nas.training",),
-    "nas/zoo.py": ("nas.training",),
+    "nas/zoo": ("nas.training",),
     "nas/exporting.py": ("nas.training",),
 }
 

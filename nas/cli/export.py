@@ -9,21 +9,77 @@ import click
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--pick", default="best", show_default=True, help="best, knee, or a hash.")
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="New folder.")
-def export(run: Path, pick: str, folder: Path) -> None:
-    """Write one found model of RUN to a new folder.
+@click.option(
+    "--tasks",
+    default="all",
+    show_default=True,
+    help="Tasks whose fine-tuned models to write, such as cola,rte; all, or none.",
+)
+@click.option("--licence", help="Of the weights, as the hub writes it. [default: by the data]")
+def export(run: Path, pick: str, folder: Path, tasks: str, licence: str | None) -> None:
+    """Write one found model of RUN to a new folder of a zoo.
 
-    The folder loads with nas.load_model(FOLDER) and with transformers' AutoModel.from_pretrained.
+    The folder holds the pre-trained encoder, one fine-tuned model a task, and a model card; it
+    loads with nas.load_model(FOLDER) and with the Auto classes of transformers. The tasks are
+    fine-tuned again with the trial's own seed, which takes as long as it took in the search.
 
     \b
     nas export runs/search-1 --pick best --to zoo/best
-    nas export runs/search-1 --pick knee --to zoo/small
+    nas export runs/search-1 --pick knee --to zoo/small --tasks cola,rte
     """  # noqa: D301  click reads \b
     from nas.exporting import export_trial
+    from nas.retraining import task_models_of, trial_weights
     from nas.runs import open_run
+    from nas.zoo.listing import write_results
+    from search_spaces.errors import NasError
 
+    if folder.exists():
+        raise NasError(f"{folder} exists already. Choose another folder, or remove it first.")
     opened = open_run(run)
-    chosen = opened.pick(pick)
-    export_trial(opened, chosen, folder)
-    click.echo(f"Exported trial {chosen['trial']} ({chosen['hash'][:10]}) to {folder}")
+    number = int(opened.pick(pick)["trial"])
+    chosen = next(r for r in opened.journal.trials() if r["trial"] == number)
+    names = _chosen_tasks(tasks, opened.experiment.recipe["tasks"])
+    weights = trial_weights(opened, chosen)
+    models = task_models_of(opened, chosen, names) if names else ()
+    export_trial(
+        opened,
+        chosen,
+        folder,
+        weights=weights,
+        models=((model.task, model.score, model.weights) for model in models),
+        tasks=names,
+        licence=licence,
+        say=lambda line: click.echo(f"  {line}"),
+    )
+    click.echo(f"Exported trial {number} ({chosen['hash'][:10]}) to {folder}")
+    if folder.parent != Path():
+        click.echo(f"Table of this zoo: {write_results(folder.parent)}")
+    _say_how_to_load(folder, names)
+
+
+def _chosen_tasks(text: str, trained: list[str]) -> list[str]:
+    """Return the names of the tasks to write.
+
+    Raises:
+        UnknownName: The run was not trained on one of them.
+    """
+    from nas.evaluation.suites.glue import glue_tasks
+    from search_spaces.errors import UnknownName
+
+    if text in ("all", "none"):
+        return list(trained) if text == "all" else []
+    names = [task.name for task in glue_tasks(text)]
+    for name in names:
+        if name not in trained:
+            raise UnknownName("task of this run", name, trained)
+    return names
+
+
+def _say_how_to_load(folder: Path, tasks: list[str]) -> None:
     click.echo(f"Load it:  nas.load_model({str(folder)!r})")
     click.echo(f"Anywhere: AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True)")
+    if tasks:
+        click.echo(
+            "Classify: AutoModelForSequenceClassification.from_pretrained("
+            f"{str(folder)!r}, task_name={tasks[0]!r}, trust_remote_code=True)"
+        )

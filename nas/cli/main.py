@@ -16,6 +16,7 @@ COMMANDS = {
     "trials": ("nas.cli.look", "All trials of a run as a table, CSV or JSON."),
     "pareto": ("nas.cli.look", "The Pareto front of a run, and a picture of it."),
     "export": ("nas.cli.export", "Write a found model to a folder that transformers loads."),
+    "zoo": ("nas.cli.zoo", "List, show, check and publish exported models."),
     "space": ("nas.cli.space", "List, show, count and sample search spaces."),
     "benchmark": ("nas.cli.benchmark", "Measure a part beside its peers."),
     "doctor": ("nas.cli.doctor", "Check this machine and installation."),

@@ -40,6 +40,9 @@ class FlexiBertConfig(PretrainedConfig):
         positions: "absolute" or "relative".
         hidden_dropout_prob: Probability that a feature is zeroed in training.
         pad_token_id: Token id of padding.
+        task_names: Tasks whose fine-tuned models lie in folders of these names beside the weights.
+        task_name: Which of them `FlexiBertForSequenceClassification` opens; "" for the pre-trained
+            encoder with a new head. None takes the first.
         kwargs: What every configuration of `transformers` has.
     """
 
@@ -54,6 +57,8 @@ class FlexiBertConfig(PretrainedConfig):
         positions: str = "absolute",
         hidden_dropout_prob: float = 0.1,
         pad_token_id: int = 0,
+        task_names: list[str] | None = None,
+        task_name: str | None = None,
         **kwargs: Any,
     ):
         # No layers: `transformers` builds an empty configuration to find out what is not default.
@@ -63,6 +68,8 @@ class FlexiBertConfig(PretrainedConfig):
         self.type_vocab_size = type_vocab_size
         self.positions = positions
         self.hidden_dropout_prob = hidden_dropout_prob
+        self.task_names = task_names or []
+        self.task_name = task_name
         derived = {
             "hidden_size": self.layers[-1]["width"],
             "num_hidden_layers": len(self.layers),
@@ -221,6 +228,10 @@ class FlexiBertForMaskedLM(PreTrainedModel):
         return output.to_tuple() if return_dict is False else output
 
 
+# What says where a file of a repository comes from, as `from_pretrained` takes it.
+_PLACE = ("cache_dir", "force_download", "local_files_only", "revision", "token")
+
+
 class FlexiBertForSequenceClassification(PreTrainedModel):
     """An encoder with a head for classes (`num_labels` > 1) or for one number."""
 
@@ -235,6 +246,54 @@ class FlexiBertForSequenceClassification(PreTrainedModel):
             config.hidden_size, config.num_labels, config.hidden_dropout_prob
         )
         self.post_init()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: Any,
+        *arguments: Any,
+        config: Any = None,
+        subfolder: str = "",
+        task_name: str | None = None,
+        **kwargs: Any,
+    ) -> "FlexiBertForSequenceClassification":
+        """Load one task's fine-tuned model from its folder, or from the folder above it.
+
+        Above it lies the pre-trained encoder, which has no classifier of its own: there `task_name`
+        says which task's folder is opened, as `FlexiBertConfig` describes. Asking for another
+        number of labels than the first task has gives the pre-trained encoder and a new head.
+
+        Raises:
+            ValueError: The model was not fine-tuned on `task_name`.
+        """
+        place = {name: kwargs[name] for name in _PLACE if name in kwargs}
+        if not isinstance(config, PretrainedConfig):
+            path = config or pretrained_model_name_or_path
+            config, kwargs = cls.config_class.from_pretrained(
+                path, subfolder=subfolder, return_unused_kwargs=True, **kwargs
+            )
+            kwargs |= place
+        names = getattr(config, "task_names", None)
+        wanted = config.task_name if task_name is None else task_name
+        if names and not subfolder and wanted != "":
+            if wanted is not None and wanted not in names:
+                raise ValueError(
+                    f"This model was not fine-tuned on {wanted!r}. "
+                    f"Choose task_name from {', '.join(names)}."
+                )
+            folder = wanted or names[0]
+            found = cls.config_class.from_pretrained(
+                pretrained_model_name_or_path, subfolder=folder, **place
+            )
+            if wanted is not None or found.num_labels == config.num_labels:
+                config, subfolder = found, folder
+        return super().from_pretrained(
+            pretrained_model_name_or_path,
+            *arguments,
+            config=config,
+            subfolder=subfolder,
+            **kwargs,
+        )
 
     def _init_weights(self, module: nn.Module) -> None:
         initialise(module)

@@ -19,7 +19,7 @@ from nas.zoo import export_model, load_model
 from search_spaces import Architecture
 from search_spaces.errors import NasError, NotAModel
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ARCHITECTURE = Architecture.from_dict(
     {
         "l": 2,
@@ -50,7 +50,11 @@ def export(folder, tokenizer, weights, architecture=ARCHITECTURE, **options):
         weights=weights,
         tokenizer_json=tokenizer.json,
         model_options={"vocabulary_size": tokenizer.vocabulary_size, "max_length": 32} | options,
-        card={"scores": {"glue": 0.71239, "cola": 0.5}, "policy": "boshnas"},
+        card={
+            "architecture": architecture.describe(),
+            "scores": {"glue": 0.71239, "cola": 0.5},
+            "run": {"policy": "boshnas"},
+        },
     )
 
 
@@ -73,6 +77,7 @@ def test_everything_is_in_the_folder(folder, tokenizer):
     assert sorted(p.name for p in folder.iterdir()) == [
         "README.md",
         "architecture.json",
+        "checksums.json",
         "config.json",
         "model.safetensors",
         "modeling_flexibert.py",
@@ -84,7 +89,7 @@ def test_everything_is_in_the_folder(folder, tokenizer):
     assert Architecture.from_dict(stored) == ARCHITECTURE
     assert json.loads((folder / "tokenizer.json").read_text()) == json.loads(tokenizer.json)
     card = (folder / "README.md").read_text()
-    assert "| scores glue | 0.7124 |" in card
+    assert "| glue | 0.7124 |" in card
     assert "| policy | boshnas |" in card
     assert ARCHITECTURE.describe() in card
 
@@ -165,7 +170,7 @@ def test_nothing_is_left_of_an_interrupted_export(tmp_path, tokenizer, trained, 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nas.zoo._model_card", interrupted)  # the last file that is written
+    monkeypatch.setattr("nas.zoo.writing.model_card", interrupted)  # the last file that is written
     with pytest.raises(KeyboardInterrupt):
         export(tmp_path / "half", tokenizer, trained[0].state_dict())
     assert list(tmp_path.iterdir()) == []
@@ -225,6 +230,17 @@ def test_weights_that_are_missing_cut_short_or_do_not_fit(folder):
     path = folder / "model.safetensors"
     whole = path.read_bytes()
     tensors = load(whole)  # not load_file, which maps the file that is cut short below
+    for length in (len(whole) // 2, 5, 0):
+        path.write_bytes(whole[:length])
+        with pytest.raises(NotAModel, match=f"safetensors has {length:,} bytes instead of .* cut"):
+            load_model(folder)
+    changed = bytearray(whole)
+    changed[-1] ^= 1
+    path.write_bytes(changed)
+    with pytest.raises(NotAModel, match="is not the file that was exported: its checksum differs"):
+        load_model(folder)
+    # A model of version 0.1.0 has no checksums: what is wrong shows when the file is read.
+    (folder / "checksums.json").unlink()
     for length in (len(whole) // 2, 5, 0):
         path.write_bytes(whole[:length])
         with pytest.raises(NotAModel, match=r"model\.safetensors cannot be read .*cut short"):

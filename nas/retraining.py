@@ -1,0 +1,83 @@
+"""What a finished run needs to train again: its recipe, its data, its trials' seeds."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nas.runs import Run
+from search_spaces import Architecture
+
+if TYPE_CHECKING:
+    from nas.data.prepared import PreparedData
+    from nas.training.recipe import Recipe
+    from nas.training.task_models import TaskModel
+    from nas.training.watch import Progress
+
+
+def training_of(run: Run) -> tuple["Recipe", "PreparedData"]:
+    """Return the recipe and the data that every trial of `run` was trained with.
+
+    Raises:
+        NasError: The run's experiment or data cannot be read.
+    """
+    from nas.data.prepared import PreparedData
+    from nas.training.recipe import Recipe
+
+    recipe = Recipe.from_dict(run.experiment.recipe)
+    return recipe, PreparedData.load(run.directory / "data", mmap=False)
+
+
+def task_models_of(
+    run: Run,
+    trial: dict[str, Any],
+    tasks: Sequence[str],
+    progress: "Progress | None" = None,
+) -> Iterator["TaskModel"]:
+    """Yield the fine-tuned model of each of `tasks`, as the finished `trial` had them.
+
+    Args:
+        run: The run.
+        trial: A row of its record.
+        tasks: Which of the recipe's tasks.
+        progress: Called with each task and the share of it done.
+
+    Raises:
+        RunError: The trial's weights are gone.
+        TrialError: Training became unstable.
+    """
+    from nas.training.task_models import task_models
+
+    recipe, data = training_of(run)
+    yield from task_models(
+        Architecture.from_dict(trial["architecture"]),
+        recipe,
+        data,
+        seed=trial["seed"],
+        weights=trial_weights(run, trial),
+        tasks=tasks,
+        progress=progress,
+    )
+
+
+def trial_weights(run: Run, trial: dict[str, Any]) -> dict[str, Any]:
+    """Return the tensors that a finished trial left, "encoder.*" and "mlm.*".
+
+    Raises:
+        RunError: They are gone, or cannot be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from search_spaces.errors import RunError
+
+    path = run.weights / f"{trial['hash']}.safetensors"
+    advice = f"Pick another trial; see: nas trials {run.directory}"
+    if not path.is_file():
+        raise RunError(
+            f"The weights of trial {trial['trial']} are gone: {path} does not exist. {advice}"
+        )
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise RunError(
+            f"The weights of trial {trial['trial']} cannot be read: {path} ({error}). {advice}"
+        ) from None

@@ -1,0 +1,103 @@
+"""The fine-tuned models of a finished trial, made again from its pre-trained weights.
+
+A search keeps one set of weights a trial instead of one a task, eight times as many. Fine-tuning
+has its own seed, so that repeating it gives the very weights that were scored, and the score says
+whether it did: another processor may round differently.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nas.data.prepared import PreparedData
+from nas.evaluation.suites.glue import glue_tasks
+from nas.evaluation.suites.task import Task
+from nas.models.heads import ClassificationHead
+from nas.training.budget import Budget
+from nas.training.device import choose_device, choose_precision
+from nas.training.finetune import Scale
+from nas.training.recipe import Recipe
+from nas.training.seeds import named_seed, random_state, thread_count
+from nas.training.task_runs import finetune_task, set_dropout, task_head
+from nas.training.trial import build_encoder
+from nas.training.watch import Progress, Watch
+from search_spaces import Architecture
+
+
+@dataclass(frozen=True)
+class TaskModel:
+    """One task's fine-tuned model.
+
+    Attributes:
+        task: The task.
+        score: Its one number on the development data, larger is better.
+        weights: Tensors named "encoder.*" and "classifier.*"; for a regression the classifier
+            answers in the units of the labels.
+    """
+
+    task: Task
+    score: float
+    weights: dict[str, Tensor]
+
+
+def task_models(
+    architecture: Architecture,
+    recipe: Recipe,
+    data: PreparedData,
+    *,
+    seed: int,
+    weights: Mapping[str, Tensor],
+    tasks: Sequence[str],
+    progress: Progress | None = None,
+    learning_rate_scale: float = 1.0,
+    micro_batches: int = 1,
+) -> Iterator[TaskModel]:
+    """Fine-tune each of `tasks` as the trial of `seed` did; yield them one at a time.
+
+    Args:
+        architecture: What the trial built.
+        recipe: How it was trained.
+        data: What it was trained on.
+        seed: The trial's seed.
+        weights: The trial's pre-trained weights; those named "encoder.*" are used.
+        tasks: Names of tasks in `data`.
+        progress: Called with each task and the share of it done.
+        learning_rate_scale: As the trial had it, in its last attempt.
+        micro_batches: As the trial had them, in its last attempt.
+
+    Raises:
+        TrialError: Training became unstable.
+    """
+    device = choose_device(recipe)
+    precision = choose_precision(recipe, device)
+    budget = Budget(1.0, learning_rate_scale, micro_batches)
+    pretrained = {
+        name.removeprefix("encoder."): tensor
+        for name, tensor in weights.items()
+        if name.startswith("encoder.")
+    }
+    for task in glue_tasks(tasks):
+        task_seed = named_seed(seed, task.name)
+        with thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
+            encoder = build_encoder(architecture, recipe, data.vocabulary_size).to(device)
+            encoder.load_state_dict(pretrained)
+            set_dropout(encoder, recipe.dropout)
+            head = task_head(encoder, task, recipe, task_seed)
+            watch = Watch(None, progress)
+            result = finetune_task(
+                encoder, task, data, recipe, task_seed, watch, precision, head, budget=budget
+            )
+        labels = data.tasks[task.name]["train"].labels
+        scale = Scale.of(labels) if task.is_regression else Scale()
+        named = {f"encoder.{k}": v.detach().cpu() for k, v in encoder.state_dict().items()}
+        yield TaskModel(task, result.score, named | _classifier(head, scale))
+
+
+def _classifier(head: ClassificationHead, scale: Scale) -> dict[str, Tensor]:
+    """Return the head's tensors, with the scale of the labels folded into its linear map."""
+    with torch.no_grad():
+        weight = head.output.weight.detach().cpu() * scale.deviation
+        bias = head.output.bias.detach().cpu() * scale.deviation + scale.mean
+    return {"classifier.output.weight": weight, "classifier.output.bias": bias}
