@@ -1,0 +1,177 @@
+"""The model card: facts for programs in the YAML on top of README.md, the same for people below."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nas.zoo.files import CARD
+from search_spaces.errors import NotAModel
+
+# Every card says these; a fact inside a mapping has a dot.
+REQUIRED = (
+    "name",
+    "architecture",
+    "hash",
+    "scores",
+    "seeds",
+    "data.name",
+    "data.revision",
+    "costs.parameters",
+    "costs.latency_ms",
+    "measured_on",
+    "run.name",
+    "run.trial",
+    "lineage",
+    "licence",
+)
+_FACTS = "encoder_nas"
+_TITLES = {
+    "scores": "Scores (development data; larger is better)",
+    "exported_scores": "Scores of the exported task models, measured again when exporting",
+    "confirmed": "Confirmed with fresh seeds",
+    "costs": "Costs",
+    "measured_on": "Measured on",
+    "seeds": "Seeds",
+    "data": "Data",
+    "run": "Run",
+    "lineage": "Lineage of the weights",
+    "recipe": "Recipe",
+    "formats": "Other formats",
+}
+
+
+def missing_facts(card: Mapping[str, Any]) -> list[str]:
+    """Return which of `REQUIRED` the card leaves out or leaves empty."""
+    return [name for name in REQUIRED if _fact(card, name) in (None, "", {}, [])]
+
+
+def _fact(card: Mapping[str, Any], name: str) -> Any:
+    value: Any = card
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def read_card(folder: Path | str) -> dict[str, Any]:
+    """Return the facts of the card in `folder`.
+
+    Raises:
+        NotAModel: There is no card, or it has no facts that can be read.
+    """
+    path = Path(folder) / CARD
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise NotAModel(f"{path} cannot be read ({error}). Export the model again.") from None
+    try:
+        _, head, _ = text.split("---\n", 2)
+        facts = yaml.safe_load(head)[_FACTS]
+    except (ValueError, KeyError, TypeError, yaml.YAMLError):
+        facts = None
+    if not isinstance(facts, dict):
+        raise NotAModel(
+            f"{path} is no model card of nas export: its first lines hold no {_FACTS}. "
+            "Export the model again."
+        )
+    return facts
+
+
+def model_card(card: Mapping[str, Any]) -> str:
+    """Return the text of README.md.
+
+    Args:
+        card: The facts that `REQUIRED` lists, and any other; plain YAML types.
+    """
+    tasks = card.get("tasks", [])
+    head = {
+        "library_name": "transformers",
+        "license": card.get("licence", "other"),
+        "language": ["en"],
+        "pipeline_tag": "text-classification" if tasks else "fill-mask",
+        "tags": ["encoder", "flexibert", "neural-architecture-search"],
+        _FACTS: dict(card),
+    }
+    front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=100)
+    lines = [
+        "---",
+        front.rstrip("\n"),
+        "---",
+        f"# {card.get('name', 'encoder')}",
+        "",
+        f"An encoder found by architecture search: {card.get('architecture', 'see below')}.",
+        "",
+        *_how_to_load(tasks),
+    ]
+    for name, value in card.items():
+        if isinstance(value, Mapping | list) and value and name != "tasks":
+            title = _TITLES.get(name, name.replace("_", " ").capitalize())
+            lines += ["", f"## {title}", "", *_table(value)]
+    lines += ["", f"Licence of the weights: {card.get('licence', 'not said')}."]
+    return "\n".join(lines)
+
+
+def _how_to_load(tasks: list[str]) -> list[str]:
+    lines = [
+        "## How to load",
+        "",
+        "Needs `torch` and `transformers`; the code of the model is in the folder. FOLDER is this "
+        "folder, or its name on the Hugging Face hub.",
+        "",
+        "```python",
+        "from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, pipeline",
+        "",
+        "model = AutoModel.from_pretrained(FOLDER, trust_remote_code=True)",
+        "tokenizer = AutoTokenizer.from_pretrained(FOLDER, trust_remote_code=True)",
+        'fill = pipeline("fill-mask", model=FOLDER, trust_remote_code=True)',
+    ]
+    if tasks:
+        first = tasks[0]
+        lines += [
+            "",
+            f"# Fine-tuned on each of: {', '.join(tasks)}",
+            "from transformers import AutoModelForSequenceClassification",
+            "",
+            "classifier = AutoModelForSequenceClassification.from_pretrained(",
+            f'    FOLDER, task_name="{tasks[-1]}", trust_remote_code=True',
+            ")",
+            f'classify = pipeline("text-classification", model=FOLDER, trust_remote_code=True)'
+            f"  # {first}",
+        ]
+    lines += [
+        "```",
+        "",
+        "Where encoder-nas is installed, `nas.load_model(FOLDER)` gives the encoder"
+        + (f' and `nas.load_model(FOLDER, task="{tasks[-1]}")` a classifier,' if tasks else ",")
+        + " after which `trust_remote_code` is not needed.",
+    ]
+    return lines
+
+
+def _table(value: Mapping[str, Any] | list) -> list[str]:
+    if isinstance(value, list):
+        return [f"- {_text(entry)}" for entry in value]
+    return ["| | |", "|---|---|", *(f"| {key} | {_text(v)} |" for key, v in _flattened(value))]
+
+
+def _flattened(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{above}{key} ")
+        else:
+            yield f"{above}{key}", value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) < 10**12 else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(entry) for entry in value)
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key} {_text(entry)}" for key, entry in value.items())
+    return str(value)

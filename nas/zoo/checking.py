@@ -1,0 +1,79 @@
+"""Is a folder of the zoo what was exported, complete, and a model that answers?"""
+
+from pathlib import Path
+
+from nas.zoo.card import missing_facts, read_card
+from nas.zoo.files import CARD, CHECKSUMS, file_problem, read_checksums
+from search_spaces.errors import NotAModel
+
+
+def check_model(folder: Path | str) -> list[str]:
+    """Return everything that is wrong with an exported folder; nothing if it is as it should be.
+
+    Every file is compared with its checksum, the card with the facts every card says, and each
+    model is loaded and asked for an answer.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        return [f"{folder} is no folder. Give one that nas export has written"]
+    problems = _file_problems(folder) + _card_problems(folder)
+    # A model whose files are not its own says nothing that could be judged.
+    return problems or _model_problems(folder)
+
+
+def require_sound(folder: Path | str) -> None:
+    """Check an exported folder.
+
+    Raises:
+        NotAModel: Something is wrong with it; the message lists everything.
+    """
+    problems = check_model(folder)
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise NotAModel(f"{folder} is not sound:\n{listed}\nExport or copy the model again.")
+
+
+def _file_problems(folder: Path) -> list[str]:
+    try:
+        entries = read_checksums(folder)
+    except NotAModel as error:
+        return [str(error)]
+    found = [file_problem(folder, name, entry) for name, entry in entries.items()]
+    unknown = sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*.*")
+        if path.is_file()
+        and path.name != CHECKSUMS
+        and not path.name.startswith(".")
+        and path.relative_to(folder).as_posix() not in entries
+    )
+    return [problem for problem in found if problem] + [
+        f"{folder / name} is not one of the files that were exported" for name in unknown
+    ]
+
+
+def _card_problems(folder: Path) -> list[str]:
+    try:
+        card = read_card(folder)
+    except NotAModel as error:
+        return [str(error)]
+    return [f"{folder / CARD} does not say {name}" for name in missing_facts(card)]
+
+
+def _model_problems(folder: Path) -> list[str]:
+    import torch
+
+    from nas.zoo.loading import load_model, read_config
+
+    problems = []
+    try:
+        config = read_config(folder)
+        tokens = torch.arange(config.max_position_embeddings)[None] % config.vocab_size
+        for task in (None, *config.task_names):
+            with torch.inference_mode():
+                output = load_model(folder, task=task)(tokens)[0]
+            if not output.isfinite().all():
+                problems.append(f"{folder / (task or '')} answers with NaN or infinite numbers")
+    except NotAModel as error:
+        problems.append(str(error))
+    return problems
