@@ -76,10 +76,12 @@ def prepare_data(experiment: Experiment, recipe: "Recipe") -> "PreparedData":
             tasks={name: tasks[name] for name in tasks if name in recipe.tasks},
             corpus=corpus,
             vocabulary_size=recipe.vocabulary_size,
+            tokenizer_kind=recipe.tokenizer,
             max_length=recipe.max_length,
             block_length=recipe.block_length,
             corpus_tokens=recipe.corpus_tokens,
             max_train_examples=recipe.max_train_examples,
+            max_dev_examples=recipe.max_dev_examples,
             seed=experiment.seed,
         )
 

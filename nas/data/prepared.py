@@ -5,21 +5,24 @@ memory-mapped.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
 from nas.data.tables import Split, TaskData
-from nas.data.tokenizer import CLS, Tokenizer, train_tokenizer
+from nas.data.tokenizer import CLS, UNK, Tokenizer, train_tokenizer
 from search_spaces.errors import InvalidData
 
 _VERSION = 1
 _VALIDATION_SHARE = 0.05
 _VALIDATION_BLOCKS = 512
-_CHARACTERS_PER_TOKEN = 6  # more than any tokenizer here needs, so that enough lines are kept
+_CHARACTERS_PER_TOKEN = 6  # more than any tokenizer here needs
+_TOKENIZER_CHARACTERS = 32_000_000  # more text changes hardly an entry of the vocabulary
 _LINES_PER_CALL = 2000
+_MOST_UNKNOWN = 0.5
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ def prepare(
     corpus: Iterable[str] | None,
     vocabulary_size: int = 8192,
     tokenizer_kind: str = "wordpiece",
+    tokenizer: Tokenizer | None = None,
     max_length: int = 128,
     block_length: int = 128,
     corpus_tokens: int | None = None,
@@ -159,7 +163,8 @@ def prepare(
         tasks: Task name -> its examples.
         corpus: Lines of text; None pre-trains on the training sentences of the tasks.
         vocabulary_size: Most ids of the tokenizer.
-        tokenizer_kind: "wordpiece" or "bpe".
+        tokenizer_kind: "wordpiece", "bpe", or the path of a tokenizer.json to take as it is.
+        tokenizer: Take this one; then `vocabulary_size` and `tokenizer_kind` decide nothing.
         max_length: Tokens of an example; longer ones are cut.
         block_length: Tokens of a pre-training block.
         corpus_tokens: Tokens of the corpus to keep at most; None keeps all.
@@ -170,15 +175,19 @@ def prepare(
     Raises:
         InvalidData: There is no text, or less than two blocks of it.
     """
-    limit = None if corpus_tokens is None else corpus_tokens * _CHARACTERS_PER_TOKEN
+    limit = np.inf if corpus_tokens is None else corpus_tokens * _CHARACTERS_PER_TOKEN
     train = {name: _sample(data.train, max_train_examples, seed) for name, data in tasks.items()}
     sentences = [text for split in train.values() for text in _texts(split)]
-    lines = sentences if corpus is None else _first(corpus, limit)
-    tokenizer = train_tokenizer(
-        lines if corpus is None else lines + sentences, vocabulary_size, kind=tokenizer_kind
-    )
+    rest = iter(sentences if corpus is None else corpus)
+    # the tokenizer learns from the beginning; the whole text is never in memory at once
+    lines = _first(rest, min(limit, _TOKENIZER_CHARACTERS))
+    if tokenizer is None and tokenizer_kind.endswith(".json"):
+        tokenizer = Tokenizer.read(tokenizer_kind)
+    elif tokenizer is None:
+        texts = lines if corpus is None else lines + sentences
+        tokenizer = train_tokenizer(texts, vocabulary_size, kind=tokenizer_kind)
     kind = np.uint16 if tokenizer.vocabulary_size <= 2**16 else np.int32
-    pretrain, validation = _blocks(tokenizer, lines, block_length, corpus_tokens)
+    pretrain, validation = _blocks(tokenizer, chain(lines, rest), block_length, corpus_tokens, kind)
     encoded: dict[str, dict[str, EncodedSplit]] = {}
     for name, data in tasks.items():
         splits = {"train": train[name]}
@@ -191,8 +200,8 @@ def prepare(
     return PreparedData(
         tokenizer_json=tokenizer.json,
         vocabulary_size=tokenizer.vocabulary_size,
-        pretrain=pretrain.astype(kind),
-        validation=validation.astype(kind),
+        pretrain=pretrain,
+        validation=validation,
         tasks=encoded,
     )
 
@@ -201,26 +210,34 @@ def _texts(split: Split) -> list[str]:
     return split.first + (split.second or [])
 
 
-def _first(corpus: Iterable[str], limit: int | None) -> list[str]:
-    lines, characters = [], 0
-    for line in corpus:
-        lines.append(line)
-        characters += len(line)
-        if limit is not None and characters > limit:
+def _first(lines: Iterator[str], characters: float) -> list[str]:
+    """Take lines until they have so many characters."""
+    taken, left = [], characters
+    for line in lines:
+        taken.append(line)
+        left -= len(line)
+        if left < 0:
             break
-    return lines
+    return taken
 
 
 def _blocks(
-    tokenizer: Tokenizer, lines: list[str], block_length: int, corpus_tokens: int | None
+    tokenizer: Tokenizer,
+    lines: Iterable[str],
+    block_length: int,
+    corpus_tokens: int | None,
+    kind: type,
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Return the blocks to train on and those held out."""
     pieces, total = [], 0
-    for start in range(0, len(lines), _LINES_PER_CALL):
-        pieces.append(tokenizer.encode_lines(lines[start : start + _LINES_PER_CALL]))
+    lines = iter(lines)
+    while chunk := list(islice(lines, _LINES_PER_CALL)):
+        pieces.append(tokenizer.encode_lines(chunk).astype(kind))
         total += len(pieces[-1])
         if corpus_tokens is not None and total >= corpus_tokens:
             break
-    stream = np.concatenate(pieces) if pieces else np.zeros(0, np.int32)
+    stream = np.concatenate(pieces) if pieces else np.zeros(0, kind)
+    pieces.clear()
     if corpus_tokens is not None:
         stream = stream[:corpus_tokens]
     count = len(stream) // (block_length - 1)
@@ -229,8 +246,15 @@ def _blocks(
             f"The corpus gives {len(stream)} tokens, and pre-training needs at least two blocks "
             f"of {block_length}. Give more text, or a smaller block length."
         )
+    unknown = np.mean(stream == UNK)
+    if unknown > _MOST_UNKNOWN:
+        raise InvalidData(
+            f"The corpus has no usable text: {unknown:.0%} of its tokens are unknown to the "
+            "tokenizer. Give text in the tokenizer's language and script, or train a tokenizer "
+            "on it with tokenizer: wordpiece or bpe."
+        )
     body = stream[: count * (block_length - 1)].reshape(count, block_length - 1)
-    blocks = np.concatenate([np.full((count, 1), CLS, np.int32), body], axis=1)
+    blocks = np.concatenate([np.full((count, 1), CLS, kind), body], axis=1)
     held_out = min(_VALIDATION_BLOCKS, max(1, round(count * _VALIDATION_SHARE)))
     return blocks[:-held_out], blocks[-held_out:]
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 import tokenizers
@@ -79,6 +80,23 @@ class Tokenizer:
                 "exported model."
             ) from None
         return cls(backend)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Tokenizer":
+        """Return the tokenizer in the file `path`.
+
+        Raises:
+            InvalidData: The file is missing, or describes no tokenizer that can be used here.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidData(
+                f"The tokenizer {path} cannot be read ({error}). Give the tokenizer.json of a run "
+                "or of an exported model."
+            ) from None
+        return cls.from_json(text)
 
     @property
     def json(self) -> str:

@@ -1,36 +1,31 @@
 """Fine-tuning on one task, from the weights the encoder has, and scoring it on the dev set.
 
-The development set is looked at once, after the last step: nothing is selected on it.
+Unless asked to, nothing is selected on the development set: it is looked at once, at the end.
 """
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
 
 from nas.data.batches import Batch, batches
 from nas.data.prepared import EncodedSplit
 from nas.evaluation.metrics import score, task_score
 from nas.evaluation.suites.task import Task
 from nas.training.budget import WHOLE, Budget
-from nas.training.checkpoint import Checkpoint, restore_training, training_state
+from nas.training.checkpoint import Checkpoint, part, restore_training, training_state
 from nas.training.device import autocast
 from nas.training.loop import Loop
 from nas.training.micro_batches import split_examples
+from nas.training.prediction import Scale, length_multiple_of, predict, task_loss
 from nas.training.recipe import Recipe
 from nas.training.schedule import Schedule
 from nas.training.seeds import named_seed, random_state
+from nas.training.selection import BestPass
 from nas.training.watch import Watch
-
-# Evaluation keeps no activations, so that its batches may be larger than a training step's.
-EVALUATION_BATCH, EVALUATION_TOKENS = 128, 16_384
-# Lengths are padded to few different ones: matrix libraries prepare a kernel for each new shape.
-LENGTH_MULTIPLE = 4
 
 
 @dataclass(frozen=True)
@@ -42,25 +37,18 @@ class Finetuning:
         metrics: Split name -> metric name -> value.
         loss: Mean training loss of the last tenth of the steps.
         steps: Optimiser steps taken.
+        scale: What turns the head's output of a regression into labels.
+        passes: Passes over the training examples after which the weights were taken.
+        constant: Whether some development split got one answer for all examples.
     """
 
     score: float
     metrics: dict[str, dict[str, float]]
     loss: float
     steps: int
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Labels of a regression as the model sees them: mean 0, standard deviation 1."""
-
-    mean: float = 0.0
-    deviation: float = 1.0
-
-    @classmethod
-    def of(cls, labels: np.ndarray) -> "Scale":
-        """Return the scale of the training labels."""
-        return cls(float(labels.mean()), float(labels.std()) or 1.0)
+    scale: Scale = Scale()
+    passes: int = 0
+    constant: bool = False
 
 
 def finetune(
@@ -75,6 +63,7 @@ def finetune(
     precision: str = "fp32",
     budget: Budget = WHOLE,
     checkpoint: Checkpoint | None = None,
+    select_on: Sequence[EncodedSplit] = (),
 ) -> Finetuning:
     """Train `encoder` and `head` in place on the training split; score the development splits.
 
@@ -89,6 +78,8 @@ def finetune(
         precision: "fp32" or "bf16" (autocast).
         budget: How batches pass, and which pre-training this follows.
         checkpoint: Where the state is kept while this lasts, and continued from.
+        select_on: Examples that are scored after each pass: the best pass's weights are taken.
+            None of them takes the weights after the last step.
 
     Raises:
         TrialError: Training became unstable or ran out of time.
@@ -107,27 +98,60 @@ def finetune(
         watch=watch,
     )
     modules = {"encoder": encoder, "head": head}
-    mark = {"task": task.name, "seed": seed, "share": budget.share}
+    best = BestPass(modules, task, select_on, scale=scale, precision=precision)
+    state = _State(
+        checkpoint, loop, modules, best, {"task": task.name, "seed": seed, "budget": budget.share}
+    )
     encoder.train()
     head.train()
     with random_state(named_seed(seed, "dropout")):
-        if checkpoint is not None:
-            state = checkpoint.load("finetune")
-            if state is not None and state.values == mark:
-                restore_training(state.tensors, loop, modules)
+        state.restore()
         order = named_seed(seed, "order")
-        multiple = _length_multiple(encoder)
+        multiple = length_multiple_of(encoder)
         for batch in _passes(train, epochs, recipe, order, multiple, start=loop.step_number):
-            loop.step(
-                _losses(encoder, head, task, batch, scale, device, precision, budget.micro_batches)
-            )
-            if checkpoint is not None and checkpoint.due:
-                checkpoint.save("finetune", training_state(loop, modules), mark)
-    metrics = {
-        name: evaluate(encoder, head, task, splits[name], scale=scale, precision=precision)
-        for name in task.dev
-    }
-    return Finetuning(task_score(task, metrics), metrics, loop.finish(), steps)
+            loop.step(_losses(modules, task, batch, scale, device, precision, budget))
+            if loop.step_number % (steps // epochs) == 0:
+                best.look(loop.step_number * epochs // steps)
+            state.save_if_due()
+    loss = loop.finish()
+    best.take()
+    metrics, constant = {}, False
+    for name in task.dev:
+        answers = predict(encoder, head, task, splits[name], scale=scale, precision=precision)
+        metrics[name] = score(task, answers, splits[name].labels)
+        constant |= bool(np.ptp(answers) == 0)
+    return Finetuning(
+        task_score(task, metrics), metrics, loss, steps, scale, best.passes or epochs, constant
+    )
+
+
+class _State:
+    """Keeps and restores what the next step depends on."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint | None,
+        loop: Loop,
+        modules: Mapping[str, nn.Module],
+        best: BestPass,
+        mark: dict[str, object],
+    ):
+        self._checkpoint, self._loop, self._modules = checkpoint, loop, modules
+        self._best, self._mark = best, mark
+
+    def restore(self) -> None:
+        found = self._checkpoint.load("finetune") if self._checkpoint is not None else None
+        if found is not None and found.values["mark"] == self._mark:
+            restore_training(found.tensors, self._loop, self._modules)
+            self._best.restore(part(found.tensors, "best"), found.values["best"])
+
+    def save_if_due(self) -> None:
+        if self._checkpoint is None or not self._checkpoint.due:
+            return
+        tensors = training_state(self._loop, self._modules)
+        tensors |= {f"best.{name}": value for name, value in self._best.weights.items()}
+        values = {"mark": self._mark, "best": [self._best.score, self._best.passes]}
+        self._checkpoint.save("finetune", tensors, values)
 
 
 def planned_passes(examples: int, recipe: Recipe) -> tuple[int, int]:
@@ -137,96 +161,18 @@ def planned_passes(examples: int, recipe: Recipe) -> tuple[int, int]:
     return passes, passes * steps_a_pass
 
 
-def task_loss(
-    encoder: nn.Module,
-    head: nn.Module,
-    task: Task,
-    batch: Batch,
-    scale: Scale,
-    device: torch.device,
-) -> Tensor:
-    """Return the mean loss of a batch: cross entropy, or squared error of the scaled labels."""
-    outputs = _outputs(encoder, head, batch, device)
-    labels = batch.labels.to(device)
-    if task.is_regression:
-        return mse_loss(outputs.squeeze(1), (labels - scale.mean) / scale.deviation)
-    return cross_entropy(outputs, labels.long())
-
-
-def evaluate(
-    encoder: nn.Module,
-    head: nn.Module,
-    task: Task,
-    split: EncodedSplit,
-    *,
-    scale: Scale,
-    precision: str = "fp32",
-) -> dict[str, float]:
-    """Return each metric of `task` on `split`.
-
-    Raises:
-        TrialError: A prediction is not finite; its cause is "nan".
-    """
-    return score(
-        task, predict(encoder, head, task, split, scale=scale, precision=precision), split.labels
-    )
-
-
-def predict(
-    encoder: nn.Module,
-    head: nn.Module,
-    task: Task,
-    split: EncodedSplit,
-    *,
-    scale: Scale,
-    precision: str = "fp32",
-) -> np.ndarray:
-    """Return class numbers, or real numbers for a regression, in the order of `split`."""
-    device = next(encoder.parameters()).device
-    predictions = np.zeros(len(split), dtype=np.float64)
-    encoder.eval()
-    head.eval()
-    with torch.inference_mode(), autocast(precision, device):
-        for batch in batches(
-            split,
-            batch_size=EVALUATION_BATCH,
-            token_budget=EVALUATION_TOKENS,
-            shuffle=False,
-            length_multiple=_length_multiple(encoder),
-        ):
-            outputs = _outputs(encoder, head, batch, device)
-            if task.is_regression:
-                values = outputs.squeeze(1) * scale.deviation + scale.mean
-            else:
-                # a row of NaN has no largest entry; keep it visible instead of calling it class 0
-                values = outputs.argmax(1).where(outputs.isfinite().all(1), torch.nan)
-            predictions[batch.rows.numpy()] = values.double().cpu().numpy()
-    return predictions
-
-
-def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch, device: torch.device) -> Tensor:
-    hidden = encoder(batch.tokens.to(device), batch.keep.to(device), batch.token_types.to(device))
-    return head(encoder.pool(hidden)).float()
-
-
-def _length_multiple(encoder: nn.Module) -> int:
-    """Return what lengths are rounded up to, so that none passes the encoder's longest."""
-    return math.gcd(LENGTH_MULTIPLE, encoder.max_length)
-
-
 def _losses(
-    encoder: nn.Module,
-    head: nn.Module,
+    modules: Mapping[str, nn.Module],
     task: Task,
     batch: Batch,
     scale: Scale,
     device: torch.device,
     precision: str,
-    micro_batches: int,
+    budget: Budget,
 ) -> Iterator[Tensor]:
-    for portion, share in split_examples(batch, micro_batches):
+    for portion, share in split_examples(batch, budget.micro_batches):
         with autocast(precision, device):
-            loss = task_loss(encoder, head, task, portion, scale, device)
+            loss = task_loss(modules["encoder"], modules["head"], task, portion, scale, device)
         yield loss if share == 1.0 else loss * share
 
 

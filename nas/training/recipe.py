@@ -4,11 +4,11 @@ All architectures of a search are trained by one recipe, so that their scores ca
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
-from nas.evaluation.suites.glue import GLUE, glue_tasks
+from nas.evaluation.suites.glue import GLUE, glue_task, glue_tasks
 from search_spaces.errors import InvalidExperiment
 from search_spaces.registry import Registry
 
@@ -18,6 +18,7 @@ CHOICES = {
     "positions": ("absolute", "relative"),
     "precision": ("fp32", "bf16", "auto"),
     "device": ("auto", "cpu", "cuda"),
+    "selection": ("none", "train-part", "dev"),
 }
 
 
@@ -27,7 +28,8 @@ class Recipe:
 
     Attributes:
         tasks: Names of the tasks to fine-tune on, each from the pre-trained weights.
-        vocabulary_size: Entries of the run's one tokenizer, special tokens included.
+        tokenizer: The run's one tokenizer: "wordpiece", "bpe" (bytes), or a tokenizer.json file.
+        vocabulary_size: Its entries at most, special tokens included.
         max_length: Longest sequence of a task, in tokens; longer ones are cut.
         block_length: Tokens of one pre-training sequence; text is packed, so none is padding.
         corpus_tokens: Pre-training text kept, in tokens; None keeps all of it.
@@ -45,6 +47,16 @@ class Recipe:
         finetune_steps: Fewest fine-tuning steps; a small task gets more passes to reach them.
         finetune_batch: Sequences in a fine-tuning step.
         finetune_learning_rate: Peak learning rate of fine-tuning.
+        per_task: Task name -> what differs for it: `epochs`, `steps`, `batch`, `learning_rate`.
+        finetune_seeds: How often each task is fine-tuned, each with its own head, order and
+            dropout; the score is the mean.
+        selection: What the weights of a fine-tuning are picked by, after each pass: "none" takes
+            those after the last pass, "train-part" the best on a held-out part of the training
+            set, "dev" the best on the development set that is also reported, as is common.
+        selection_share: The share of the training set that "train-part" and tuning hold out.
+        tune_trials: Settings of learning rate and batch that Optuna tries for each task, scored
+            as `selection` says ("none" as "train-part"); 0 takes the recipe's.
+        from_mnli: Fine-tune MRPC, RTE and STS-B from the weights fine-tuned on MNLI.
         warmup: Share of the steps over which the learning rate rises; then it falls to zero.
         weight_decay: Decoupled decay of matrices; biases, norms and embeddings have none.
         clip: Largest allowed norm of the gradient of all parameters together.
@@ -57,6 +69,7 @@ class Recipe:
     """
 
     tasks: tuple[str, ...] = GLUE_TASKS
+    tokenizer: str = "wordpiece"
     vocabulary_size: int = 1_024
     max_length: int = 48
     block_length: int = 32
@@ -73,6 +86,12 @@ class Recipe:
     finetune_steps: int = 1
     finetune_batch: int = 32
     finetune_learning_rate: float = 1e-3
+    per_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    finetune_seeds: int = 1
+    selection: str = "none"
+    selection_share: float = 0.1
+    tune_trials: int = 0
+    from_mnli: bool = False
     warmup: float = 0.1
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -85,6 +104,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tasks", _tasks(self.tasks))
+        object.__setattr__(self, "per_task", _per_task(self.per_task))
         for name in _WHOLE:
             _check_whole(name, getattr(self, name), at_least=_LEAST.get(name, 1))
         for name in _LIMITS:
@@ -95,6 +115,25 @@ class Recipe:
                 _check_range(name, getattr(self, name), low, high, ends)
         for name, allowed in CHOICES.items():
             _check_choice(name, getattr(self, name), allowed)
+        if not str(self.tokenizer).endswith(".json"):
+            _check_choice("tokenizer", self.tokenizer, ("wordpiece", "bpe", "FILE.json"))
+        _check_choice("from_mnli", self.from_mnli, (True, False))
+        if self.from_mnli and "mnli" not in self.tasks:
+            raise InvalidExperiment(
+                "from_mnli starts MRPC, RTE and STS-B from weights fine-tuned on MNLI, and mnli is "
+                f"not among the tasks {', '.join(self.tasks)}. Add it, or set from_mnli: false."
+            )
+        for name in self.per_task:
+            self.for_task(name)
+
+    def for_task(self, task: str) -> "Recipe":
+        """Return the recipe with which `task` is fine-tuned: this one and what `per_task` says.
+
+        Raises:
+            InvalidExperiment: A value of `per_task` is not allowed.
+        """
+        own = {f"finetune_{key}": value for key, value in self.per_task.get(task, {}).items()}
+        return replace(self, per_task={}, **own) if own else self
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
@@ -118,13 +157,15 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return every value as JSON types; `from_dict` gives the same recipe back."""
-        return {**asdict(self), "tasks": list(self.tasks)}
+        settings = {task: dict(own) for task, own in self.per_task.items()}
+        return {**asdict(self), "tasks": list(self.tasks), "per_task": settings}
 
 
 _WHOLE = [f.name for f in fields(Recipe) if f.type is int]
 _LIMITS = [f.name for f in fields(Recipe) if f.type == int | None]
 # a sequence needs its [CLS], [SEP] and some words; a vocabulary its five special tokens and text
-_LEAST = {"vocabulary_size": 32, "max_length": 4, "block_length": 4}
+_LEAST = {"vocabulary_size": 32, "max_length": 4, "block_length": 4, "tune_trials": 0}
+_PER_TASK = ("epochs", "steps", "batch", "learning_rate")
 _OPTIONAL = ("pretrain_decay",)
 # name -> lowest, highest, and which of the two are allowed themselves
 _RANGES = {
@@ -132,6 +173,7 @@ _RANGES = {
     "finetune_learning_rate": (0.0, 1.0, "(]"),
     "pretrain_decay": (0.0, 1.0, "(]"),
     "inherit_tokens": (0.0, 1.0, "(]"),
+    "selection_share": (0.0, 0.5, "(]"),
     "mask_rate": (0.0, 1.0, "()"),
     "warmup": (0.0, 1.0, "[)"),
     "weight_decay": (0.0, 1.0, "[]"),
@@ -148,6 +190,24 @@ def _tasks(names: object) -> tuple[str, ...]:
             "with at least one of them."
         )
     return tuple(task.name for task in glue_tasks(names))
+
+
+def _per_task(settings: object) -> dict[str, dict[str, Any]]:
+    if not isinstance(settings, Mapping) or not all(
+        isinstance(own, Mapping) for own in settings.values()
+    ):
+        raise InvalidExperiment(
+            f"per_task is {settings!r}, but must name tasks and what differs for them, such as "
+            "{rte: {learning_rate: 5e-4, epochs: 10}}."
+        )
+    for task, own in settings.items():
+        for key in own:
+            if key not in _PER_TASK:
+                raise InvalidExperiment(
+                    f"per_task says {key!r} of {task}, which no fine-tuning has. "
+                    f"Allowed: {', '.join(_PER_TASK)}."
+                )
+    return {glue_task(task).name: dict(own) for task, own in settings.items()}
 
 
 def _check_whole(name: str, value: object, *, at_least: int, or_none: bool = False) -> None:
@@ -172,12 +232,13 @@ def _check_range(name: str, value: object, low: float, high: float, ends: str) -
         )
 
 
-def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: object, allowed: tuple) -> None:
     if value not in allowed:
-        close = get_close_matches(str(value), allowed, n=1)
+        close = get_close_matches(str(value), [str(a) for a in allowed], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise InvalidExperiment(
-            f"{name} is {value!r}.{hint} Allowed: {', '.join(allowed)}. Change it in the recipe."
+            f"{name} is {value!r}.{hint} Allowed: {', '.join(map(str, allowed))}. "
+            "Change it in the recipe."
         )
 
 

@@ -1,82 +1,222 @@
-"""Fine-tuning a pre-trained encoder on task after task, each from the pre-trained weights."""
+"""Fine-tuning a pre-trained encoder on task after task, several times each if asked to."""
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from nas.data.prepared import PreparedData
+from nas.data.prepared import EncodedSplit, PreparedData
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead
 from nas.training.budget import WHOLE, Budget
-from nas.training.checkpoint import Checkpoint
+from nas.training.checkpoint import Checkpoint, part
 from nas.training.finetune import Finetuning, finetune
+from nas.training.prediction import Scale
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state
+from nas.training.selection import hold_out
+from nas.training.task_result import TaskResult
+from nas.training.tuning import tune
 from nas.training.watch import Watch
+from search_spaces.errors import TrialError
+
+# What `from_mnli` starts from the weights fine-tuned on MNLI.
+FROM_MNLI = ("mrpc", "rte", "stsb")
+# The lowest value of any metric: what a setting gets whose training fell apart.
+_WORST = -1.0
+
+Keep = Callable[[Task, Encoder, ClassificationHead, Finetuning], None]
 
 
-def finetune_tasks(
-    encoder: Encoder,
-    tasks: Iterable[Task],
-    data: PreparedData,
-    recipe: Recipe,
-    *,
-    seed: int,
-    watch: Watch,
-    precision: str,
-    budget: Budget,
-    checkpoint: Checkpoint,
-    seconds: dict[str, float],
-) -> dict[str, Finetuning]:
-    """Fine-tune on each task from the weights `encoder` has now; return how each went.
+@dataclass
+class TaskTraining:
+    """Fine-tunes one encoder on tasks, each from the weights it has when this is made.
 
-    Args:
+    Attributes:
         encoder: Pre-trained; its weights change.
-        tasks: The tasks, in the order to take them.
-        data: Holds their examples.
+        data: Holds the tasks' examples.
         recipe: How to fine-tune.
-        seed: The trial's; each task has its own stream.
+        seed: The trial's; each task and repetition has its own stream.
         watch: The trial's clock.
         precision: "fp32" or "bf16" (autocast).
         budget: What pre-training had; results of another share are not taken over.
-        checkpoint: Where finished tasks are noted, so that they are not repeated.
+        checkpoint: Where finished fine-tunings are noted, so that they are not repeated.
+        keep: Called with task, encoder, head and result of the first fine-tuning of each task,
+            while their weights are those that were scored.
         seconds: Filled with the seconds of each task.
-
-    Raises:
-        TrialError: Training became unstable or ran out of time.
     """
-    pretrained = {name: value.clone() for name, value in encoder.state_dict().items()}
-    results = _finished(checkpoint, budget)
-    for task in tasks:
-        if task.name in results:
-            continue
-        before = watch.elapsed
-        encoder.load_state_dict(pretrained)
-        results[task.name] = finetune_task(
-            encoder,
-            task,
-            data,
-            recipe,
-            named_seed(seed, task.name),
-            watch,
-            precision,
-            budget=budget,
-            checkpoint=checkpoint,
+
+    encoder: Encoder
+    data: PreparedData
+    recipe: Recipe
+    seed: int
+    watch: Watch
+    precision: str
+    budget: Budget = WHOLE
+    checkpoint: Checkpoint = field(default_factory=lambda: Checkpoint(None, {}))
+    keep: Keep | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._start = {name: value.clone() for name, value in self.encoder.state_dict().items()}
+        self._mnli: dict[int, dict[str, Tensor]] = {}
+
+    def run(self, tasks: Iterable[Task]) -> dict[str, TaskResult]:
+        """Fine-tune on `tasks`; return how each went, in their order.
+
+        Raises:
+            TrialError: Training became unstable or ran out of time.
+        """
+        tasks = list(tasks)
+        # others may start from what MNLI ends with
+        for task in sorted(tasks, key=lambda task: task.name != "mnli"):
+            before = self.watch.elapsed
+            setting = self._tuned(task)
+            for number in range(self.recipe.finetune_seeds):
+                self._once(task, number, setting)
+            self.seconds[task.name] = self.watch.elapsed - before
+        self.checkpoint.remove("finetune")
+        return {task.name: self._result(task) for task in tasks}
+
+    def _result(self, task: Task) -> TaskResult:
+        runs = [
+            self._finished["runs"][_key(task, number)]
+            for number in range(self.recipe.finetune_seeds)
+        ]
+        return TaskResult(
+            tuple(Finetuning(**{**run, "scale": Scale(**run["scale"])}) for run in runs),
+            self._finished["settings"].get(task.name, {}),
         )
-        seconds[task.name] = watch.elapsed - before
-        done = {name: asdict(result) for name, result in results.items()}
-        checkpoint.save("tasks", {}, {"share": budget.share, "results": done})
-    checkpoint.remove("finetune")
-    return {task.name: results[task.name] for task in tasks}
+
+    @cached_property
+    def _finished(self) -> dict[str, Any]:
+        """What is done already, as JSON types: settings by task, results by task and number."""
+        state = self.checkpoint.load("tasks")
+        if state is None or state.values["share"] != self.budget.share:
+            return {"share": self.budget.share, "tried": {}, "settings": {}, "runs": {}}
+        return state.values
+
+    def _note(self) -> None:
+        self.checkpoint.save("tasks", {}, self._finished)
+
+    def _once(self, task: Task, number: int, setting: dict[str, Any]) -> None:
+        key = _key(task, number)
+        if key in self._finished["runs"] and (self.keep is None or number):
+            return
+        self.encoder.load_state_dict(self._weights_before(task, number))
+        seed = named_seed(self.seed, task.name, *([str(number)] if number else []))
+        head = task_head(self.encoder, task, self.recipe, seed)
+        recipe = replace(self.recipe.for_task(task.name), **setting)
+        result = finetune_task(
+            self.encoder,
+            task,
+            self.data,
+            recipe,
+            seed,
+            self.watch,
+            self.precision,
+            head,
+            budget=self.budget,
+            checkpoint=self.checkpoint,
+        )
+        if self.keep is not None and not number:
+            self.keep(task, self.encoder, head, result)
+        if task.name == "mnli" and self.recipe.from_mnli:
+            weights = {name: v.clone() for name, v in self.encoder.state_dict().items()}
+            self._mnli[number] = weights
+            self.checkpoint.save(f"mnli-{number}", {f"encoder.{k}": v for k, v in weights.items()})
+        self._finished["runs"][key] = asdict(result)
+        self._note()
+
+    def _weights_before(self, task: Task, number: int) -> dict[str, Tensor]:
+        if not self.recipe.from_mnli or task.name not in FROM_MNLI:
+            return self._start
+        if number not in self._mnli:
+            state = self.checkpoint.load(f"mnli-{number}")
+            if state is None:
+                raise TrialError(
+                    f"The weights fine-tuned on MNLI are gone, which {task.name} starts from. "
+                    "Delete the trial's checkpoint and train it again."
+                )
+            self._mnli[number] = part(state.tensors, "encoder")
+        return self._mnli[number]
+
+    def _tuned(self, task: Task) -> dict[str, Any]:
+        """Return the setting of `task` that tuning finds, or none where it is off."""
+        settings = self._finished["settings"]
+        if not self.recipe.tune_trials:
+            return {}
+        if task.name not in settings:
+            own = self.recipe.for_task(task.name)
+            tried = self._finished["tried"].get(task.name, [])
+
+            def note(pairs: list[tuple[dict[str, Any], float]]) -> None:
+                self._finished["tried"][task.name] = [[s, v] for s, v in pairs]
+                self._note()
+
+            found = tune(
+                own,
+                lambda recipe, number: self._tuning_score(task, recipe, number),
+                seed=named_seed(self.seed, task.name, "tuning"),
+                done=[(setting, value) for setting, value in tried],
+                note=note,
+            )
+            settings[task.name] = {
+                "finetune_learning_rate": found.finetune_learning_rate,
+                "finetune_batch": found.finetune_batch,
+            }
+            self._note()
+        return settings[task.name]
+
+    def _tuning_score(self, task: Task, recipe: Recipe, number: int) -> float:
+        self.encoder.load_state_dict(self._weights_before(task, 0))
+        seed = named_seed(self.seed, task.name)
+        splits, chosen_on = _splits(task, self.data, self.recipe, seed, tuning=True)
+        if self.recipe.selection != "dev":
+            splits |= dict.fromkeys(task.dev, chosen_on[0])
+        head = task_head(self.encoder, task, recipe, seed)
+        try:
+            result = finetune(
+                self.encoder,
+                head,
+                task,
+                {"train": splits["train"], **dict.fromkeys(task.dev, chosen_on[0])}
+                if self.recipe.selection != "dev"
+                else splits,
+                recipe,
+                seed=named_seed(seed, "try", str(number)),
+                watch=self.watch,
+                precision=self.precision,
+                budget=self.budget,
+                select_on=() if self.recipe.selection == "none" else chosen_on,
+            )
+        except TrialError as error:
+            if error.cause != "nan":
+                raise
+            return _WORST
+        return result.score
 
 
-def _finished(checkpoint: Checkpoint, budget: Budget) -> dict[str, Finetuning]:
-    state = checkpoint.load("tasks")
-    if state is None or state.values["share"] != budget.share:
-        return {}
-    return {name: Finetuning(**result) for name, result in state.values["results"].items()}
+def _key(task: Task, number: int) -> str:
+    return f"{task.name}/{number}"
+
+
+def _splits(
+    task: Task, data: PreparedData, recipe: Recipe, seed: int, *, tuning: bool = False
+) -> tuple[dict[str, EncodedSplit], list[EncodedSplit]]:
+    """Return the splits to train and report on, and those to choose on."""
+    splits = dict(data.tasks[task.name])
+    if recipe.selection == "dev":
+        return splits, [splits[name] for name in task.dev]
+    if recipe.selection == "none" and not tuning:
+        return splits, []
+    splits["train"], held_out = hold_out(
+        splits["train"], recipe.selection_share, named_seed(seed, "held out")
+    )
+    return splits, [held_out]
 
 
 def task_head(encoder: Encoder, task: Task, recipe: Recipe, seed: int) -> ClassificationHead:
@@ -101,22 +241,25 @@ def finetune_task(
 ) -> Finetuning:
     """Train `encoder` in place on one task, with the head that `task_head` gives unless given."""
     head = task_head(encoder, task, recipe, seed) if head is None else head
+    recipe = recipe.for_task(task.name)
+    splits, select_on = _splits(task, data, recipe, seed)
     return finetune(
         encoder,
         head,
         task,
-        data.tasks[task.name],
+        splits,
         recipe,
         seed=seed,
         watch=watch,
         precision=precision,
         budget=budget,
         checkpoint=checkpoint,
+        select_on=select_on,
     )
 
 
 def set_dropout(module: nn.Module, probability: float) -> None:
     """Set the probability of every dropout in `module`."""
-    for part in module.modules():
-        if isinstance(part, nn.Dropout):
-            part.p = probability
+    for inner in module.modules():
+        if isinstance(inner, nn.Dropout):
+            inner.p = probability

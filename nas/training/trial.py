@@ -21,12 +21,12 @@ from nas.models.heads import MaskedLanguageHead
 from nas.training.budget import Budget
 from nas.training.checkpoint import Checkpoint
 from nas.training.device import choose_device, choose_precision
-from nas.training.finetune import Finetuning
 from nas.training.measurement import Measurement
 from nas.training.pretrain import Pretraining, pretrain
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count
-from nas.training.task_runs import finetune_tasks, set_dropout
+from nas.training.task_result import TaskResult
+from nas.training.task_runs import Keep, TaskTraining, set_dropout
 from nas.training.watch import Progress, Watch
 from search_spaces import Architecture, count_flops, count_parameters
 from search_spaces.errors import InvalidData, InvalidExperiment, TrialError
@@ -59,6 +59,7 @@ def run_trial(
     inherit: "Inheritance | None" = None,
     learning_rate_scale: float = 1.0,
     micro_batches: int = 1,
+    keep: Keep | None = None,
 ) -> Measurement:
     """Train and measure `architecture`; the same arguments give the same scores, bit by bit.
 
@@ -86,6 +87,8 @@ def run_trial(
         learning_rate_scale: Factor of all learning rates, for another try after a NaN.
         micro_batches: Parts in which each batch passes, for another try after running out of
             memory; the effective batch stays the same.
+        keep: Called with task, encoder, head and result of the first fine-tuning of each task,
+            while encoder and head have the weights that were scored.
 
     Raises:
         TrialError: Training failed; `cause` is "nan", "out-of-memory" or "time-out".
@@ -128,18 +131,10 @@ def run_trial(
         if weights_path is not None:
             save_weights(weights_path, encoder=encoder, mlm=mlm)
         set_dropout(encoder, recipe.dropout)
-        results = finetune_tasks(
-            encoder,
-            tasks,
-            data,
-            recipe,
-            seed=seed,
-            watch=watch,
-            precision=precision,
-            budget=budget,
-            checkpoint=kept,
-            seconds=seconds,
+        training = TaskTraining(
+            encoder, data, recipe, seed, watch, precision, budget, kept, keep, seconds
         )
+        results = training.run(tasks)
         watch.check("costs", 0.0)
         costs, spread = _costs(architecture, encoder, recipe, data.vocabulary_size)
         watch.check("costs", 1.0)
@@ -151,7 +146,7 @@ def run_trial(
             "precision": precision,
             **spread,
             **_pretrain_details(pretraining, inherited),
-            **_task_details(results),
+            **{k: v for name, r in results.items() for k, v in r.details(name).items()},
             **{f"{stage}_seconds": value for stage, value in seconds.items()},
         },
     )
@@ -293,7 +288,7 @@ def _exact_costs(
     return {"parameters": float(parameters), "flops": float(flops)}
 
 
-def _scores(results: dict[str, Finetuning], recipe: Recipe) -> dict[str, float]:
+def _scores(results: dict[str, TaskResult], recipe: Recipe) -> dict[str, float]:
     scores = {name: result.score for name, result in results.items()}
     return {"glue": glue_score(scores, include_wnli="wnli" in recipe.tasks), **scores}
 
@@ -306,16 +301,6 @@ def _pretrain_details(pretraining: Pretraining, inherited: float | None) -> dict
         "resumed_at_step": float(pretraining.resumed_at),
     }
     return details if inherited is None else {**details, "inherited_share": inherited}
-
-
-def _task_details(results: dict[str, Finetuning]) -> dict[str, float]:
-    details: dict[str, float] = {}
-    for name, result in results.items():
-        for split, metrics in result.metrics.items():
-            prefix = name if split == "dev" else f"{name}_{split}"
-            details.update({f"{prefix}_{metric}": value for metric, value in metrics.items()})
-        details[f"{name}_loss"] = result.loss
-    return details
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from nas.data.batches import batches
 from nas.evaluation.suites.glue import GLUE
 from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead, MaskedLanguageHead
-from nas.training.finetune import Scale, finetune, planned_passes, predict, task_loss
+from nas.training.finetune import finetune, planned_passes
+from nas.training.prediction import Scale, predict, task_loss
 from nas.training.pretrain import pretrain, validation_loss
 from nas.training.seeds import named_seed, random_state, thread_count
 from nas.training.watch import Watch

@@ -1,0 +1,111 @@
+"""Choosing among the passes of a fine-tuning without looking at what is reported."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from torch import Tensor, nn
+
+from nas.data.prepared import EncodedSplit
+from nas.evaluation.metrics import score
+from nas.evaluation.suites.task import Task
+from nas.training.prediction import Scale, predict
+
+
+def hold_out(split: EncodedSplit, share: float, seed: int) -> tuple[EncodedSplit, EncodedSplit]:
+    """Return a split without a random share of its examples, and these; each has at least one."""
+    count = min(max(1, round(share * len(split))), len(split) - 1)
+    order = np.random.default_rng(seed).permutation(len(split))
+    return take_rows(split, np.sort(order[count:])), take_rows(split, np.sort(order[:count]))
+
+
+def take_rows(split: EncodedSplit, rows: np.ndarray) -> EncodedSplit:
+    """Return the examples of `split` at `rows`, `(n,)`, in that order."""
+    lengths = np.diff(split.offsets)[rows]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(split.offsets.dtype)
+    # the place of each token in the old array: its example's old beginning, and how far it is in
+    places = np.repeat(split.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return EncodedSplit(split.tokens[places], offsets, split.second_start[rows], split.labels[rows])
+
+
+class BestPass:
+    """The weights after the pass that scored best; the first of equally good ones.
+
+    Args:
+        modules: "encoder" and "head".
+        task: Says which metrics count.
+        splits: What is scored; none keeps no weights, and `take` changes nothing.
+        scale: The scale of a regression's labels.
+        precision: "fp32" or "bf16" (autocast).
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        task: Task,
+        splits: Sequence[EncodedSplit],
+        *,
+        scale: Scale,
+        precision: str,
+    ):
+        self._modules, self._task, self._splits = modules, task, splits
+        self._scale, self._precision = scale, precision
+        self.score, self.passes = -np.inf, 0
+        self.weights: dict[str, Tensor] = {}
+
+    def look(self, passes: int) -> None:
+        """Score the weights after so many passes, and keep them if they are the best so far."""
+        if not self._splits:
+            return
+        encoder, head = self._modules["encoder"], self._modules["head"]
+        found = score_splits(
+            encoder, head, self._task, self._splits, scale=self._scale, precision=self._precision
+        )
+        encoder.train()
+        head.train()
+        if found > self.score:
+            self.score, self.passes = found, passes
+            self.weights = {
+                f"{name}.{key}": value.clone()
+                for name, module in self._modules.items()
+                for key, value in module.state_dict().items()
+            }
+
+    def take(self) -> None:
+        """Put the best weights into the modules."""
+        for name, module in self._modules.items():
+            if self.weights:
+                prefix = f"{name}."
+                module.load_state_dict(
+                    {
+                        key.removeprefix(prefix): value
+                        for key, value in self.weights.items()
+                        if key.startswith(prefix)
+                    }
+                )
+
+    def restore(self, weights: Mapping[str, Tensor], values: Sequence[float]) -> None:
+        """Continue from what a checkpoint kept of another instance."""
+        if weights:
+            self.weights = dict(weights)
+            self.score, self.passes = float(values[0]), int(values[1])
+
+
+def score_splits(
+    encoder: nn.Module,
+    head: nn.Module,
+    task: Task,
+    splits: Sequence[EncodedSplit],
+    *,
+    scale: Scale,
+    precision: str,
+) -> float:
+    """Return the mean of the task's metrics over `splits`, larger is better."""
+    values = [
+        score(
+            task,
+            predict(encoder, head, task, split, scale=scale, precision=precision),
+            split.labels,
+        )
+        for split in splits
+    ]
+    return float(np.mean([list(metrics.values()) for metrics in values]))
