@@ -121,6 +121,9 @@ class Execution(BaseModel):
         trial_function: "package.module:function" that stands in for training, to test a cluster or
             to search by a measurement of one's own; it gets the arguments of
             `nas.training.trial.run_trial` that it names and returns scores and costs.
+        storage: Where weights and checkpoints are kept: a folder, or a URI such as s3://bucket/x
+            that every node reaches; none takes the run's own directory.
+        checkpoint_seconds: How often a trial writes its state, so that a lost one continues.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -132,6 +135,8 @@ class Execution(BaseModel):
     max_concurrent: int | None = Field(default=None, ge=1)
     trial_timeout: Seconds = 3600.0
     trial_function: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
+    storage: str | None = None
+    checkpoint_seconds: Seconds = 60.0
 
 
 class Experiment(BaseModel):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from nas.config import COSTS, Experiment, parse_constraint, write_experiment
 from nas.execution import Executor, make_executor
+from nas.execution.storage import open_storage
 from nas.runs import Run, create_run, next_directory, open_run, require_free
 from nas.search import Progress, Search, replay
 from search_spaces import load_space
@@ -149,7 +150,7 @@ def start(
     policy = build_policy(experiment, recipe, data.vocabulary_size)
     preset = experiment.recipe.get("preset", default_preset(experiment.data))
     resolved = experiment.model_copy(update={"recipe": {"preset": preset, **recipe.to_dict()}})
-    with _workers(resolved, recipe, data, say) as executor:
+    with _workers(resolved, recipe, data, directory, say) as executor:
         run = create_run(directory, resolved, experiment.objectives)
         options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
         run.journal.set_meta("model_options", json.dumps(options))
@@ -196,7 +197,7 @@ def resume(
     data = PreparedData.load(run.directory / "data", mmap=False)
     policy = build_policy(experiment, recipe, data.vocabulary_size)
     replay(run, policy)
-    with _workers(experiment, recipe, data, say) as executor:
+    with _workers(experiment, recipe, data, run.directory, say) as executor:
         return run, Search(run, experiment, policy, executor, watch).run_until_done()
 
 
@@ -217,11 +218,12 @@ def more_trials(text: str, planned: int) -> int:
 
 @contextmanager
 def _workers(
-    experiment: Experiment, recipe: "Recipe", data: "PreparedData", say: Say
+    experiment: Experiment, recipe: "Recipe", data: "PreparedData", directory: Path, say: Say
 ) -> Iterator[Executor]:
     """Start what trains, and stop it in the end."""
     say("Starting the workers")
-    executor = make_executor(experiment.execution, recipe, data)
+    storage = open_storage(experiment.execution.storage, directory)
+    executor = make_executor(experiment.execution, recipe, data, storage)
     try:
         say(f"Training {experiment.trials} architectures: {executor.where}")
         yield executor

@@ -1,12 +1,17 @@
 """The nodes of a Ray cluster, and how many trials each has room for."""
 
+import logging
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nas.execution.storage import Storage
 from search_spaces.errors import InvalidExperiment
 
 # Shares such as 0.1 add up inexactly; a tenth place must not be lost to that.
 _ROUNDING = 1e-6
+_LOOK_SECONDS = 60.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,3 +85,42 @@ def require_places(nodes: Sequence[Node], cpus: float, gpus: float) -> int:
         f"No node of Ray has {cpus:g} CPUs and {gpus:g} GPUs for a trial: {exists}. Lower "
         "cpus_per_trial or gpus_per_trial to what one node has."
     )
+
+
+def reachable(storage: Storage | None) -> Storage | None:
+    """Return the storage if every node sees what the driver writes to it, else None."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    if storage is None:
+        return None
+    name = f".nas-seen-{uuid.uuid4().hex}"
+    storage.write_json(name, {"seen": True})
+    try:
+        look = ray.remote(_sees)
+        answers = [
+            look.options(
+                num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)
+            ).remote(storage, name)
+            for node in alive_nodes()
+        ]
+        seen = ray.get(answers, timeout=_LOOK_SECONDS)
+    except ray.exceptions.RayError:
+        seen = [False]
+    finally:
+        storage.remove(name)
+    if all(seen):
+        return storage
+    _log.warning(
+        "Not every node reaches %s: weights travel through the driver, and a lost trial starts "
+        "again. Set execution.storage to a folder or URI that all nodes reach.",
+        storage.place,
+    )
+    return None
+
+
+def _sees(storage: Storage, name: str) -> bool:
+    try:
+        return storage.read_json(name) == {"seen": True}
+    except Exception:  # noqa: BLE001  whatever it is, this node cannot use the storage
+        return False

@@ -11,6 +11,7 @@ from search_spaces.registry import Registry
 if TYPE_CHECKING:
     from nas.config import Execution
     from nas.data.prepared import PreparedData
+    from nas.execution.storage import Storage
     from nas.training.recipe import Recipe
 
 # Why a trial ended without a result. The last three are no fault of the trial: "lost" is a worker
@@ -58,7 +59,8 @@ class Outcome:
         costs: Cost to value, units in the names.
         details: Losses and the single metrics behind the scores.
         seconds: Wall-clock time of the trial.
-        weights: The pre-trained weights as the bytes of a safetensors file.
+        weights: The pre-trained weights as the bytes of a safetensors file; None if the worker
+            put them into the storage.
         cause: One of `CAUSES`.
         error: One line for people.
         traceback: The rest of the story, if there is one.
@@ -111,8 +113,21 @@ EXECUTORS.register("ray")(("nas.execution.on_ray", "RayExecutor"))
 EXECUTORS.register("inline")(("nas.execution.inline", "InlineExecutor"))
 
 
-def make_executor(settings: "Execution", recipe: "Recipe", data: "PreparedData") -> Executor:
-    """Return the engine that `settings` name, ready to take jobs."""
+def make_executor(
+    settings: "Execution",
+    recipe: "Recipe",
+    data: "PreparedData | None",
+    storage: "Storage | None" = None,
+) -> Executor:
+    """Return the engine that `settings` name, ready to take jobs.
+
+    Args:
+        settings: Where and how trials run.
+        recipe: How they are trained.
+        data: What they are trained on; None for a function that needs none.
+        storage: Where weights and checkpoints are kept; None sends the weights back and keeps no
+            checkpoint.
+    """
     module, name = EXECUTORS[settings.engine]
     build: Callable[..., Executor] = getattr(import_module(module), name)
-    return build(settings, recipe, data)
+    return build(settings, recipe, data, storage)

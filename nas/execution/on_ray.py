@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nas.execution.cluster import alive_nodes, require_places
+from nas.execution.cluster import alive_nodes, reachable, require_places
 from nas.execution.endings import outcome_of
 from nas.execution.executor import Executor, Job, Outcome
 from nas.execution.whereabouts import Whereabouts, hide_gpus, verify_device, whereabouts
@@ -21,6 +21,7 @@ from search_spaces.errors import RunError, TrialError
 if TYPE_CHECKING:
     from nas.config import Execution
     from nas.data.prepared import PreparedData
+    from nas.execution.storage import Storage
     from nas.training.recipe import Recipe
 
 # A trial watches its own deadline; one that does not answer this much later is ended from outside.
@@ -98,7 +99,13 @@ class RayExecutor(Executor):
         InvalidExperiment: A trial asks for more than the machine or the cluster has.
     """
 
-    def __init__(self, settings: "Execution", recipe: "Recipe", data: "PreparedData | None"):
+    def __init__(
+        self,
+        settings: "Execution",
+        recipe: "Recipe",
+        data: "PreparedData | None",
+        storage: "Storage | None" = None,
+    ):
         import ray
 
         self._ray = ray
@@ -113,22 +120,28 @@ class RayExecutor(Executor):
         machines = "this machine" if not settings.address else f"{len(alive_nodes())} nodes"
         self.where = f"Ray on {machines}: {self.capacity} at once, {cpus:g} CPUs, {gpus:g} GPUs"
         self._recipe, self._data = ray.put(recipe), ray.put(data)
-        self._settings, self._gpus = settings, gpus_per_trial
+        self._settings, self.gpus_per_trial = settings, gpus_per_trial
+        self._storage, self._reached = storage, not settings.address
         self._task = ray.remote(_perform)
         self._running: dict[Any, _Task] = {}
 
     def submit(self, job: Job) -> None:
+        if not self._reached:
+            self._storage, self._reached = reachable(self._storage), True
         # A lost worker is retried by the search, which records it; Ray must not do so silently.
         # Two answers: where it runs, at once, and how it ended.
         task = self._task.options(
             num_cpus=self._settings.cpus_per_trial,
-            num_gpus=self._gpus,
+            num_gpus=self.gpus_per_trial,
             max_retries=0,
             num_returns="streaming",
         )
-        answers = task.remote(
-            job, self._recipe, self._data, self._gpus, self._settings.trial_function
-        )
+        options = {
+            "function": self._settings.trial_function,
+            "storage": self._storage,
+            "checkpoint_seconds": self._settings.checkpoint_seconds,
+        }
+        answers = task.remote(job, self._recipe, self._data, self.gpus_per_trial, options)
         self._running[answers] = _Task(job, time.monotonic())
 
     def wait(self, seconds: float) -> list[Outcome]:
@@ -188,18 +201,18 @@ def _perform(
     recipe: "Recipe",
     data: "PreparedData | None",
     gpus: float,
-    function: str | None,
+    options: dict[str, Any],
 ) -> Iterator[Whereabouts | Outcome]:
     place = whereabouts()
     if not gpus:
         hide_gpus()
     yield place
     try:
-        verify_device(gpus, place.gpus, torch_needs_it=function is None)
+        verify_device(gpus, place.gpus, torch_needs_it=options["function"] is None)
     except TrialError as error:
         yield Outcome(job.trial, cause=error.cause, error=str(error), node=place.node)
         return
     # Imported in the worker, so that the driver needs no torch to submit.
     from nas.execution.perform import perform
 
-    yield perform(job, recipe, data, function=function)
+    yield perform(job, recipe, data, **options)

@@ -1,18 +1,21 @@
 """What a worker does with a job: train, measure, and turn whatever happens into an outcome."""
 
 import errno
+import hashlib
 import inspect
+import json
 import platform
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.execution.executor import Job, Outcome
 from nas.execution.last_lines import last_lines
+from nas.execution.storage import Storage
+from nas.execution.trial_files import TrialFiles, trial_files
 from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment, TrialError
 
@@ -22,11 +25,18 @@ if TYPE_CHECKING:
 
 
 def perform(
-    job: Job, recipe: "Recipe", data: "PreparedData | None", *, function: str | None = None
+    job: Job,
+    recipe: "Recipe",
+    data: "PreparedData | None",
+    *,
+    function: str | None = None,
+    storage: Storage | None = None,
+    checkpoint_seconds: float = 60.0,
 ) -> Outcome:
     """Run one trial here; never raises for a fault of the trial.
 
-    The weights travel back with the outcome, so that workers need no file system in common.
+    A trial that finished before, and whose driver died before it heard of it, is not trained
+    again: its result is in the storage.
 
     Args:
         job: What to run.
@@ -34,6 +44,9 @@ def perform(
         data: What to train on; None for a function that needs none.
         function: "module:function" that stands in for `nas.training.trial.run_trial`; it gets
             those of its arguments that it names.
+        storage: Where weights, checkpoints and results are kept; None where the worker reaches no
+            place in common with the driver: the weights then travel back with the outcome.
+        checkpoint_seconds: How often the trial writes its state.
     """
     started = time.monotonic()
     node, device = platform.node(), None
@@ -41,10 +54,35 @@ def perform(
         try:
             run_trial = trial_function(function)
             device = "cpu" if function else _device(recipe)
-            with tempfile.TemporaryDirectory(prefix="nas-trial-") as folder:
-                path = Path(folder) / "weights.safetensors"
-                measured = _call(run_trial, job, recipe, data, weights_path=path)
-                weights = path.read_bytes() if path.is_file() else None
+            architecture = Architecture.from_dict(job.architecture)
+            finished = storage.read_json(_result_name(job, architecture)) if storage else None
+            if finished is not None:
+                return Outcome(**{**finished, "trial": job.trial})
+            parent = job.inherit["hash"] if job.inherit else None
+            with trial_files(
+                storage, architecture.hash, job.fidelity, parent, checkpoint_seconds
+            ) as files:
+                measured = _call(
+                    run_trial, job, architecture, recipe, data, files, checkpoint_seconds
+                )
+                has_weights = storage is None and files.weights.is_file()
+                weights = files.weights.read_bytes() if has_weights else None
+            outcome = Outcome(
+                job.trial,
+                scores=dict(measured["scores"]),
+                costs=dict(measured["costs"]),
+                details=dict(measured.get("details") or {}),
+                seconds=time.monotonic() - started,
+                weights=weights,
+                node=node,
+                device=device,
+                logs="\n".join(lines),
+            )
+            if storage is not None:
+                storage.write_json(_result_name(job, architecture), asdict(outcome))
+                if job.fidelity == 1:
+                    storage.remove(f"checkpoints/{architecture.hash}")
+            return outcome
         except Exception as error:
             return Outcome(
                 job.trial,
@@ -56,17 +94,13 @@ def perform(
                 device=device,
                 logs="\n".join(lines),
             )
-    return Outcome(
-        job.trial,
-        scores=dict(measured["scores"]),
-        costs=dict(measured["costs"]),
-        details=dict(measured.get("details") or {}),
-        seconds=time.monotonic() - started,
-        weights=weights,
-        node=node,
-        device=device,
-        logs="\n".join(lines),
-    )
+
+
+def _result_name(job: Job, architecture: Architecture) -> str:
+    """Return the name of a finished result: it is that of everything its numbers depend on."""
+    parts = (job.seed, job.fidelity, job.learning_rate_scale, (job.inherit or {}).get("hash"))
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+    return f"results/{architecture.hash}-{digest}.json"
 
 
 def trial_function(name: str | None) -> Callable[..., Any]:
@@ -98,9 +132,11 @@ def _device(recipe: "Recipe") -> str:
 def _call(
     run_trial: Callable[..., Any],
     job: Job,
+    architecture: Architecture,
     recipe: "Recipe",
     data: "PreparedData | None",
-    **places: Any,
+    files: TrialFiles,
+    checkpoint_seconds: float,
 ) -> Mapping[str, Any]:
     """Call `run_trial` with what it takes of a job; return its measurement as a mapping."""
     arguments = {
@@ -109,10 +145,16 @@ def _call(
         "fidelity": job.fidelity,
         "learning_rate_scale": job.learning_rate_scale,
         "micro_batches": job.micro_batches,
-        **places,
+        "weights_path": files.weights,
+        "checkpoint": files.checkpoint,
+        "checkpoint_seconds": checkpoint_seconds,
     }
     taken = inspect.signature(run_trial).parameters
-    architecture = Architecture.from_dict(job.architecture)
+    if "inherit" in taken and job.inherit and files.parent is not None:
+        from nas.models.transfer import Inheritance
+
+        parent = Architecture.from_dict(job.inherit["architecture"])
+        arguments["inherit"] = Inheritance(parent, files.parent)
     measured = run_trial(
         architecture, recipe, data, **{k: v for k, v in arguments.items() if k in taken}
     )
