@@ -111,6 +111,19 @@ class Journal:
         rows = self._db.execute("SELECT started_at, seen_at FROM sessions ORDER BY session")
         return [(row[0], row[1]) for row in rows]
 
+    def proposal_seconds(self) -> list[float]:
+        """Return how long each request for proposals took, in seconds, in their order."""
+        rows = self._db.execute(
+            "SELECT MIN(asked.at) - request.at FROM events AS asked JOIN events AS request"
+            " ON request.event = json_extract(asked.payload, '$.request')"
+            " WHERE asked.kind = 'ask' GROUP BY request.event ORDER BY request.event"
+        )
+        return [row[0] for row in rows]
+
+    def last_event(self) -> float | None:
+        """Return when anything last happened to a trial, in seconds since the epoch."""
+        return self._db.execute("SELECT MAX(at) FROM events").fetchone()[0]
+
     # Trials.
 
     def requested(self, n: int) -> int:

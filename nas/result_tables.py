@@ -160,8 +160,8 @@ class ResultTables(ABC):
         done = self.finished()
         if done.empty:
             raise RunError(
-                f"{self.where[0].upper()}{self.where[1:]} has no finished trial yet. See how far it is with: nas status; "
-                "continue an interrupted one with: nas resume"
+                f"{self.where[0].upper()}{self.where[1:]} has no finished trial yet. See how far "
+                "it is with: nas status; continue an interrupted one with: nas resume"
             )
         numeric = done.select_dtypes("number").columns
         measured = [name for name in numeric if done[name].notna().any()]

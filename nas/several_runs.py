@@ -24,6 +24,10 @@ class SeveralRuns(ResultTables):
         self.runs = tuple(runs)
         if not self.runs:
             raise RunError("No run was given. Give the directories of one or more runs.")
+        places = [run.directory.resolve() for run in self.runs]
+        twice = next((p for p in places if places.count(p) > 1), None)
+        if twice is not None:
+            raise RunError(f"The run {str(twice)!r} was given twice. Give each run once.")
         self.names = run_names(run.directory for run in self.runs)
         self.where = f"the set of runs {', '.join(self.names)}"
 

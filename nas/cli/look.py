@@ -2,66 +2,176 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
+from nas.cli.run_path import RUN
 from nas.runs import open_run
 from search_spaces.errors import InvalidExperiment
 
-RUN = click.argument("run", type=click.Path(path_type=Path))
+FORMAT = click.option(
+    "--format", "form", default="table", type=click.Choice(["table", "csv", "json", "parquet"])
+)
+TO = click.option(
+    "--to", type=click.Path(path_type=Path), help="Write a file instead: .parquet, .csv or .json."
+)
 
 
 @click.command()
 @RUN
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def status(run: Path, *, as_json: bool) -> None:
-    """Print how far RUN is: trials by status, the best so far, the front."""
+    """Print how far RUN is: trials by status, the best so far, workers, time spent and left."""
     from nas.run_status import run_status
 
-    opened = open_run(run)
-    summary = run_status(opened)
-    if as_json:
-        click.echo(json.dumps(summary))
-        return
-    for name, value in summary.items():
-        click.echo(f"{name:<12} {value}")
+    summary = run_status(open_run(run))
+    click.echo(json.dumps(summary) if as_json else "\n".join(status_lines(summary)))
+
+
+# What the state of a run means, for people.
+STATES = {
+    "running": "a driver is at work",
+    "interrupted": "continue it with nas resume",
+    "crashed": "the driver ended with an error; continue it with nas resume",
+    "trials": "finished: every planned trial ended",
+    "exhausted": "finished: the space has nothing more to propose",
+    "patience": "finished: no improvement for long",
+    "time": "the time budget is spent",
+    "gpu_hours": "the budget of GPU hours is spent",
+    "cost": "the budget is spent",
+    "failing": "stopped: every trial failed alike",
+}
+
+
+def status_lines(summary: dict[str, Any]) -> list[str]:
+    """Return the status for people, one line a subject."""
+    causes = ", ".join(f"{n} {cause}" for cause, n in summary["causes"].items())
+    failed = f"{summary['failed']} failed" + (f" ({causes})" if causes else "")
+    meaning = STATES.get(summary["state"])
+    idle = summary["idle_percent"]
+    lines = {
+        "run": summary["run"],
+        "state": summary["state"] + (f" ({meaning})" if meaning else ""),
+        "trials": f"{summary['done']} done, {summary['running']} running, "
+        f"{summary['queued']} queued, {failed} of {summary['planned']}",
+        "best": summary["best"] or "none finished yet",
+        "front": f"{summary['front']} encoders that no other beats",
+        "workers": f"{summary['workers']}"
+        + ("" if idle is None else f", idle {idle:.1f} % of the time"),
+    }
+    if summary["trials_per_hour"] is not None:
+        lines["throughput"] = f"{summary['trials_per_hour']:g} trials an hour"
+    if summary["proposal_seconds_p50"] is not None:
+        lines["proposals"] = (
+            f"{summary['proposal_seconds_p50']:.2f} s each (median), "
+            f"{summary['proposal_seconds_p95']:.2f} s (95 % are faster)"
+        )
+    gpu = f", {summary['spent_gpu_hours']:g} GPU hours" if summary["spent_gpu_hours"] else ""
+    lines["spent"] = (
+        f"{_clock(summary['elapsed_seconds'])} of searching, "
+        f"{_clock(summary['spent_seconds'])} of training{gpu}, {summary['weights_mb']:g} MB"
+    )
+    if summary["left_seconds"] is not None:
+        lines["left"] = f"about {_clock(summary['left_seconds'])}"
+    if summary["warning"]:
+        lines["WARNING"] = summary["warning"]
+    return [f"{name:<12} {value}" for name, value in lines.items()]
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 @click.command()
 @RUN
-@click.option("--format", "form", default="table", type=click.Choice(["table", "csv", "json"]))
+@FORMAT
 @click.option("--sort", help="Column to sort by; the best (or largest) first.")
 @click.option("--where", help='Keep rows for which this holds: "parameters < 2e5 and glue > .6".')
-def trials(run: Path, form: str, sort: str | None, where: str | None) -> None:
-    """Print the trials of RUN, one a row."""
-    from nas.cli.tables import print_table, select
+@TO
+def trials(run: Path, form: str, sort: str | None, where: str | None, to: Path | None) -> None:
+    """Print the trials of RUN, one a row.
+
+    \b
+    nas trials runs/search-1 --sort glue --where "parameters < 2e5"
+    nas trials runs/search-1 --where "status == 'failed'" --format json
+    nas trials runs/search-1 --to trials.parquet
+    """  # noqa: D301  click reads \b
+    from nas.cli.tables import print_table, select, write_to
 
     opened = open_run(run)
     table = select(opened.trials(), where=where, sort=sort, directions=opened.objectives)
+    if to is not None:
+        write_to(table, to)
+        return
     print_table(table, form=form)
 
 
 @click.command()
 @RUN
 @click.option("--objective", "-o", help="Such as glue:max,latency_ms:min; default: the run's own.")
-@click.option("--format", "form", default="table", type=click.Choice(["table", "csv", "json"]))
+@click.option("--x", "across", help="Column of the horizontal axis, such as latency_ms.")
+@click.option("--y", "up", help="Column of the vertical axis, such as glue.")
+@click.option("--where", "-w", multiple=True, help="Only trials such as 'parameters < 2e5'.")
+@FORMAT
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (png, pdf, svg).")
-def pareto(run: Path, objective: str | None, form: str, plot: Path | None) -> None:
-    """Print the trials of RUN that no other trial beats in every objective."""
-    from nas.cli.tables import print_table
-    from nas.config import parse_objectives
+@TO
+def pareto(
+    run: Path,
+    objective: str | None,
+    across: str | None,
+    up: str | None,
+    where: tuple[str, ...],
+    form: str,
+    plot: Path | None,
+    to: Path | None,
+) -> None:
+    """Print the trials of RUN that no other trial beats in every objective.
+
+    --x and --y say in a word what -o says in full: the front of these two columns, each the way
+    that the run or common sense has it (scores up, costs down).
+
+    \b
+    nas pareto runs/search-1
+    nas pareto runs/search-1 --x latency_ms --y glue --plot front.png
+    nas pareto runs/search-1 -o glue:max,peak_memory_mb:min -w "parameters < 3e5"
+    """  # noqa: D301  click reads \b
+    from nas.cli.tables import print_table, write_to
+    from nas.pareto import constrained
 
     opened = open_run(run)
-    objectives = parse_objectives(objective) if objective else opened.objectives
-    front = opened.pareto(**objectives)
-    print_table(front, form=form, first=tuple(objectives))
+    objectives = _objectives(opened, objective, across, up)
+    if plot is not None and plot.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise InvalidExperiment(
+            f"--plot {str(plot)!r} has the ending {plot.suffix!r}. Use .png, .pdf or .svg."
+        )
+    front = opened.pareto(constraints=where, **objectives)
+    if to is not None:
+        write_to(front, to)
+    else:
+        print_table(front, form=form, first=tuple(objectives))
     if plot is not None:
         from nas.report.front_picture import draw_front
 
-        if plot.suffix.lower() not in (".png", ".pdf", ".svg"):
-            raise InvalidExperiment(
-                f"--plot {str(plot)!r} has the ending {plot.suffix!r}. Use .png, .pdf or .svg."
-            )
-        every = opened.trials()
-        draw_front(every[every["status"] == "done"], objectives, plot)
+        draw_front(constrained(opened.finished(), where), objectives, plot)
         click.echo(f"Picture: {plot}", err=True)
+
+
+def _objectives(
+    opened: Any, objective: str | None, across: str | None, up: str | None
+) -> dict[str, str]:
+    from nas.config import COSTS, parse_objectives
+
+    if objective and (across or up):
+        raise InvalidExperiment("Give either -o, or --x and --y, not both.")
+    if objective:
+        return parse_objectives(objective)
+    if not across and not up:
+        return opened.objectives
+    first, *_ = opened.objectives
+    names = [up or first, across or next((n for n in opened.objectives if n != up), "parameters")]
+    if names[0] == names[1]:
+        raise InvalidExperiment(f"--x and --y are both {names[0]!r}. Give two columns.")
+    return {n: opened.objectives.get(n, "min" if n in COSTS else "max") for n in names}

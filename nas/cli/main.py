@@ -15,10 +15,14 @@ COMMANDS = {
     "status": ("nas.cli.look", "How far a run is."),
     "trials": ("nas.cli.look", "All trials of a run as a table, CSV or JSON."),
     "pareto": ("nas.cli.look", "The Pareto front of a run, and a picture of it."),
+    "why": ("nas.cli.why", "Why a trial was proposed, what came out, why it failed."),
+    "compare": ("nas.cli.compare", "Runs beside each other, by one measure."),
+    "watch": ("nas.cli.watch", "Watch a run live in a terminal."),
     "export": ("nas.cli.export", "Write a found model to a folder that transformers loads."),
     "zoo": ("nas.cli.zoo", "List, show, check and publish exported models."),
     "space": ("nas.cli.space", "List, show, count and sample search spaces."),
     "benchmark": ("nas.cli.benchmark", "Measure a part beside its peers."),
+    "completion": ("nas.cli.completion", "The completion script of your shell."),
     "doctor": ("nas.cli.doctor", "Check this machine and installation."),
 }
 

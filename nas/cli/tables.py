@@ -2,13 +2,14 @@
 
 import io
 import sys
+from pathlib import Path
 
 import click
 import pandas as pd
 
 from nas.conditions import rows_where
 from nas.result_frame import OBJECTS, flat
-from nas.table_files import json_lines
+from nas.table_files import json_lines, write_table
 from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment, UnknownName
 
@@ -39,6 +40,16 @@ def select(
             raise InvalidExperiment(f"--sort {sort!r} has no order. Sort by a number or a name.")
         table = table.sort_values(sort, ascending=directions.get(sort) == "min", kind="stable")
     return table
+
+
+def write_to(table: pd.DataFrame, path: Path) -> None:
+    """Write `table` to `path` and say so.
+
+    Raises:
+        NasError: The ending is none of .parquet, .csv, .json, or the file cannot be written.
+    """
+    write_table(table, path)
+    click.echo(f"{len(table)} rows: {path}", err=True)
 
 
 def _cell(name: str, value: object) -> str:

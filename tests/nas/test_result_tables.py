@@ -193,6 +193,8 @@ def test_several_runs_are_one_table(searched):
     assert runs.best()["glue"].iloc[0] == runs.trials()["glue"].max()
     with pytest.raises(RunError, match="No run was given"):
         nas.open_runs([])
+    with pytest.raises(RunError, match="was given twice"):
+        nas.open_runs([*paths, paths[0]])
 
 
 def test_runs_with_other_columns_concatenate(searched, tmp_path):

@@ -1,0 +1,87 @@
+"""`nas compare`: runs beside each other."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nas.cli.run_path import RunPath
+from search_spaces.errors import InvalidExperiment
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=RunPath())
+@click.option(
+    "--objective", "-o", help="Such as glue:max,latency_ms:min; default: those in common."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+def compare(runs: tuple[Path, ...], objective: str | None, *, as_json: bool) -> None:
+    """Compare RUNS: best, front, hypervolume by one reference, budget, settings that differ.
+
+    \b
+    nas compare runs/search-1 runs/search-2
+    nas compare runs/* -o glue:max,latency_ms:min
+    """  # noqa: D301  click reads \b
+    from nas.comparison import compare_runs
+    from nas.config import parse_objectives
+    from nas.several_runs import open_runs
+    from nas.table_files import json_lines
+
+    if len(runs) < 2:
+        raise InvalidExperiment(
+            f"Only the run {str(runs[0])!r} was given. Give two or more: nas compare RUN RUN"
+        )
+    objectives = parse_objectives(objective) if objective else None
+    found = compare_runs(open_runs(runs), objectives)
+    if as_json:
+        for name in ("summary", "fronts"):
+            found[name] = [json.loads(row) for row in json_lines(found[name]).splitlines()]
+        click.echo(json.dumps(found))
+        return
+    _print(found)
+
+
+def _print(found: dict[str, Any]) -> None:
+    from nas.cli.figures import print_figures
+    from nas.cli.why import number
+
+    goals = ", ".join(f"{name} {direction}" for name, direction in found["objectives"].items())
+    summary = found["summary"].set_index("run").T
+    summary.insert(0, "", summary.index)
+    for name in summary.columns[1:]:
+        summary[name] = [_cell(key, v, number) for key, v in summary[name].items()]
+    reference = ", ".join(f"{n} {number(v)}" for n, v in found["reference"].items())
+    ideal = ", ".join(f"{n} {number(v)}" for n, v in found["ideal"].items())
+    note = f"Hypervolume: the share of the box from ({reference}) to ({ideal}), over all runs."
+    print_figures(f"Runs by {goals}", summary.astype(str), note, left=("",))
+    fronts = found["fronts"]
+    columns = ["run", "trial", *found["objectives"], "on_common_front"]
+    shown = fronts[columns].copy()
+    for name in found["objectives"]:
+        shown[name] = [number(float(v)) for v in shown[name]]
+    shown["on_common_front"] = ["yes" if v else "no" for v in shown["on_common_front"]]
+    print_figures("Their fronts", shown.astype(str), left=("run", "on_common_front"))
+    if not found["settings"]:
+        click.echo("The settings are the same.")
+        return
+    import pandas as pd
+
+    rows = [
+        {"setting": key, **{run: _short(value) for run, value in values.items()}}
+        for key, values in found["settings"].items()
+    ]
+    print_figures("Settings that differ", pd.DataFrame(rows), left=tuple(rows[0]))
+
+
+def _cell(key: str, value: Any, number: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if key.endswith("_seconds"):
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if key == "hypervolume" else number(float(value))
+
+
+def _short(value: Any) -> str:
+    text = "-" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
