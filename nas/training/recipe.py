@@ -42,6 +42,7 @@ class Recipe:
             None falls from the end of the warm-up on. A trial promoted to a larger budget repeats
             only this share of the smaller one.
         inherit_tokens: Share of `pretrain_tokens` for a trial that starts from another's weights.
+        inherit_learning_rate: Peak learning rate of that pre-training, as a share of the usual one.
         mask_rate: Share of tokens to predict.
         finetune_epochs: Passes over a task's training examples.
         finetune_steps: Fewest fine-tuning steps; a small task gets more passes to reach them.
@@ -81,6 +82,7 @@ class Recipe:
     pretrain_learning_rate: float = 2e-3
     pretrain_decay: float | None = None
     inherit_tokens: float = 0.2
+    inherit_learning_rate: float = 0.5
     mask_rate: float = 0.3
     finetune_epochs: int = 5
     finetune_steps: int = 1
@@ -174,6 +176,7 @@ _RANGES = {
     "pretrain_decay": (0.0, 1.0, "(]"),
     "inherit_tokens": (0.0, 1.0, "(]"),
     "selection_share": (0.0, 0.5, "(]"),
+    "inherit_learning_rate": (0.0, 1.0, "(]"),
     "mask_rate": (0.0, 1.0, "()"),
     "warmup": (0.0, 1.0, "[)"),
     "weight_decay": (0.0, 1.0, "[]"),

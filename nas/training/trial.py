@@ -1,5 +1,6 @@
 """One trial: build an architecture, pre-train it, fine-tune it on every task, measure it."""
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Iterator
@@ -97,7 +98,7 @@ def run_trial(
             (0, 1].
     """
     tasks = _tasks_to_train(recipe, data)
-    budget = _budget(recipe, fidelity, learning_rate_scale, micro_batches, inherit)
+    budget = _budget(fidelity, learning_rate_scale, micro_batches)
     device = choose_device(recipe)
     precision = choose_precision(recipe, device)
     watch = Watch(deadline, progress)
@@ -119,7 +120,7 @@ def run_trial(
             mlm,
             data.pretrain,
             data.validation,
-            recipe,
+            recipe if inherit is None else continued(recipe),
             vocabulary_size=data.vocabulary_size,
             seed=named_seed(seed, "pretrain"),
             watch=watch,
@@ -152,20 +153,26 @@ def run_trial(
     )
 
 
-def _budget(
-    recipe: Recipe,
-    fidelity: float,
-    learning_rate_scale: float,
-    micro_batches: int,
-    inherit: "Inheritance | None",
-) -> Budget:
+def continued(recipe: Recipe) -> Recipe:
+    """Return the recipe of pre-training from inherited weights: its budget is the whole there.
+
+    Warm-up and fall are shares of the smaller budget. With those of the full one, a fifth of the
+    tokens would be warm-up for the most part. A lower peak undoes less of what was inherited.
+    """
+    return dataclasses.replace(
+        recipe,
+        pretrain_tokens=max(1, round(recipe.inherit_tokens * recipe.pretrain_tokens)),
+        pretrain_learning_rate=recipe.inherit_learning_rate * recipe.pretrain_learning_rate,
+    )
+
+
+def _budget(fidelity: float, learning_rate_scale: float, micro_batches: int) -> Budget:
     if not 0.0 < fidelity <= 1.0:
         raise InvalidExperiment(
             f"The fidelity {fidelity!r} is no share of the budget. Give a number above 0 and at "
             "most 1; 1 trains with the whole budget."
         )
-    share = fidelity * (1.0 if inherit is None else recipe.inherit_tokens)
-    return Budget(share, learning_rate_scale, micro_batches)
+    return Budget(fidelity, learning_rate_scale, micro_batches)
 
 
 def _identity(
@@ -182,7 +189,7 @@ def _identity(
         "architecture": architecture.to_dict(),
         "seed": seed,
         "learning_rate_scale": learning_rate_scale,
-        "parent": None if inherit is None else inherit.architecture.hash,
+        "parent": None if inherit is None else [inherit.architecture.hash, inherit.method],
         "tokenizer": hashlib.sha256(data.tokenizer_json.encode()).hexdigest(),
         "blocks": list(data.pretrain.shape),
         **settings,
