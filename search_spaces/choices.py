@@ -48,6 +48,10 @@ class Choices:
         }
         self.layer = lru_cache(maxsize=1 << 16)(self._make_layer)
 
+    def __reduce__(self) -> tuple[type, tuple[SpaceDefinition]]:
+        # The cache belongs to one process; another builds its own.
+        return type(self), (self.definition,)
+
     def count(self, width: int | None = None) -> int:
         """Return how many stacks there are of one width, or of all."""
         widths = self.definition.widths if width is None else (width,)

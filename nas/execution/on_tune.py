@@ -63,14 +63,15 @@ def make_tuner(
     policy: "Policy",
     folder: Path,
     *,
+    fidelities: Sequence[float] = (1.0,),
     scheduler: "TrialScheduler | None" = None,
     callbacks: Sequence["tune.Callback"] = (),
 ) -> "tune.Tuner":
     """Return a Tuner that trains `experiment.trials` architectures; `fit()` runs it.
 
-    Each rung of `experiment.fidelities` is one iteration for the scheduler, so that ASHA with
-    `max_t=len(experiment.fidelities)` stops a trial between rungs. With fidelity "full" there is
-    one iteration.
+    Each of `fidelities` is one iteration for the scheduler, so that ASHA with
+    `max_t=len(fidelities)` stops a trial between two of them; a trial that goes on continues from
+    its checkpoint.
 
     Args:
         experiment: Says how many trials and what each may use.
@@ -78,6 +79,7 @@ def make_tuner(
         data: What on; None with a `trial_function`.
         policy: What proposes.
         folder: Where Tune keeps its results, and the weights and checkpoints lie.
+        fidelities: Shares of the pre-training tokens, ascending, the last one 1.
         scheduler: One of Tune's.
         callbacks: Tune's, such as `make_logger("tensorboard")`.
     """
@@ -88,12 +90,11 @@ def make_tuner(
 
     execution = experiment.execution
     storage = open_storage(execution.storage, Path(folder) / "files")
-    rungs = (1.0,) if experiment.fidelity == "full" else experiment.fidelities
     train = tune.with_parameters(
         _trainable,
         recipe=recipe,
         data=data,
-        rungs=tuple(rungs),
+        rungs=tuple(fidelities),
         seed=experiment.seed,
         storage=storage,
         execution=execution,
@@ -137,7 +138,7 @@ def _trainable(
         job = Job(
             0,
             config["architecture"],
-            seed=trial_seed(seed, config["hash"]),
+            seed=trial_seed(seed, config["hash"], 1.0),
             timeout=execution.trial_timeout,
             fidelity=fidelity,
         )
@@ -156,4 +157,3 @@ def _metrics(outcome: Outcome, fidelity: float) -> dict[str, Any]:
     if outcome.cause is not None:
         raise TrialError(f"{outcome.error}\n{outcome.traceback or ''}", cause=outcome.cause)
     return {**outcome.scores, **outcome.costs, "fidelity": fidelity}
-

@@ -49,7 +49,10 @@ class PolicySearcher(Searcher):
         return {"architecture": asked[0].to_dict(), "hash": asked[0].hash}
 
     def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+        self,
+        trial_id: str,
+        result: dict[str, Any] | None = None,
+        error: bool = False,  # noqa: FBT001, FBT002  Tune's signature
     ) -> None:
         """Tell the policy how a trial ended; what cannot be used counts as a failure."""
         architecture = self._asked.pop(trial_id, None)

@@ -33,7 +33,9 @@ def written_at_once(folder: Path) -> Iterator[Path]:
     try:
         partial.mkdir(parents=True)
     except OSError as error:
-        raise NasError(f"Cannot write in {folder.parent}: {error}. Choose another folder.") from None
+        raise NasError(
+            f"Cannot write in {folder.parent}: {error}. Choose another folder."
+        ) from None
     try:
         yield partial
         partial.rename(folder)

@@ -97,7 +97,6 @@ def test_tune_runs_our_trials_with_asha_a_logger_and_our_policy(tmp_path):
     experiment = make_experiment(
         {
             "trials": 6,
-            "fidelity": "asha",
             "execution": {"trial_function": f"{__name__}:rungs", "max_concurrent": 1},
         }
     )
@@ -109,6 +108,7 @@ def test_tune_runs_our_trials_with_asha_a_logger_and_our_policy(tmp_path):
             None,
             policy(),
             tmp_path,
+            fidelities=(0.11, 0.33, 1.0),
             scheduler=ASHAScheduler(max_t=3, grace_period=1, reduction_factor=3),
             callbacks=[make_logger("tensorboard")],
         )

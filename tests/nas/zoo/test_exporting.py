@@ -91,9 +91,7 @@ def test_the_folder_itself_opens_as_its_first_task_or_with_a_new_head(exported):
     assert open_(exported, num_labels=5)(**batch).logits.shape == (2, 5)
     new = open_(exported, task_name="")
     pretrained = AutoModel.from_pretrained(exported)
-    assert torch.equal(
-        new.flexibert(**batch).pooler_output, pretrained(**batch).pooler_output
-    )
+    assert torch.equal(new.flexibert(**batch).pooler_output, pretrained(**batch).pooler_output)
     with pytest.raises(ValueError, match="not fine-tuned on 'rte'. Choose task_name from sst2, st"):
         open_(exported, task_name="rte")
     with pytest.raises(UnknownName, match="No task of this model is called 'rte'"):
