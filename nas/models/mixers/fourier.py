@@ -68,6 +68,20 @@ def _feature_matrix(
         return (sign * transform_matrices(kind, sizes, size)[0].t()).contiguous().to(dtype)
 
 
+def _exporting() -> bool:
+    # torch before 2.7 does not tell exporting from compiling, where this is right but slower
+    return getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)()
+
+
+def feature_matrix(kind: str, sign: int, size: int, like: Tensor) -> Tensor:
+    """Transform of `size` features times `sign`, `(size, size)`, of the device and type of `like`.
+
+    While a graph is exported tensors are stand-ins, which a cache must not keep.
+    """
+    make = _feature_matrix.__wrapped__ if _exporting() else _feature_matrix
+    return make(kind, sign, size, like.device, like.dtype)
+
+
 def token_matrices(kind: str, keep: Tensor | None, like: Tensor) -> Tensor:
     """Transform matrices over the real tokens of each sequence.
 
@@ -80,7 +94,8 @@ def token_matrices(kind: str, keep: Tensor | None, like: Tensor) -> Tensor:
         `(batch, length, length)`, or `(1, length, length)` when `keep` is None.
     """
     length = like.shape[1]
-    if length > _TABLE_LENGTH:
+    # A table looked up by length would fix the length of an exported graph, and fill its file.
+    if _exporting() or length > _TABLE_LENGTH:
         sizes = torch.tensor([length], device=like.device) if keep is None else keep.sum(1)
         return transform_matrices(kind, sizes, length).to(like.dtype)
     rounded = max(16, 1 << (length - 1).bit_length())
@@ -129,7 +144,7 @@ class Fourier(Mixer):
         heads = value.unflatten(-1, (self.heads, self.head_width))
         mixed = None
         for kind, sign in self.terms:
-            features = _feature_matrix(kind, sign, self.head_width, value.device, value.dtype)
+            features = feature_matrix(kind, sign, self.head_width, value)
             transformed = (heads @ features).flatten(2)
             tokens = token_matrices(kind, keep, value).expand(x.shape[0], -1, -1)
             if mixed is None:
