@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.confirmations import confirmed_facts
 from nas.runs import Run
 from search_spaces import Architecture
 
@@ -48,7 +49,7 @@ def export_trial(
         models: Task, score on its development data and weights of each fine-tuned model.
         tasks: The names of the tasks in `models`.
         formats: Names in `nas.zoo.formats.FORMATS`; each is checked against torch.
-        quantize: Write an int8 ONNX file of each task too, with the score it costs.
+        quantize: Write each ONNX file with int8 weights too, with the score it costs.
         licence: Of the weights; None takes what suits the data.
         say: Called with a line for each model written.
 
@@ -57,6 +58,7 @@ def export_trial(
         NotAModel: Weights, options or tokenizer do not fit.
     """
     from nas.zoo.files import written_at_once
+    from nas.zoo.formats_of_model import write_formats
     from nas.zoo.writing import finish, make_config, write_encoder, write_task
 
     architecture = Architecture.from_dict(trial["architecture"])
@@ -70,13 +72,30 @@ def export_trial(
         for task, score, tensors in models:
             write_task(partial / task.name, task, config, tensors, tokenizer)
             card.setdefault("exported_scores", {})[task.name] = score
-            difference = score - trial["scores"].get(task.name, score)
-            note = "as in the search"
-            if abs(difference) > _SAME_SCORE:
-                note = f"{difference:+.4f} to the search, whose arithmetic was another machine's"
-            say(f"{task.name}: {score:.4f} on the development data, {note}")
+            compared = _compared(run, trial, task, score)
+            say(f"{task.name}: {score:.4f} on the development data, {compared}")
+        if formats or quantize:
+            card["formats"] = write_formats(
+                partial,
+                [None, *tasks],
+                formats,
+                quantize=quantize,
+                data=run.directory / "data",
+                say=say,
+            )
         finish(partial, card)
     return folder
+
+
+def _compared(run: Run, trial: Mapping[str, Any], task: "Task", score: float) -> str:
+    """Say how an exported model's score compares with the record's."""
+    seeds = run.experiment.recipe.get("finetune_seeds", 1)
+    recorded = trial["scores"].get(task.name, score)
+    if seeds > 1:
+        return f"the first of {seeds} seeds, whose mean is {recorded:.4f}"
+    if abs(score - recorded) <= _SAME_SCORE:
+        return "as in the search"
+    return f"{score - recorded:+.4f} to the search, whose arithmetic was another machine's"
 
 
 def trial_card(run: Run, trial: Mapping[str, Any], *, licence: str | None = None) -> dict[str, Any]:
@@ -87,6 +106,7 @@ def trial_card(run: Run, trial: Mapping[str, Any], *, licence: str | None = None
         "architecture": Architecture.from_dict(trial["architecture"]).describe(),
         "hash": trial["hash"],
         "scores": {name: float(value) for name, value in trial["scores"].items()},
+        "confirmed": confirmed_facts(run.directory, trial),
         "costs": _costs(trial),
         "measured_on": _machine(run, trial),
         "seeds": {"run": experiment.seed, "trial": int(trial["seed"])},
@@ -108,7 +128,7 @@ def trial_card(run: Run, trial: Mapping[str, Any], *, licence: str | None = None
         "recipe": dict(recipe),
         "licence": licence or default_licence(experiment.data),
     }
-    return card
+    return {name: value for name, value in card.items() if value != {}}
 
 
 def data_revision(folder: Path) -> str:

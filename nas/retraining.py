@@ -1,10 +1,14 @@
 """What a finished run needs to train again: its recipe, its data, its trials' seeds."""
 
+import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.execution.storage import open_storage, weights_name
 from nas.runs import Run
 from search_spaces import Architecture
+from search_spaces.errors import RunError
 
 if TYPE_CHECKING:
     from nas.data.prepared import PreparedData
@@ -65,19 +69,22 @@ def trial_weights(run: Run, trial: dict[str, Any]) -> dict[str, Any]:
         RunError: They are gone, or cannot be read.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
-    from search_spaces.errors import RunError
-
-    path = run.weights / f"{trial['hash']}.safetensors"
+    storage = open_storage(run.experiment.execution.storage, run.directory)
+    name = weights_name(trial["hash"], trial["fidelity"])
     advice = f"Pick another trial; see: nas trials {run.directory}"
-    if not path.is_file():
-        raise RunError(
-            f"The weights of trial {trial['trial']} are gone: {path} does not exist. {advice}"
-        )
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise RunError(
-            f"The weights of trial {trial['trial']} cannot be read: {path} ({error}). {advice}"
-        ) from None
+    with tempfile.TemporaryDirectory(prefix="nas-export-") as folder:
+        path = Path(folder) / "weights.safetensors"
+        if not storage.get(name, path):
+            raise RunError(
+                f"The weights of trial {trial['trial']} are gone: {storage.place} has no {name}. "
+                f"{advice}"
+            )
+        try:
+            return load(path.read_bytes())
+        except (SafetensorError, OSError, ValueError) as error:
+            raise RunError(
+                f"The weights of trial {trial['trial']} cannot be read: {storage.place}/{name} "
+                f"({error}). {advice}"
+            ) from None

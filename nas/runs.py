@@ -144,6 +144,20 @@ class Run(ResultTables):
             self.journal.trials(), self.objectives, self.journal.sessions(), price_per_hour=price
         )
 
+    def confirmations(self) -> "pd.DataFrame":
+        """Return one row an architecture that `nas confirm` trained again.
+
+        Columns: trial, hash, seeds and failed (fresh trainings that ended so), and for glue, every
+        task and latency_ms the value of the search and the mean and the sample standard deviation
+        of the fresh trainings, `glue`, `glue_mean`, `glue_std`; latency_machine, where it was
+        measured again.
+        """
+        from nas.confirmations import confirmation_table
+
+        highest = self.finished()["trial"]
+        records = [r for r in self.journal.trials() if r["trial"] in set(highest)]
+        return confirmation_table(self.directory, records)
+
     def pick(self, which: str) -> dict[str, Any]:
         """Return the finished trial called "best", "knee", or by the start of its hash.
 

@@ -15,8 +15,25 @@ import click
     show_default=True,
     help="Tasks whose fine-tuned models to write, such as cola,rte; all, or none.",
 )
+@click.option("--onnx", is_flag=True, help="Write model.onnx too, checked against torch.")
+@click.option("--torch-export", is_flag=True, help="Write model.pt2 too, checked against torch.")
+@click.option(
+    "--quantize",
+    type=click.Choice(["int8"]),
+    help="Write model.int8.onnx too, with the score it costs; takes --onnx along.",
+)
 @click.option("--licence", help="Of the weights, as the hub writes it. [default: by the data]")
-def export(run: Path, pick: str, folder: Path, tasks: str, licence: str | None) -> None:
+def export(
+    run: Path,
+    pick: str,
+    folder: Path,
+    tasks: str,
+    quantize: str | None,
+    licence: str | None,
+    *,
+    onnx: bool,
+    torch_export: bool,
+) -> None:
     """Write one found model of RUN to a new folder of a zoo.
 
     The folder holds the pre-trained encoder, one fine-tuned model a task, and a model card; it
@@ -26,6 +43,7 @@ def export(run: Path, pick: str, folder: Path, tasks: str, licence: str | None) 
     \b
     nas export runs/search-1 --pick best --to zoo/best
     nas export runs/search-1 --pick knee --to zoo/small --tasks cola,rte
+    nas export runs/search-1 --to zoo/best --onnx --quantize int8
     """  # noqa: D301  click reads \b
     from nas.exporting import export_trial
     from nas.retraining import task_models_of, trial_weights
@@ -35,6 +53,11 @@ def export(run: Path, pick: str, folder: Path, tasks: str, licence: str | None) 
 
     if folder.exists():
         raise NasError(f"{folder} exists already. Choose another folder, or remove it first.")
+    formats = ["onnx"] * (onnx or quantize is not None) + ["torch-export"] * torch_export
+    if formats:
+        from nas.zoo.formats import require_packages
+
+        require_packages(formats)
     opened = open_run(run)
     number = int(opened.pick(pick)["trial"])
     chosen = next(r for r in opened.journal.trials() if r["trial"] == number)
@@ -48,6 +71,8 @@ def export(run: Path, pick: str, folder: Path, tasks: str, licence: str | None) 
         weights=weights,
         models=((model.task, model.score, model.weights) for model in models),
         tasks=names,
+        formats=formats,
+        quantize=quantize is not None,
         licence=licence,
         say=lambda line: click.echo(f"  {line}"),
     )

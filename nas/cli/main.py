@@ -18,6 +18,7 @@ COMMANDS = {
     "why": ("nas.cli.why", "Why a trial was proposed, what came out, why it failed."),
     "compare": ("nas.cli.compare", "Runs beside each other, by one measure."),
     "watch": ("nas.cli.watch", "Watch a run live in a terminal."),
+    "confirm": ("nas.cli.confirm", "Train the best again with fresh seeds, measure them again."),
     "export": ("nas.cli.export", "Write a found model to a folder that transformers loads."),
     "zoo": ("nas.cli.zoo", "List, show, check and publish exported models."),
     "space": ("nas.cli.space", "List, show, count and sample search spaces."),

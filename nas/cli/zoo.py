@@ -42,11 +42,9 @@ def list_(zoo: Path, kind: str) -> None:
     elif not rows:
         click.echo(f"{zoo} has no models. Fill it with: nas export RUN --to {zoo}/NAME")
     else:
-        import pandas as pd
+        from nas.cli.rows import print_rows
 
-        from nas.cli.tables import print_table
-
-        print_table(pd.DataFrame(rows)[[name for name in columns_of(rows) if name in _SHOWN]])
+        print_rows(rows, [name for name in columns_of(rows) if name in _SHOWN])
         click.echo(f"All columns: {path}")
     if problems:
         sys.exit(2)

@@ -6,7 +6,7 @@ whether it did: another processor may round differently.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,13 +14,15 @@ from torch import Tensor
 from nas.data.prepared import PreparedData
 from nas.evaluation.suites.glue import glue_tasks
 from nas.evaluation.suites.task import Task
+from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead
 from nas.training.budget import Budget
 from nas.training.device import choose_device, choose_precision
-from nas.training.finetune import Scale
+from nas.training.finetune import Finetuning
+from nas.training.prediction import Scale
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count
-from nas.training.task_runs import finetune_task, set_dropout, task_head
+from nas.training.task_runs import FROM_MNLI, TaskTraining, set_dropout
 from nas.training.trial import build_encoder
 from nas.training.watch import Progress, Watch
 from search_spaces import Architecture
@@ -56,6 +58,8 @@ def task_models(
 ) -> Iterator[TaskModel]:
     """Fine-tune each of `tasks` as the trial of `seed` did; yield them one at a time.
 
+    Where the recipe fine-tunes a task with several seeds, the model of the first is made.
+
     Args:
         architecture: What the trial built.
         recipe: How it was trained.
@@ -71,28 +75,46 @@ def task_models(
         TrialError: Training became unstable.
     """
     device = choose_device(recipe)
-    precision = choose_precision(recipe, device)
-    budget = Budget(1.0, learning_rate_scale, micro_batches)
-    pretrained = {
-        name.removeprefix("encoder."): tensor
-        for name, tensor in weights.items()
-        if name.startswith("encoder.")
-    }
-    for task in glue_tasks(tasks):
-        task_seed = named_seed(seed, task.name)
+    with thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
+        encoder = build_encoder(architecture, recipe, data.vocabulary_size).to(device)
+        encoder.load_state_dict(
+            {
+                name.removeprefix("encoder."): tensor
+                for name, tensor in weights.items()
+                if name.startswith("encoder.")
+            }
+        )
+        set_dropout(encoder, recipe.dropout)
+    kept: dict[str, TaskModel] = {}
+
+    def keep(task: Task, encoder: Encoder, head: ClassificationHead, result: Finetuning) -> None:
+        named = {f"encoder.{k}": v.detach().cpu().clone() for k, v in encoder.state_dict().items()}
+        kept[task.name] = TaskModel(task, result.score, named | _classifier(head, result.scale))
+
+    training = TaskTraining(
+        encoder,
+        data,
+        replace(recipe, finetune_seeds=1),
+        seed,
+        Watch(None, progress),
+        choose_precision(recipe, device),
+        budget=Budget(1.0, learning_rate_scale, micro_batches),
+        keep=keep,
+    )
+    wanted = glue_tasks(tasks)
+    for task in _in_order(wanted, recipe):
         with thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
-            encoder = build_encoder(architecture, recipe, data.vocabulary_size).to(device)
-            encoder.load_state_dict(pretrained)
-            set_dropout(encoder, recipe.dropout)
-            head = task_head(encoder, task, recipe, task_seed)
-            watch = Watch(None, progress)
-            result = finetune_task(
-                encoder, task, data, recipe, task_seed, watch, precision, head, budget=budget
-            )
-        labels = data.tasks[task.name]["train"].labels
-        scale = Scale.of(labels) if task.is_regression else Scale()
-        named = {f"encoder.{k}": v.detach().cpu() for k, v in encoder.state_dict().items()}
-        yield TaskModel(task, result.score, named | _classifier(head, scale))
+            training.run([task])
+        if task in wanted:
+            yield kept.pop(task.name)
+
+
+def _in_order(wanted: list[Task], recipe: Recipe) -> list[Task]:
+    """Return `wanted`, after MNLI where one of them starts from its weights."""
+    if not recipe.from_mnli or not any(task.name in FROM_MNLI for task in wanted):
+        return wanted
+    mnli = glue_tasks(["mnli"])
+    return [*mnli, *(task for task in wanted if task not in mnli)]
 
 
 def _classifier(head: ClassificationHead, scale: Scale) -> dict[str, Tensor]:

@@ -19,9 +19,10 @@ from transformers import (
 
 import nas
 from nas.evaluation.suites.glue import glue_task
+from nas.execution.storage import Storage
 from nas.models.encoder import Encoder
-from nas.retraining import task_models_of, training_of
-from nas.training.finetune import Scale, predict
+from nas.retraining import task_models_of, training_of, trial_weights
+from nas.training.prediction import Scale, predict
 from nas.zoo import read_card
 from nas.zoo.card import missing_facts
 from search_spaces import Architecture
@@ -186,18 +187,18 @@ def test_a_trial_that_failed_while_fine_tuning_again_leaves_nothing(
     def fails(*_, **__):
         raise TrialError("The loss is NaN.", cause="nan")
 
-    monkeypatch.setattr("nas.training.task_models.finetune_task", fails)
+    monkeypatch.setattr("nas.training.task_models.TaskTraining.run", fails)
     with pytest.raises(TrialError):
         export_run(tmp_path / "half")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_weights_that_are_gone_or_broken(run, trial, tmp_path, monkeypatch):
-    from nas.retraining import trial_weights
-
-    monkeypatch.setattr("nas.runs.Run.weights", tmp_path)
-    with pytest.raises(RunError, match="weights of trial 1 are gone: .* Pick another trial"):
+    number = trial["trial"]
+    monkeypatch.setattr("nas.retraining.open_storage", lambda *_: Storage(str(tmp_path)))
+    with pytest.raises(RunError, match=f"weights of trial {number} are gone: .* Pick another"):
         trial_weights(run, trial)
-    (tmp_path / f"{trial['hash']}.safetensors").write_bytes(b"no such thing")
-    with pytest.raises(RunError, match="weights of trial 1 cannot be read"):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / f"{trial['hash']}.safetensors").write_bytes(b"no such thing")
+    with pytest.raises(RunError, match=f"weights of trial {number} cannot be read"):
         trial_weights(run, trial)

@@ -1,0 +1,50 @@
+"""`nas confirm`: train the best again with fresh seeds, measure them again."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--top", default=3, show_default=True, type=click.IntRange(min=1), help="Of the front."
+)
+@click.option(
+    "--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Of each of them."
+)
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
+def confirm(run: Path, top: int, seeds: int, form: str) -> None:
+    """Train the front of RUN again with fresh seeds and measure its latency on this machine.
+
+    A search picks the best of many noisy scores; the mean over fresh seeds is what to expect. The
+    same command continues where it was interrupted. Models exported afterwards say both in their
+    cards.
+
+    \b
+    nas confirm runs/search-1 --top 3 --seeds 5
+    """  # noqa: D301  click reads \b
+    from nas.cli.rows import print_rows
+    from nas.confirming import confirm as confirm_run
+    from nas.runs import open_run
+
+    opened = open_run(run)
+    chosen = confirm_run(opened, top=top, seeds=seeds, say=lambda line: click.echo(line, err=True))
+    table = opened.confirmations()
+    table = table[table["hash"].isin(chosen)]
+    if form == "csv":
+        click.echo(table.to_csv(index=False), nl=False)
+    elif form == "json":
+        click.echo(table.to_json(orient="records", lines=True), nl=False)
+    else:
+        rows = [
+            {name: None if value != value else value for name, value in row.items()}
+            for row in table.assign(hash=table["hash"].str[:10]).to_dict("records")
+        ]
+        shown = ("trial", "hash", "seeds", "failed")
+        measured = [c for m in ("glue", "latency_ms") for c in (m, f"{m}_mean", f"{m}_std")]
+        print_rows(rows, [*shown, *measured])
+        click.echo("As found in the search, then mean and deviation over the fresh seeds.")
+        click.echo(f"Every task: nas.open_run({str(run)!r}).confirmations()")
+    if table["seeds"].sum() < len(chosen) * seeds:
+        click.echo("Some trainings failed; the same command tries them again.", err=True)

@@ -1,0 +1,56 @@
+"""Int8 weights for ONNX Runtime, and what they cost in score."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from nas.data.batches import batches
+from nas.data.prepared import EncodedSplit
+from nas.evaluation.metrics import score, task_score
+from nas.evaluation.suites.task import Task
+from nas.zoo.files import ONNX, QUANTIZED
+from nas.zoo.formats import open_onnx, quiet
+from nas.zoo.parity import Runner
+
+_BATCH = 32
+
+
+def quantize_onnx(folder: Path) -> Path:
+    """Write the ONNX file of `folder` with int8 weights beside it; return the new file.
+
+    Weights of matrix products become int8, activations are scaled as they come (dynamic
+    quantisation), so that no data is needed.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    path = folder / QUANTIZED
+    with quiet():
+        quantize_dynamic(folder / ONNX, path, weight_type=QuantType.QInt8)
+    return path
+
+
+def onnx_score(path: Path, task: Task, splits: Mapping[str, EncodedSplit]) -> float:
+    """Return the task's score on its development data, as the ONNX classifier at `path` has it.
+
+    Args:
+        path: The file.
+        task: What it classifies.
+        splits: The task's splits; the development splits are used.
+    """
+    run = open_onnx(path)
+    found = {
+        name: score(task, _answers(run, task, splits[name]), splits[name].labels)
+        for name in task.dev
+    }
+    return task_score(task, found)
+
+
+def _answers(run: Runner, task: Task, split: EncodedSplit) -> np.ndarray:
+    answers = np.zeros(len(split))
+    for batch in batches(split, batch_size=_BATCH, shuffle=False):
+        inputs = [batch.tokens, batch.keep, batch.token_types]
+        (logits,) = run([np.asarray(tensor, dtype=np.int64) for tensor in inputs])
+        values = logits[:, 0] if task.is_regression else logits.argmax(1)
+        answers[batch.rows.numpy()] = values
+    return answers
