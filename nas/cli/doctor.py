@@ -2,11 +2,17 @@
 
 import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from search_spaces.errors import NasError
+
+if TYPE_CHECKING:
+    from nas.execution.checkup import Finding
 
 _DISK_GB = 2.0
 
@@ -41,16 +47,6 @@ def _disk() -> str:
     return f"{free:.0f} GB free here"
 
 
-def _ray() -> str:
-    import ray
-
-    from nas.execution.on_ray import start_ray
-
-    resources = start_ray(None)
-    ray.shutdown()
-    return f"starts, with {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs"
-
-
 def _training() -> str:
     import numpy as np
 
@@ -80,19 +76,71 @@ CHECKS: dict[str, Callable[[], str]] = {
     "packages": _packages,
     "device": _device,
     "disk": _disk,
-    "ray": _ray,
     "training": _training,
 }
 
 
-@click.command()
-def doctor() -> None:
-    """Check Python, packages, device, disk, Ray and training; exit code 2 if something is wrong."""
-    wrong = False
+def _cluster(address: str | None, storage: str | None, data: str | None) -> "Iterator[Finding]":
+    """Look at the data, the storage, Ray, and every node of it."""
+    from nas.execution.checkup import Finding, examine_cluster
+    from nas.execution.on_ray import start_ray
+    from nas.execution.storage import Storage
+
+    if data is not None:
+        from nas.data.source import load_source
+
+        with tempfile.TemporaryDirectory(prefix="nas-data-") as cache:
+            tasks, _ = load_source(data, tasks=None, cache_directory=cache, seed=0)
+        yield Finding("ok", "data", f"{data}: {', '.join(tasks)}")
+    place = None
+    if storage is not None:
+        place = Storage(storage if "://" in storage else str(Path(storage).resolve()))
+        place.check()
+        yield Finding("ok", "storage", f"{storage}: this machine reads and writes it")
+    resources = start_ray(address)
+    try:
+        where = f"connected to {address}" if address else "starts"
+        cpus, gpus = resources.get("CPU", 0), resources.get("GPU", 0)
+        yield Finding("ok", "ray", f"{where}, with {cpus:g} CPUs and {gpus:g} GPUs in all")
+        yield from examine_cluster(address, place)
+    finally:
+        import ray
+
+        ray.shutdown()
+
+
+def _findings(
+    address: str | None, storage: str | None, data: str | None
+) -> Iterator[tuple[str, str, str]]:
     for name, check in CHECKS.items():
         try:
-            click.echo(f"ok       {name:<9} {check()}")
+            yield "ok", name, check()
         except Exception as error:  # a check-up reports every problem, whatever its kind
-            wrong = True
-            click.echo(f"PROBLEM  {name:<9} {type(error).__name__}: {error}")
+            yield "fail", name, _sentence(error)
+    try:
+        for finding in _cluster(address, storage, data):
+            yield finding.level, finding.name, finding.text
+    except Exception as error:
+        yield "fail", "cluster", _sentence(error)
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, NasError) else f"{type(error).__name__}: {error}"
+
+
+@click.command()
+@click.option("--address", help="A Ray cluster to look at, node by node, or auto.")
+@click.option("--storage", help="A folder or URI that every node must write to.")
+@click.option("--data", help="The data of a search: glue-mini, hub, or a directory.")
+def doctor(address: str | None, storage: str | None, data: str | None) -> None:
+    """Check this machine, Ray and every node; exit code 2 if something would stop a search.
+
+    \b
+    nas doctor
+    nas doctor --address 10.0.0.5:6379 --storage s3://bucket/searches --data glue_data
+    """  # noqa: D301  click reads \b
+    wrong = False
+    for level, name, text in _findings(address, storage, data):
+        wrong |= level == "fail"
+        click.echo(f"{level:<5} {name:<9} {text}")
     sys.exit(2 if wrong else 0)

@@ -49,10 +49,8 @@ def start_ray(address: str | None) -> dict[str, float]:
                 _knock(address)
                 ray.init(address=address, **quiet)
             except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-                raise RunError(
-                    f"No Ray cluster answers at {address!r}: {error}. Start one with 'ray start "
-                    "--head', or leave the address out to use this machine."
-                ) from None
+                ray.shutdown()
+                raise _no_connection(address, error) from None
         else:
             # "local": never join a cluster that somebody happens to have started here.
             ray.init(
@@ -63,6 +61,26 @@ def start_ray(address: str | None) -> dict[str, float]:
                 **quiet,
             )
     return ray.cluster_resources()
+
+
+def _no_connection(address: str, error: Exception) -> RunError:
+    """Say why Ray did not connect, and what to do about it."""
+    if "ersion mismatch" in str(error):
+        found = " ".join(str(error).split())
+        return RunError(
+            f"The Ray cluster at {address!r} and this machine have different versions: {found} "
+            "Install the same Ray and the same Python (to the micro version) on all of them."
+        )
+    if type(error).__name__ == "AuthenticationError" or "nauthenticated" in str(error):
+        return RunError(
+            f"The Ray cluster at {address!r} wants a token that this machine does not give. Set "
+            "RAY_AUTH_MODE=token here and copy the head's ~/.ray/auth_token to this machine, or "
+            "put it into RAY_AUTH_TOKEN."
+        )
+    return RunError(
+        f"No Ray cluster answers at {address!r}: {error}. Start one with 'ray start --head', or "
+        "leave the address out to use this machine."
+    )
 
 
 def _knock(address: str) -> None:
