@@ -157,6 +157,7 @@ class Experiment(BaseModel):
         seed: Decides proposals, training and data generation.
         recipe: The training recipe: `preset` and any of its fields to change.
         execution: Where and how trials run.
+        trackers: Trackers that hear of each trial beside TensorBoard: mlflow, wandb.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -179,6 +180,7 @@ class Experiment(BaseModel):
     seed: int = Field(default=0, ge=0)
     recipe: dict[str, Any] = {}
     execution: Execution = Execution()
+    trackers: Names = ()
 
     @field_validator("constraints")
     @classmethod

@@ -17,6 +17,7 @@ from nas.execution import Executor, make_executor
 from nas.execution.storage import open_storage
 from nas.runs import Run, create_run, next_directory, open_run, require_free
 from nas.search import Progress, Search, replay
+from nas.trackers import require_trackers, tracked
 from search_spaces import load_space
 from search_spaces.errors import InvalidExperiment, UnknownName
 from surrogates import make_policy
@@ -139,6 +140,7 @@ def start(
     """
     directory = next_directory(experiment.name) if directory is None else Path(directory)
     require_free(directory, experiment)
+    require_trackers(experiment.trackers)
     from nas.training.trial import model_options
 
     say("Reading the data and training the tokenizer")
@@ -155,7 +157,8 @@ def start(
         options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
         run.journal.set_meta("model_options", json.dumps(options))
         data.save(run.directory / "data")
-        return run, Search(run, resolved, policy, executor, watch).run_until_done()
+        with tracked(run, resolved.trackers, watch) as told:
+            return run, Search(run, resolved, policy, executor, told).run_until_done()
 
 
 def resume(
@@ -184,6 +187,7 @@ def resume(
     run = open_run(directory, readonly=False)
     run.lock()
     experiment = run.experiment
+    require_trackers(experiment.trackers)
     if trials is not None:
         total = more_trials(trials, experiment.trials)
         experiment = experiment.model_copy(update={"trials": total})
@@ -197,8 +201,11 @@ def resume(
     data = PreparedData.load(run.directory / "data", mmap=False)
     policy = build_policy(experiment, recipe, data.vocabulary_size)
     replay(run, policy)
-    with _workers(experiment, recipe, data, run.directory, say) as executor:
-        return run, Search(run, experiment, policy, executor, watch).run_until_done()
+    with (
+        _workers(experiment, recipe, data, run.directory, say) as executor,
+        tracked(run, experiment.trackers, watch) as told,
+    ):
+        return run, Search(run, experiment, policy, executor, told).run_until_done()
 
 
 def more_trials(text: str, planned: int) -> int:

@@ -6,6 +6,7 @@ runs/search-1/
   environment.json   versions and hardware
   tokenizer.json     the one tokenizer of this run
   data/              the tokenised tasks and corpus
+  tensorboard/       scores and costs of each trial, for TensorBoard
   weights/           HASH.safetensors, the pre-trained weights of each finished trial
 """
 
@@ -229,7 +230,7 @@ def _changed_settings(directory: Path, experiment: "Experiment") -> list[str]:
 
     stored = read_settings(directory / "experiment.yaml")
     wanted = experiment.model_dump(mode="json")
-    resolved = ("recipe", "trials", "time", "execution")
+    resolved = ("recipe", "trials", "time", "execution", "trackers")
     return [
         f"{name} {stored.get(name)!r} instead of {value!r}"
         for name, value in wanted.items()
