@@ -5,7 +5,8 @@ Everything is NumPy on whole batches: no Python loop runs over tokens or example
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 import torch
@@ -19,8 +20,20 @@ _POOL_BATCHES = 32
 _REPLACEMENTS = {"bert": (0.8, 0.1), "mask": (1.0, 0.0)}  # shares: [MASK], a random token
 
 
+class OnDevice:
+    """Tensors that go to a device together."""
+
+    def to(self, device: torch.device) -> Self:
+        """Return the same on `device`; nothing waits for the copies to a GPU."""
+        tensors = [getattr(self, field.name) for field in fields(self)]
+        if device.type == "cuda":
+            # only from page-locked memory does a copy run beside everything else
+            return type(self)(*(t.pin_memory().to(device, non_blocking=True) for t in tensors))
+        return type(self)(*(t.to(device) for t in tensors))
+
+
 @dataclass(frozen=True)
-class Batch:
+class Batch(OnDevice):
     """Examples of one task, padded to the longest of them.
 
     Attributes:
@@ -39,7 +52,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class MaskedBatch:
+class MaskedBatch(OnDevice):
     """Blocks of text with some tokens hidden.
 
     Attributes:

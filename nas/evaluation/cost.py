@@ -107,7 +107,7 @@ def peak_memory_mb(
         synchronise()
         made = torch.cuda.max_memory_allocated(tokens.device) - before
     else:
-        with _LiveBytes() as live:
+        with LiveBytes() as live:
             _one_step(encoder, tokens, training=training)
         made = live.peak
     if training:
@@ -125,7 +125,7 @@ def _one_step(encoder: nn.Module, tokens: Tensor, *, training: bool) -> None:
             encoder(tokens)
 
 
-class _LiveBytes(TorchDispatchMode):
+class LiveBytes(TorchDispatchMode):
     """Counts the bytes of storages made while it is active; `peak` is the most alive at once."""
 
     def __init__(self):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from nas.models.dropout import Dropout
 from nas.models.feedforwards import FEEDFORWARDS
@@ -91,14 +92,22 @@ class EncoderLayer(nn.Module):
         if next_width != layer.width:
             self.projection = nn.Linear(layer.width, next_width)
 
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """Map hidden states `(batch, length, width)` to `(batch, length, next_width)`."""
+    def forward(self, x: Tensor, keep: Tensor | None, at: Tensor | None = None) -> Tensor:
+        """Map hidden states `(batch, length, width)` to `(batch, length, next_width)`.
+
+        Args:
+            x: Hidden states.
+            keep: Boolean, `(batch, length)`, False marks padding; None where nothing is padded.
+            at: Flattened places that are wanted, `(n,)`, for a result of `(n, next_width)`.
+        """
         distances = None
         if self.distances is not None:
             first = self.max_length - x.shape[1]
             distances = self.distances.weight[first : first + 2 * x.shape[1] - 1]
         parts = [mixer(x, keep, distances) for mixer in self.mixers.values()]
         joined = parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+        if at is not None:  # everything from here on is the same function of each token
+            x, joined = (part.flatten(0, 1).index_select(0, at) for part in (x, joined))
         x = self.mixed_norm(x + self.dropout(self.mixed(joined)))
         x = self.feedforward_norm(x + self.dropout(self.feedforward(x)))
         return x if self.projection is None else self.projection(x)
@@ -121,6 +130,8 @@ class Encoder(nn.Module):
             learned vector per distance, shared by its heads.
         dropout: Probability that a feature is zeroed in training.
         pad_id: Token id of padding; what it is embedded as is not trained.
+        checkpointing: Whether training keeps only what goes into each layer and computes the rest
+            again for the gradients: about a third more time for a fraction of the memory.
 
     Raises:
         UnknownName: If `positions` or the kind of a head is unknown.
@@ -136,12 +147,14 @@ class Encoder(nn.Module):
         positions: str = "absolute",
         dropout: float = 0.1,
         pad_id: int = 0,
+        checkpointing: bool = False,
     ):
         super().__init__()
         if positions not in POSITIONS:
             raise UnknownName("kind of positions", positions, POSITIONS)
         self.architecture, self.pad_id = architecture, pad_id
         self.vocabulary_size, self.max_length = vocabulary_size, max_length
+        self.checkpointing = checkpointing
         widths = [layer.width for layer in architecture.layers]
         self.width = widths[-1]
         self.embeddings = Embeddings(
@@ -161,7 +174,11 @@ class Encoder(nn.Module):
         self.apply(initialise)
 
     def forward(
-        self, tokens: Tensor, keep: Tensor | None = None, token_types: Tensor | None = None
+        self,
+        tokens: Tensor,
+        keep: Tensor | None = None,
+        token_types: Tensor | None = None,
+        at: Tensor | None = None,
     ) -> Tensor:
         """Encode sequences of token ids.
 
@@ -170,9 +187,13 @@ class Encoder(nn.Module):
             keep: Boolean, `(batch, length)`, True for real tokens, which come first; None where
                 nothing is padded.
             token_types: int64, `(batch, length)`; None for type 0 everywhere.
+            at: Places in the flattened `(batch * length)` whose hidden states are wanted, int64,
+                `(n,)`. The last layer's feed-forward runs there alone, for the same result: of a
+                small encoder that saves a fifth of a step.
 
         Returns:
-            Hidden states, `(batch, length, width of the last layer)`; meaningless at padding.
+            Hidden states, `(batch, length, width of the last layer)`, meaningless at padding; with
+            `at`, `(n, width of the last layer)`.
 
         Raises:
             InvalidData: If a sequence is longer than `max_length`.
@@ -183,9 +204,22 @@ class Encoder(nn.Module):
                 f"{self.max_length}. Truncate the sequences, or build it with a larger max_length."
             )
         x = self.embeddings(tokens, token_types)
+        kept_small = self.checkpointing and self.training and torch.is_grad_enabled()
         for layer in self.layers:
-            x = layer(x, keep)
+            wanted = at if layer is self.layers[-1] else None
+            if kept_small:
+                x = checkpoint(layer, x, keep, wanted, use_reentrant=False)
+            else:
+                x = layer(x, keep, wanted)
         return x
+
+    def pooled(
+        self, tokens: Tensor, keep: Tensor | None = None, token_types: Tensor | None = None
+    ) -> Tensor:
+        """`pool(forward(...))`, without the last layer's feed-forward where nobody looks."""
+        batch, length = tokens.shape
+        first = torch.arange(0, batch * length, length, device=tokens.device)
+        return torch.tanh(self.pooler(self(tokens, keep, token_types, first)))
 
     def pool(self, hidden: Tensor) -> Tensor:
         """One vector per sequence: tanh of a linear map of the first token, `(batch, width)`."""

@@ -5,6 +5,7 @@ Unless asked to, nothing is selected on the development set: it is looked at onc
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -17,10 +18,10 @@ from nas.evaluation.metrics import score, task_score
 from nas.evaluation.suites.task import Task
 from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint, part, restore_training, training_state
-from nas.training.device import autocast
+from nas.training.device import autocast, length_multiple
 from nas.training.loop import Loop
 from nas.training.micro_batches import split_examples
-from nas.training.prediction import Scale, length_multiple_of, predict, task_loss
+from nas.training.prediction import Scale, predict, task_loss
 from nas.training.recipe import Recipe
 from nas.training.schedule import Schedule
 from nas.training.seeds import named_seed, random_state
@@ -68,7 +69,7 @@ def finetune(
     """Train `encoder` and `head` in place on the training split; score the development splits.
 
     Args:
-        encoder: Called as `encoder(tokens, keep, token_types)`, with a method `pool`.
+        encoder: Its `pooled(tokens, keep, token_types)` gives one vector per sequence.
         head: Turns pooled states `(batch, width)` into `(batch, outputs)`.
         task: Says whether labels are classes or numbers, and which metrics count.
         splits: "train" and each development split of the task.
@@ -96,6 +97,7 @@ def finetune(
         clip=recipe.clip,
         stage=task.name,
         watch=watch,
+        micro_batches=budget.micro_batches,
     )
     modules = {"encoder": encoder, "head": head}
     best = BestPass(modules, task, select_on, scale=scale, precision=precision)
@@ -107,9 +109,10 @@ def finetune(
     with random_state(named_seed(seed, "dropout")):
         state.restore()
         order = named_seed(seed, "order")
-        multiple = length_multiple_of(encoder)
+        multiple = length_multiple(encoder.max_length, device)
         for batch in _passes(train, epochs, recipe, order, multiple, start=loop.step_number):
-            loop.step(_losses(modules, task, batch, scale, device, precision, budget))
+            losses = partial(_losses, modules, task, batch, scale, device, precision)
+            loop.step(losses, len(batch.labels))
             if loop.step_number % (steps // epochs) == 0:
                 best.look(loop.step_number * epochs // steps)
             state.save_if_due()
@@ -168,9 +171,9 @@ def _losses(
     scale: Scale,
     device: torch.device,
     precision: str,
-    budget: Budget,
+    parts: int,
 ) -> Iterator[Tensor]:
-    for portion, share in split_examples(batch, budget.micro_batches):
+    for portion, share in split_examples(batch, parts):
         with autocast(precision, device):
             loss = task_loss(modules["encoder"], modules["head"], task, portion, scale, device)
         yield loss if share == 1.0 else loss * share
@@ -181,7 +184,7 @@ def _passes(
     epochs: int,
     recipe: Recipe,
     seed: int,
-    length_multiple: int,
+    multiple: int,
     *,
     start: int = 0,
 ) -> Iterator[Batch]:
@@ -193,6 +196,6 @@ def _passes(
             batch_size=recipe.finetune_batch,
             seed=seed,
             epoch=epoch,
-            length_multiple=length_multiple,
+            length_multiple=multiple,
         )
         yield from islice(found, position if epoch == first else 0, None)

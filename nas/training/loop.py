@@ -3,11 +3,12 @@
 Nothing in a step waits for the device: losses stay tensors and are looked at every few steps.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
+from nas.training.device import is_out_of_memory
 from nas.training.schedule import Schedule
 from nas.training.watch import Watch
 from search_spaces.errors import TrialError
@@ -27,6 +28,7 @@ class Loop:
         clip: Largest norm of the gradient of all parameters together.
         stage: Name of this part of the trial, for progress and messages.
         watch: The trial's clock.
+        micro_batches: In how many parts a batch passes at first.
 
     Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
     """
@@ -41,6 +43,7 @@ class Loop:
         clip: float,
         stage: str,
         watch: Watch,
+        micro_batches: int = 1,
     ):
         decayed, kept = split_by_decay(modules)
         self._parameters = decayed + kept
@@ -56,7 +59,7 @@ class Loop:
         )
         self._peak, self._schedule, self._clip = learning_rate, schedule, clip
         self._steps, self._stage, self._watch = schedule.steps, stage, watch
-        self.step_number = 0
+        self.step_number, self.micro_batches = 0, micro_batches
         self._losses: list[float] = []
         self._unchecked: list[Tensor] = []
         watch.check(stage, 0.0)
@@ -67,22 +70,43 @@ class Loop:
         # the middle of the step, so that neither the first nor the last step is lost to a zero
         return self._peak * self._schedule.share(min(self.step_number + 0.5, self._steps))
 
-    def step(self, loss: Tensor | Iterable[Tensor]) -> None:
+    def step(self, loss: Tensor | Callable[[int], Iterable[Tensor]], examples: int = 1) -> None:
         """Move the parameters against the gradient of a loss.
 
+        Given a function, the batch passes in `micro_batches` parts, and each is differentiated
+        before the next is asked for. Where memory runs out, the number of parts doubles, for the
+        steps that follow too, and the batch passes again: the effective batch stays what it was.
+
         Args:
-            loss: A scalar, or several whose sum is the loss; each is differentiated before the
-                next is asked for, so that a large batch can pass in parts.
+            loss: A scalar; or what gives, for a number of parts, scalars whose sum is the loss.
+            examples: How many there are in the batch: no more parts than that are tried.
 
         Raises:
             TrialError: A loss or a gradient was NaN or infinite (cause "nan", with the step it
                 appeared at), or the time is up (cause "time-out").
+            RuntimeError: One example alone needs more memory than there is, as torch reports it.
         """
-        total = None
-        for part in [loss] if isinstance(loss, Tensor) else loss:
-            part.backward()
-            value = part.detach().float()
-            total = value if total is None else total + value
+        if isinstance(loss, Tensor):
+            self._move(_differentiate([loss]))
+            return
+        total = self._try(loss, examples)
+        while total is None:
+            self._optimizer.zero_grad()
+            self.micro_batches = min(2 * self.micro_batches, examples)
+            total = self._try(loss, examples)
+        self._move(total)
+
+    def _try(self, losses: Callable[[int], Iterable[Tensor]], examples: int) -> Tensor | None:
+        """The loss, its gradients computed; None where memory ran out, but more parts may do."""
+        try:
+            return _differentiate(losses(self.micro_batches))
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error) or self.micro_batches >= examples:
+                raise
+            # the next try begins outside, where the error's frames hold no tensors any more
+            return None
+
+    def _move(self, total: Tensor) -> None:
         norm = nn.utils.clip_grad_norm_(self._parameters, self._clip, foreach=True)
         rate = self.learning_rate
         for group in self._optimizer.param_groups:
@@ -148,6 +172,16 @@ class Loop:
                 cause="nan",
             )
         self._losses += rows[:, 0].tolist()
+
+
+def _differentiate(losses: Iterable[Tensor]) -> Tensor:
+    """Add up the gradients of `losses`, each before the next is asked for; return their sum."""
+    total = None
+    for part in losses:
+        part.backward()
+        value = part.detach().float()
+        total = value if total is None else total + value
+    return total
 
 
 def split_by_decay(modules: Iterable[nn.Module]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

@@ -1,6 +1,5 @@
 """What a fine-tuned model answers: outputs, losses, predictions and their scores."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +11,10 @@ from nas.data.batches import Batch, batches
 from nas.data.prepared import EncodedSplit
 from nas.evaluation.metrics import score
 from nas.evaluation.suites.task import Task
-from nas.training.device import autocast
+from nas.training.device import autocast, length_multiple
 
 # Evaluation keeps no activations, so that its batches may be larger than a training step's.
 EVALUATION_BATCH, EVALUATION_TOKENS = 128, 16_384
-# Lengths are padded to few different ones: matrix libraries prepare a kernel for each new shape.
-LENGTH_MULTIPLE = 4
 
 
 @dataclass(frozen=True)
@@ -42,11 +39,11 @@ def task_loss(
     device: torch.device,
 ) -> Tensor:
     """Return the mean loss of a batch: cross entropy, or squared error of the scaled labels."""
-    outputs = _outputs(encoder, head, batch, device)
-    labels = batch.labels.to(device)
+    batch = batch.to(device)
+    outputs = _outputs(encoder, head, batch)
     if task.is_regression:
-        return mse_loss(outputs.squeeze(1), (labels - scale.mean) / scale.deviation)
-    return cross_entropy(outputs, labels.long())
+        return mse_loss(outputs.squeeze(1), (batch.labels - scale.mean) / scale.deviation)
+    return cross_entropy(outputs, batch.labels.long())
 
 
 def evaluate(
@@ -88,9 +85,9 @@ def predict(
             batch_size=EVALUATION_BATCH,
             token_budget=EVALUATION_TOKENS,
             shuffle=False,
-            length_multiple=length_multiple_of(encoder),
+            length_multiple=length_multiple(encoder.max_length, device),
         ):
-            outputs = _outputs(encoder, head, batch, device)
+            outputs = _outputs(encoder, head, batch.to(device))
             if task.is_regression:
                 values = outputs.squeeze(1) * scale.deviation + scale.mean
             else:
@@ -100,11 +97,5 @@ def predict(
     return predictions
 
 
-def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch, device: torch.device) -> Tensor:
-    hidden = encoder(batch.tokens.to(device), batch.keep.to(device), batch.token_types.to(device))
-    return head(encoder.pool(hidden)).float()
-
-
-def length_multiple_of(encoder: nn.Module) -> int:
-    """Return what lengths are rounded up to, so that none passes the encoder's longest."""
-    return math.gcd(LENGTH_MULTIPLE, encoder.max_length)
+def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
+    return head(encoder.pooled(batch.tokens, batch.keep, batch.token_types)).float()

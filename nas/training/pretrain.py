@@ -8,6 +8,7 @@ a small encoder.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -67,7 +68,7 @@ def pretrain(
     """Train `encoder` and `head` in place to predict masked tokens.
 
     Args:
-        encoder: Called as `encoder(tokens, keep)`, gives `(batch, length, width)`.
+        encoder: Called as `encoder(tokens, keep, at=places)`, gives `(places, width)`.
         head: Turns hidden states `(masked, width)` into logits `(masked, vocabulary)`.
         blocks: Text without padding, `(blocks, length)`; read again when the budget is larger.
         validation: Text held out, in the same form.
@@ -95,6 +96,7 @@ def pretrain(
         clip=recipe.clip,
         stage="pretrain",
         watch=watch,
+        micro_batches=budget.micro_batches,
     )
     encoder.train()
     head.train()
@@ -105,7 +107,8 @@ def pretrain(
         for batch in _stream(blocks, batch_size, recipe, vocabulary_size, seed, start=resumed_at):
             if loop.step_number == schedule.steps:
                 break
-            loop.step(_losses(encoder, head, batch, device, precision, budget.micro_batches))
+            losses = partial(_losses, encoder, head, batch, device, precision)
+            loop.step(losses, len(batch.tokens))
             if checkpoint is not None:
                 _keep(checkpoint, schedule, loop, modules)
     return Pretraining(
@@ -208,9 +211,9 @@ def masked_loss(
     encoder: nn.Module, head: nn.Module, batch: MaskedBatch, device: torch.device
 ) -> Tensor:
     """Return the mean cross entropy of the masked tokens, a scalar in nats."""
-    hidden = encoder(batch.tokens.to(device), batch.keep.to(device))
-    masked = hidden.flatten(0, 1).index_select(0, batch.positions.to(device))
-    return cross_entropy(head(masked).float(), batch.targets.to(device))
+    batch = batch.to(device)
+    masked = encoder(batch.tokens, batch.keep, at=batch.positions)
+    return cross_entropy(head(masked).float(), batch.targets)
 
 
 def validation_loss(

@@ -21,7 +21,12 @@ from nas.models.encoder import Encoder
 from nas.models.heads import MaskedLanguageHead
 from nas.training.budget import Budget
 from nas.training.checkpoint import Checkpoint
-from nas.training.device import choose_device, choose_precision
+from nas.training.device import (
+    choose_device,
+    choose_precision,
+    compile_for,
+    is_out_of_memory,
+)
 from nas.training.measurement import Measurement
 from nas.training.pretrain import Pretraining, pretrain
 from nas.training.recipe import Recipe
@@ -114,6 +119,7 @@ def run_trial(
         inherited = _start_from(inherit, encoder, mlm, seed)
         encoder.to(device)
         mlm.to(device)
+        compile_for(encoder, device, tokens=recipe.pretrain_tokens * fidelity)
         set_dropout(encoder, recipe.pretrain_dropout)
         pretraining = pretrain(
             encoder,
@@ -316,11 +322,8 @@ def _memory_errors() -> Iterator[None]:
     advice = "Lower the batches or the lengths of the recipe, or constrain the parameters."
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise TrialError(f"Out of memory: {error}. {advice}", cause="out-of-memory") from error
-    except RuntimeError as error:
-        # torch's CPU allocator raises a plain RuntimeError, recognisable by its text alone
-        if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
             raise
-        first = str(error).splitlines()[0]
+        first = next(iter(str(error).splitlines()), "no more is free").rstrip(".")
         raise TrialError(f"Out of memory: {first}. {advice}", cause="out-of-memory") from error

@@ -6,6 +6,7 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel
 
+from nas.evaluation.cost import peak_memory_mb
 from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead, MaskedLanguageHead
 from search_spaces import (
@@ -125,6 +126,46 @@ def test_padding_and_the_company_of_others_change_nothing(positions):
         assert_close(alone[0], hidden[row, :n])
     order = torch.tensor([2, 0, 1])
     assert_close(encoder(tokens[order], keep[order], types[order]), hidden[order])
+
+
+@both_positions
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_wanted_places_alone_and_checkpoints_change_neither_outputs_nor_gradients(
+    positions, checkpointing
+):
+    encoder = build(positions=positions, dropout=0.0).double().train()
+    tokens, keep, types = batch()
+    hidden = encoder(tokens, keep, types)
+    encoder.checkpointing = checkpointing
+    at = torch.tensor([0, 3, 11, 27])
+    wanted = encoder(tokens, keep, types, at)
+    assert_close(wanted, hidden.flatten(0, 1)[at])
+    assert_close(encoder.pooled(tokens, keep, types), encoder.pool(hidden))
+    direction = torch.randn_like(wanted)
+    parameters = [p for name, p in encoder.named_parameters() if not name.startswith("pooler")]
+    for ours, expected in zip(
+        torch.autograd.grad((wanted * direction).sum(), parameters),
+        torch.autograd.grad((hidden.flatten(0, 1)[at] * direction).sum(), parameters),
+        strict=True,
+    ):
+        assert_close(ours, expected)
+
+
+def test_checkpoints_repeat_dropout_and_take_less_memory():
+    architecture = homogeneous("sa_sdp_8", layers=6, stack=(256, 256))
+    plain, frugal = build(architecture, dropout=0.3), build(architecture, dropout=0.3)
+    frugal.load_state_dict(plain.state_dict())
+    frugal.checkpointing = True
+    tokens, keep, _ = batch(24, (24,) * 16)
+    for encoder in (plain, frugal):
+        torch.manual_seed(3)
+        encoder.train()(tokens, keep).square().sum().backward()
+    for ours, expected in zip(frugal.parameters(), plain.parameters(), strict=True):
+        assert_close(ours.grad, expected.grad)
+    few, many = (
+        peak_memory_mb(encoder, batch=16, length=24, training=True) for encoder in (frugal, plain)
+    )
+    assert few < 0.6 * many
 
 
 @both_positions

@@ -47,11 +47,11 @@ def interrupted_at(monkeypatch, stage, step):
     """Make the first training of `stage` end before `step`, as a killed process would."""
     real, cut = Loop.step, []
 
-    def step_or_die(loop, loss):
+    def step_or_die(loop, loss, examples):
         if not cut and loop._stage == stage and loop.step_number == step:
             cut.append(step)
             raise Cut
-        real(loop, loss)
+        real(loop, loss, examples)
 
     monkeypatch.setattr(Loop, "step", step_or_die)
 
@@ -164,10 +164,10 @@ def test_states_are_whole_or_absent(tmp_path):
 def test_a_nan_is_not_kept(architecture, long, data, tmp_path, monkeypatch):
     real, steps = Loop.step, []
 
-    def poisoned(loop, loss):
+    def poisoned(loop, losses, examples):
         steps.append(loop.step_number)
-        parts = list(loss)
-        real(loop, [part * float("nan") for part in parts] if len(steps) == 6 else parts)
+        factor = float("nan") if len(steps) == 6 else 1.0
+        real(loop, lambda parts: (part * factor for part in losses(parts)), examples)
 
     monkeypatch.setattr(Loop, "step", poisoned)
     with pytest.raises(TrialError, match="at step 6 of 64 of pretrain") as error:

@@ -3,8 +3,9 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from nas.training.loop import Loop, split_by_decay
+from nas.training.loop import CHECK_EVERY, Loop, split_by_decay
 from nas.training.schedule import Schedule
 from nas.training.watch import Watch
 from search_spaces.errors import TrialError
@@ -102,3 +103,95 @@ def test_a_spent_deadline_ends_the_trial(monkeypatch):
     with pytest.raises(TrialError, match="ran longer than its limit of 5 s: 60% of cola") as error:
         watch.check("cola", 0.6)
     assert error.value.cause == "time-out"
+
+
+class Rows:
+    """Parts of a batch of rows for `Loop.step`, with memory for `room` rows at once."""
+
+    def __init__(self, module, rows, room):
+        self.module, self.rows, self.room, self.tried = module, rows, room, []
+
+    def losses(self, parts):
+        self.tried.append(parts)
+        for part in self.rows.chunk(parts):
+            yield self.module(part).square().mean() * len(part) / len(self.rows)
+            # after the gradients of a first part, which must not be counted twice
+            if len(part) > self.room:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_parts_halve_where_memory_runs_out_and_the_step_stays_the_same():
+    rows = torch.randn(6, 3)
+    whole, parted = nn.Linear(3, 2), nn.Linear(3, 2)
+    parted.load_state_dict(whole.state_dict())
+    loop = loop_of(whole)
+    loop.step(whole(rows).square().mean())
+    other, batch = loop_of(parted), Rows(parted, rows, room=2)
+    other.step(batch.losses, len(rows))
+    assert batch.tried == [1, 2, 4]
+    for a, b in zip(whole.parameters(), parted.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+    other.step(batch.losses, len(rows))
+    assert batch.tried == [1, 2, 4, 4]  # what was learned about memory stays
+    assert other.step_number == 2
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("no"), RuntimeError("can't allocate memory"), MemoryError()]
+)
+def test_memory_for_not_even_one_example_is_an_error(error):
+    def losses(parts):
+        tried.append(parts)
+        raise error
+        yield
+
+    tried = []
+    with pytest.raises(type(error)):
+        loop_of(nn.Linear(1, 1)).step(losses, 3)
+    assert tried == [1, 2, 3]
+
+
+def test_other_errors_are_not_tried_again():
+    def losses(parts):
+        raise RuntimeError("shapes do not fit")
+        yield
+
+    with pytest.raises(RuntimeError, match="do not fit"):
+        loop_of(nn.Linear(1, 1)).step(losses, 3)
+
+
+class ReadBacks(TorchDispatchMode):
+    """Counts the operations that make the processor wait for a number of the device."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        waits = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
+        self.count += func in waits
+        return func(*args, **(kwargs or {}))
+
+
+def test_nothing_in_a_step_waits_for_the_device():
+    module = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.1))
+    loop = loop_of(module, steps=40)
+    with ReadBacks() as waiting:
+        for _ in range(CHECK_EVERY - 1):
+            loop.step(module(torch.ones(3, 4)).square().mean())
+        assert waiting.count == 0
+        loop.step(module(torch.ones(3, 4)).square().mean())
+        assert waiting.count > 0  # the check of all of them
+
+
+@pytest.mark.parametrize("positions", ["absolute", "relative"])
+def test_no_encoder_waits_for_the_device(positions):
+    from nas.models.encoder import Encoder
+    from search_spaces import Architecture
+
+    heads = ["sa_sdp_4", "sa_wma_4", "l_dft_4", "l_dct_4", "c_3_4"]
+    layers = {"l": 1, "o": [heads], "h": [8], "f": [[8]]}
+    encoder = Encoder(Architecture.from_dict(layers), 50, positions=positions)
+    tokens, keep = torch.full((2, 6), 7), torch.arange(6) < torch.tensor([[6], [3]])
+    encoder(tokens, keep)  # matrices of the transforms are made once
+    with ReadBacks() as waiting:
+        encoder(tokens, keep).sum().backward()
+    assert waiting.count == 0
