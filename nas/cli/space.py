@@ -111,9 +111,10 @@ def sample(
 @click.option("--space", "name", help="Also say whether this space contains it.")
 def check(file: str, name: str | None) -> None:
     """Check the architecture dictionary in the JSON FILE."""
+    from nas.cli.architectures import read_architecture
     from search_spaces import count_parameters, load_space
 
-    architecture = _read_architecture(file)
+    architecture = read_architecture(file)
     click.echo(f"{architecture.hash}\n{architecture.describe()}")
     click.echo(f"{count_parameters(architecture, vocabulary_size=VOCABULARY):,} parameters")
     if name:
@@ -147,6 +148,7 @@ def draw(
     nas space draw bert-mini --to bert-mini.png
     nas space draw --space flexibert-2 --seed 3 --to one.svg
     """  # noqa: D301  click reads \b
+    from nas.cli.architectures import read_architecture
     from nas.report.architecture_picture import draw_architecture
     from search_spaces import load_space
     from search_spaces.errors import InvalidExperiment
@@ -158,30 +160,10 @@ def draw(
     if architecture is None:
         (drawn,) = load_space(name).sample(1, seed=seed)
     else:
-        drawn = _read_architecture(architecture)
+        drawn = read_architecture(architecture)
     title = architecture or f"{name}, seed {seed}"
     draw_architecture(drawn, path, title=title, direction=direction, every_head=every_head)
     click.echo(f"{drawn.short}  {drawn.describe()}\nPicture: {path}")
-
-
-def _read_architecture(given: str) -> "Architecture":
-    """Return the published architecture of a name, or the one in a JSON file."""
-    from search_spaces import Architecture, list_named_architectures, named_architecture
-    from search_spaces.errors import InvalidArchitecture
-
-    path = Path(given)
-    if not path.exists() and path.suffix != ".json":
-        return named_architecture(given)
-    try:
-        dictionary = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidArchitecture(
-            f"{path} cannot be read: {error}. Give a JSON file, or one of the names "
-            f"{', '.join(list_named_architectures())}."
-        ) from None
-    except ValueError as error:
-        raise InvalidArchitecture(f"{path} is no JSON: {error}.") from None
-    return Architecture.from_dict(dictionary)
 
 
 def _print_costs(architectures: list["Architecture"]) -> None:

@@ -72,7 +72,7 @@ def read_split(path: str | Path, task: Task, *, labelled: bool = True) -> Split:
         InvalidData: As `read_task`.
     """
     path = Path(path)
-    lines = _lines(path)
+    lines = file_lines(path)
     # CoLA has no header line except in its test file
     headed = not task.header or not labelled
     columns = lines.pop(0).split("\t") if headed and lines else list(task.header)
@@ -127,7 +127,12 @@ def _folders(directory: Path) -> dict[str, Path]:
     return {plain(path.name): path for path in sorted(directory.iterdir()) if path.is_dir()}
 
 
-def _lines(path: Path) -> list[str]:
+def file_lines(path: Path) -> list[str]:
+    """Return the lines of a text file, the last ones only if they are not blank.
+
+    Raises:
+        InvalidData: The file is missing, empty, or no UTF-8 text.
+    """
     if not path.is_file():
         beside = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
         raise InvalidData(

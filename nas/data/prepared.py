@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nas.data.tables import Split, TaskData
-from nas.data.tokenizer import CLS, UNK, Tokenizer, train_tokenizer
+from nas.data.tokenizer import CLS, SEP, UNK, Tokenizer, train_tokenizer
 from search_spaces.errors import InvalidData
 
 _VERSION = 1
@@ -188,22 +188,77 @@ def prepare(
         tokenizer = train_tokenizer(texts, vocabulary_size, kind=tokenizer_kind)
     kind = np.uint16 if tokenizer.vocabulary_size <= 2**16 else np.int32
     pretrain, validation = _blocks(tokenizer, chain(lines, rest), block_length, corpus_tokens, kind)
-    encoded: dict[str, dict[str, EncodedSplit]] = {}
-    for name, data in tasks.items():
-        splits = {"train": train[name]}
-        for split, examples in data.dev.items():
-            splits[split] = _sample(examples, max_dev_examples, seed)
-        encoded[name] = {
-            split: _encode(tokenizer, examples, max_length, kind)
-            for split, examples in splits.items()
-        }
     return PreparedData(
         tokenizer_json=tokenizer.json,
         vocabulary_size=tokenizer.vocabulary_size,
         pretrain=pretrain,
         validation=validation,
-        tasks=encoded,
+        tasks={
+            name: _encode_task(
+                tokenizer, train[name], data.dev, max_length, max_dev_examples, seed, kind
+            )
+            for name, data in tasks.items()
+        },
     )
+
+
+def prepare_tasks(
+    tasks: dict[str, TaskData],
+    tokenizer: Tokenizer,
+    *,
+    max_length: int,
+    max_train_examples: int | None = None,
+    max_dev_examples: int | None = None,
+    seed: int = 0,
+) -> PreparedData:
+    """Encode tasks with a tokenizer that exists, for a model that is pre-trained already.
+
+    Args:
+        tasks: Task name -> its examples.
+        tokenizer: The model's own.
+        max_length: Tokens of an example; longer ones are cut.
+        max_train_examples: As in `prepare`.
+        max_dev_examples: As in `prepare`.
+        seed: Decides which examples are drawn.
+    """
+    none = np.zeros((0, max_length), np.int32)
+    return PreparedData(
+        tokenizer_json=tokenizer.json,
+        vocabulary_size=tokenizer.vocabulary_size,
+        pretrain=none,
+        validation=none,
+        tasks={
+            name: _encode_task(
+                tokenizer,
+                _sample(data.train, max_train_examples, seed),
+                data.dev,
+                max_length,
+                max_dev_examples,
+                seed,
+                np.int32,
+            )
+            for name, data in tasks.items()
+        },
+    )
+
+
+def encode_split(tokenizer: Tokenizer, split: Split, max_length: int) -> EncodedSplit:
+    """Encode examples that may have no labels; NaN stands in their place."""
+    return _encode(tokenizer, split, max_length, np.int32)
+
+
+def _encode_task(
+    tokenizer: Tokenizer,
+    train: Split,
+    dev: dict[str, Split],
+    max_length: int,
+    max_dev_examples: int | None,
+    seed: int,
+    kind: type,
+) -> dict[str, EncodedSplit]:
+    sampled = {name: _sample(split, max_dev_examples, seed) for name, split in dev.items()}
+    splits = {"train": train, **sampled}
+    return {name: _encode(tokenizer, split, max_length, kind) for name, split in splits.items()}
 
 
 def _texts(split: Split) -> list[str]:
@@ -246,7 +301,7 @@ def _blocks(
             f"The corpus gives {len(stream)} tokens, and pre-training needs at least two blocks "
             f"of {block_length}. Give more text, or a smaller block length."
         )
-    unknown = np.mean(stream == UNK)
+    unknown = np.sum(stream == UNK) / max(1, np.sum(stream != SEP))
     if unknown > _MOST_UNKNOWN:
         raise InvalidData(
             f"The corpus has no usable text: {unknown:.0%} of its tokens are unknown to the "
@@ -273,5 +328,7 @@ def _encode(tokenizer: Tokenizer, split: Split, max_length: int, kind: type) -> 
         encoded.tokens.astype(kind),
         encoded.offsets,
         encoded.second_start,
-        split.labels.astype(np.float32),
+        np.full(len(split), np.nan, np.float32)
+        if split.labels is None
+        else split.labels.astype(np.float32),
     )

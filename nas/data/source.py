@@ -23,6 +23,7 @@ def load_source(
     *,
     cache_directory: str | Path,
     seed: int = 0,
+    test: bool = False,
 ) -> Source:
     """Return the tasks of a data source, and the corpus files that come with it, if any.
 
@@ -31,6 +32,7 @@ def load_source(
         tasks: Names of tasks; None takes all that the source has.
         cache_directory: Where "glue-mini" may be written.
         seed: Seed of "glue-mini".
+        test: Read the unlabelled test sets too, where there are any.
 
     Raises:
         UnknownName: A task that GLUE does not have.
@@ -39,7 +41,7 @@ def load_source(
     wanted = [task.name for task in glue_tasks(tasks)] if tasks else None
     loader: Callable[[], Source] | None = {
         "glue-mini": lambda: _generated(wanted, Path(cache_directory), seed),
-        "hub": lambda: (_from_hub(wanted), None),
+        "hub": lambda: (_from_hub(wanted, test=test), None),
     }.get(str(name))
     if loader is not None:
         return loader()
@@ -49,31 +51,29 @@ def load_source(
             f"There is no data {str(name)!r}. Give glue-mini, hub, or a directory in the official "
             f"GLUE layout (folders such as CoLA and RTE)."
         )
-    return _from_directory(directory, wanted), None
-
-
-def _from_directory(directory: Path, wanted: list[str] | None) -> dict[str, TaskData]:
-    return {name: read_task(directory, name) for name in wanted or available_tasks(directory)}
+    names = wanted or available_tasks(directory)
+    return {name: read_task(directory, name, test=test) for name in names}, None
 
 
 def _generated(wanted: list[str] | None, cache: Path, seed: int) -> Source:
     from nas.data.glue_mini import write_glue_mini
 
     directory = write_glue_mini(cache / "glue-mini", seed=seed)
-    return _from_directory(directory, wanted), [directory / "corpus.txt"]
+    names = wanted or available_tasks(directory)
+    return {name: read_task(directory, name) for name in names}, [directory / "corpus.txt"]
 
 
-def _from_hub(wanted: list[str] | None) -> dict[str, TaskData]:
+def _from_hub(wanted: list[str] | None, *, test: bool) -> dict[str, TaskData]:
     try:
         import datasets
     except ImportError:
         raise InvalidData(
             "--data hub needs the datasets library. Run: pip install 'encoder-nas[hub]'"
         ) from None
-    return {name: _download(datasets, GLUE[name]) for name in wanted or GLUE}
+    return {name: _download(datasets, GLUE[name], test=test) for name in wanted or GLUE}
 
 
-def _download(datasets: ModuleType, task: Task) -> TaskData:
+def _download(datasets: ModuleType, task: Task, *, test: bool) -> TaskData:
     try:
         splits = datasets.load_dataset(HUB_DATASET, task.name)
     except Exception as error:  # the library raises whatever its transport raised
@@ -89,7 +89,18 @@ def _download(datasets: ModuleType, task: Task) -> TaskData:
         name=task.name,
         train=_split(splits["train"], task),
         dev={ours: _split(splits[theirs], task) for theirs, ours in names.items()},
+        test={
+            name: _unlabelled(splits[name if name == "test" else f"test_{name}"])
+            for name in task.test
+            if test
+        },
     )
+
+
+def _unlabelled(rows: object) -> Split:
+    columns = [c for c in rows.column_names if c not in ("label", "idx")]
+    second = list(rows[columns[1]]) if len(columns) > 1 else None
+    return Split(list(rows[columns[0]]), second, None)
 
 
 def _split(rows: object, task: Task) -> Split:

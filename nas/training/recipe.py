@@ -155,7 +155,10 @@ class Recipe:
                 raise InvalidExperiment(
                     f"A recipe has no key {key!r}.{hint} Keys: preset, {', '.join(known)}."
                 )
-        return cls(**{**asdict(base), **values})
+        floats = [f.name for f in fields(cls) if f.type in (float, float | None)]
+        return cls(
+            **{**asdict(base), **{k: _float(v) if k in floats else v for k, v in values.items()}}
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return every value as JSON types; `from_dict` gives the same recipe back."""
@@ -195,6 +198,14 @@ def _tasks(names: object) -> tuple[str, ...]:
     return tuple(task.name for task in glue_tasks(names))
 
 
+def _float(value: object) -> object:
+    """Return the number that a text is: YAML reads 5e-4 as one."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def _per_task(settings: object) -> dict[str, dict[str, Any]]:
     if not isinstance(settings, Mapping) or not all(
         isinstance(own, Mapping) for own in settings.values()
@@ -210,7 +221,12 @@ def _per_task(settings: object) -> dict[str, dict[str, Any]]:
                     f"per_task says {key!r} of {task}, which no fine-tuning has. "
                     f"Allowed: {', '.join(_PER_TASK)}."
                 )
-    return {glue_task(task).name: dict(own) for task, own in settings.items()}
+    return {
+        glue_task(task).name: {
+            key: _float(value) if key == "learning_rate" else value for key, value in own.items()
+        }
+        for task, own in settings.items()
+    }
 
 
 def _check_whole(name: str, value: object, *, at_least: int, or_none: bool = False) -> None:

@@ -88,8 +88,7 @@ def task_models(
     kept: dict[str, TaskModel] = {}
 
     def keep(task: Task, encoder: Encoder, head: ClassificationHead, result: Finetuning) -> None:
-        named = {f"encoder.{k}": v.detach().cpu().clone() for k, v in encoder.state_dict().items()}
-        kept[task.name] = TaskModel(task, result.score, named | _classifier(head, result.scale))
+        kept[task.name] = task_model(task, encoder, head, result)
 
     training = TaskTraining(
         encoder,
@@ -107,6 +106,14 @@ def task_models(
             training.run([task])
         if task in wanted:
             yield kept.pop(task.name)
+
+
+def task_model(
+    task: Task, encoder: Encoder, head: ClassificationHead, result: Finetuning
+) -> TaskModel:
+    """Return a copy of what `encoder` and `head` are now, as `run_trial` hands them to `keep`."""
+    named = {f"encoder.{k}": v.detach().cpu().clone() for k, v in encoder.state_dict().items()}
+    return TaskModel(task, result.score, named | _classifier(head, result.scale))
 
 
 def _in_order(wanted: list[Task], recipe: Recipe) -> list[Task]:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nas.data.prepared import EncodedSplit, PreparedData
+from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead
@@ -72,7 +73,7 @@ class TaskTraining:
         """
         tasks = list(tasks)
         # others may start from what MNLI ends with
-        for task in sorted(tasks, key=lambda task: task.name != "mnli"):
+        for task in sorted(tasks, key=lambda t: self.recipe.from_mnli and t.name != "mnli"):
             before = self.watch.elapsed
             setting = self._tuned(task)
             for number in range(self.recipe.finetune_seeds):
@@ -137,10 +138,10 @@ class TaskTraining:
         if number not in self._mnli:
             state = self.checkpoint.load(f"mnli-{number}")
             if state is None:
-                raise TrialError(
-                    f"The weights fine-tuned on MNLI are gone, which {task.name} starts from. "
-                    "Delete the trial's checkpoint and train it again."
-                )
+                mnli = glue_task("mnli")
+                self._finished["runs"].pop(_key(mnli, number), None)
+                self._once(mnli, number, self._tuned(mnli))
+                return self._mnli[number]
             self._mnli[number] = part(state.tensors, "encoder")
         return self._mnli[number]
 

@@ -243,6 +243,11 @@ def save_weights(path: Path, **modules: nn.Module) -> None:
         for name, module in modules.items()
         for key, value in module.state_dict().items()
     }
+    save_tensors(path, tensors)
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a safetensors file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -77,11 +77,12 @@ def starts(architecture, recipe, entailment):
 
 def test_rte_starts_from_what_mnli_ends_with_if_asked_to(starts, recipe):
     plain, result = starts()
-    assert [name for name, _, _ in plain] == ["mnli", "rte"]
+    assert [name for name, _, _ in plain] == ["rte", "mnli"]
     assert list(result.scores) == ["glue", "rte", "mnli"]
-    (_, before_mnli, _), (_, before_rte, _) = plain
+    (_, before_rte, _), (_, before_mnli, _) = plain
     assert torch.equal(before_mnli, before_rte)
     chained, _ = starts(from_mnli=True)
+    assert [name for name, _, _ in chained] == ["mnli", "rte"]
     (_, _, after_mnli), (_, before_rte, _) = chained
     assert torch.equal(after_mnli, before_rte)
     with pytest.raises(InvalidExperiment, match="and mnli is not among the tasks rte. Add it"):
@@ -91,7 +92,7 @@ def test_rte_starts_from_what_mnli_ends_with_if_asked_to(starts, recipe):
 def test_several_seeds_give_mean_and_deviation(starts):
     one = starts()[1]
     seen, three = starts(finetune_seeds=3)
-    assert [name for name, _, _ in seen] == ["mnli"] * 3 + ["rte"] * 3
+    assert [name for name, _, _ in seen] == ["rte"] * 3 + ["mnli"] * 3
     assert three.details["rte_deviation"] >= 0
     assert "rte_deviation" not in one.details
     parts = [three.details[f"mnli_{name}_accuracy"] for name in ("matched", "mismatched")]

@@ -1,0 +1,109 @@
+"""`nas evaluate` and `nas predict`: what an exported model scores and answers."""
+
+from pathlib import Path
+
+import click
+
+from nas.cli.train import RECIPE, print_scores, read_changes, show_stages
+
+FOLDER = click.argument("folder", type=click.Path(path_type=Path))
+
+
+@click.command()
+@FOLDER
+@click.option("--data", help="glue-mini, hub, or a directory of GLUE files. [default: the model's]")
+@click.option("--tasks", help="Tasks, comma-separated: cola,rte,…  [default: the model's]")
+@click.option("--finetune", is_flag=True, help="Fine-tune the encoder anew instead.")
+@RECIPE
+@click.option("--seed", type=int, help="Of the data and of fine-tuning. [default: the model's]")
+@click.option(
+    "--submission", type=click.Path(path_type=Path), help="Folder for answers to the tests."
+)
+@click.option("--quiet", is_flag=True, help="Print only the result.")
+def evaluate(
+    folder: Path,
+    data: str | None,
+    tasks: str | None,
+    changes: tuple[str, ...],
+    seed: int | None,
+    submission: Path | None,
+    *,
+    finetune: bool,
+    quiet: bool,
+) -> None:
+    """Score the model in FOLDER on the development sets of tasks.
+
+    Its fine-tuned models are scored where it has any; with --finetune, or without them, the
+    pre-trained encoder is fine-tuned by the recipe first. --submission writes the predictions for
+    the official test sets in the format of the GLUE server.
+
+    \b
+    nas evaluate zoo/best
+    nas evaluate zoo/best --data GLUE_DIR --tasks cola,rte --finetune --recipe finetune_seeds=3
+    nas evaluate zoo/best --data GLUE_DIR --submission submission
+    """  # noqa: D301  click reads \b
+    from nas.driver import default_preset
+    from nas.exported_model import ExportedModel
+    from nas.scoring import score_model
+
+    model = ExportedModel.open(folder)
+    facts = model.facts.get("data") or {}
+    data = data or facts.get("name") or "glue-mini"
+    recipe = model.recipe(read_changes(changes), default_preset(data))
+    if seed is None:
+        seed = int(facts.get("seed") or (model.facts.get("seeds") or {}).get("run") or 0)
+    again = finetune or not model.tasks
+    if not quiet:
+        what = "fine-tuned anew" if again else "its fine-tuned models"
+        click.echo(f"{folder} on {data}: {what}")
+    found = score_model(
+        model,
+        data,
+        recipe,
+        tasks=[name for name in (tasks or "").split(",") if name] or None,
+        seed=seed,
+        finetune=again,
+        submission=submission,
+        progress=None if quiet else show_stages(),
+    )
+    print_scores(found.rows())
+    for path in found.written:
+        click.echo(f"Predictions: {path}")
+    for line in found.notes:
+        click.echo(line)
+
+
+@click.command()
+@FOLDER
+@click.option("--task", "name", required=True, help="A task the model was fine-tuned on.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--to", "path", type=click.Path(path_type=Path), help="A file instead of the screen.")
+@RECIPE
+def predict(
+    folder: Path, name: str, file: Path, path: Path | None, changes: tuple[str, ...]
+) -> None:
+    """Print what the model in FOLDER answers to each line of FILE.
+
+    FILE has one sentence a line, two with a tab between them for a task of pairs, or the official
+    columns of the task under a first line with their names. The answer is a table with the columns
+    index and prediction, as the GLUE server takes it.
+
+    \b
+    nas predict zoo/best --task sst2 reviews.txt
+    nas predict zoo/best --task rte GLUE_DIR/RTE/test.tsv --to RTE.tsv
+    """  # noqa: D301  click reads \b
+    from nas.data.sentences import read_sentences
+    from nas.driver import default_preset
+    from nas.evaluation.submission import predictions_text, write_predictions
+    from nas.evaluation.suites.glue import glue_task
+    from nas.exported_model import ExportedModel, answer
+
+    task = glue_task(name)
+    model = ExportedModel.open(folder)
+    recipe = model.recipe(read_changes(changes), default_preset("glue-mini"))
+    answers = answer(model, task, read_sentences(file, task), recipe)
+    if path is None:
+        click.echo(predictions_text(task, answers), nl=False)
+    else:
+        write_predictions(path, task, answers)
+        click.echo(f"Predictions: {path}")

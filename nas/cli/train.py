@@ -1,0 +1,159 @@
+"""`nas train`: one architecture without a search."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+RECIPE = click.option(
+    "--recipe", "changes", multiple=True, metavar="KEY=VALUE", help="Change the recipe; repeatable."
+)
+
+
+@click.command()
+@click.argument("architecture")
+@click.option("--experiment", type=click.Path(path_type=Path), help="Take data and recipe of this.")
+@click.option("--data", help="glue-mini, hub, or a directory of official GLUE files.")
+@click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")
+@click.option("--tasks", help="Tasks, comma-separated: cola,rte,…")
+@click.option("--tokens", type=int, help="Pre-training budget, in tokens.")
+@RECIPE
+@click.option("--seed", type=int, help="Decides everything random.")
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")
+@click.option("--pretrained", type=click.Path(path_type=Path), help="Start from these weights.")
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="New folder for the model.")
+@click.option("--quiet", is_flag=True, help="Print only the result.")
+def train(
+    architecture: str,
+    experiment: Path | None,
+    tokens: int | None,
+    changes: tuple[str, ...],
+    seeds: int,
+    pretrained: Path | None,
+    folder: Path | None,
+    *,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train ARCHITECTURE as a search would, score it, and export it.
+
+    ARCHITECTURE is a JSON file, a published name such as bert-mini, the text of a dictionary, an
+    exported folder, or RUN/best and RUN/HASH for a trial of a run. With several seeds the table
+    has means and deviations, and the model of the first seed is exported. An interrupted training
+    continues when the command is given again.
+
+    --pretrained starts from an exported folder's weights, of the same or another architecture, and
+    uses its tokenizer; the share inherit_tokens of the recipe's budget is then pre-trained.
+
+    \b
+    nas train bert-mini --to zoo/bert-mini
+    nas train found.json --data GLUE_DIR --corpus books.txt.xz --tokens 10000000 --seeds 3
+    nas train runs/search-1/best --recipe finetune_seeds=3 --recipe selection=train-part
+    """  # noqa: D301  click reads \b
+    from nas.cli.architectures import read_architecture
+    from nas.config import make_experiment, read_settings
+    from nas.driver import experiment_recipe, prepare_data
+    from search_spaces.errors import NasError
+
+    chosen = read_architecture(architecture)
+    settings = read_settings(experiment) if experiment else {}
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    recipe_changes = {**(settings.get("recipe") or {}), **read_changes(changes)}
+    if tokens is not None:
+        recipe_changes["pretrain_tokens"] = tokens
+    plan = make_experiment({**settings, **given, "recipe": recipe_changes})
+    folder = folder or Path("zoo") / f"{chosen.short}"
+    if folder.exists():
+        raise NasError(f"{folder} exists already. Choose another folder with --to, or remove it.")
+    recipe = experiment_recipe(plan)
+
+    from dataclasses import replace
+
+    from nas.exported_model import ExportedModel
+    from nas.train_architecture import require_tokenizer, train_architecture
+
+    parent = ExportedModel.open(pretrained) if pretrained else None
+    if parent is not None:
+        require_tokenizer(recipe, parent)
+        recipe = replace(recipe, tokenizer=str(parent.folder / "tokenizer.json"))
+    say = (lambda line: None) if quiet else click.echo
+    say(f"{chosen.short}  {chosen.describe()}")
+    say("Reading the data and training the tokenizer …")
+    data = prepare_data(plan, recipe)
+    recipe = replace(recipe, tasks=tuple(data.tasks))
+    trained = train_architecture(
+        chosen,
+        plan,
+        recipe,
+        data,
+        folder,
+        seeds=tuple(range(plan.seed, plan.seed + seeds)),
+        pretrained=parent,
+        progress=None if quiet else show_stages(),
+        say=say,
+    )
+    _print_result(trained, data, folder)
+
+
+def read_changes(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return recipe settings from texts such as "finetune_epochs=3".
+
+    Raises:
+        InvalidExperiment: A text has no "=", or what follows it is no YAML.
+    """
+    import yaml
+
+    from search_spaces.errors import InvalidExperiment
+
+    changes = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        try:
+            changes[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            sign = ""
+        if not sign:
+            raise InvalidExperiment(
+                f"--recipe {text!r} is no setting. Write KEY=VALUE, such as finetune_epochs=3."
+            )
+    return changes
+
+
+def show_stages() -> Any:
+    """Return a function that prints each stage once, when it begins."""
+    shown: list[str] = []
+
+    def show(stage: str, share: float) -> None:
+        if not shown or shown[-1] != stage:
+            shown.append(stage)
+            click.echo(f"  {stage} …")
+
+    return show
+
+
+def print_scores(rows: list[tuple[str, float, float | None, float | None]]) -> None:
+    """Print task, score, deviation over seeds and the score of the majority class."""
+    spread = any(row[2] is not None for row in rows)
+    click.echo(f"{'task':<8}{'score':>8}{'±' if spread else '':>8}{'majority':>10}")
+    for name, score, deviation, floor in rows:
+        shown = f"{deviation:>8.3f}" if deviation is not None else f"{'':>8}"
+        click.echo(f"{name:<8}{score:>8.3f}{shown}{'-' if floor is None else f'{floor:.3f}':>10}")
+
+
+def _print_result(trained: Any, data: Any, folder: Path) -> None:
+    from nas.evaluation.majority import majority_score
+
+    floors = {name: majority_score(name, splits) for name, splits in data.tasks.items()}
+    counted = [value for name, value in floors.items() if name != "wnli"] or list(floors.values())
+    rows = [("glue", *trained.score("glue"), sum(counted) / len(counted))]
+    rows += [(name, *trained.score(name), floor) for name, floor in floors.items()]
+    click.echo()
+    print_scores(rows)
+    first = trained.measurements[0]
+    costs, details = first.costs, first.details
+    click.echo(
+        f"\n{costs['parameters']:,.0f} parameters, {costs['flops']:,.0f} FLOPs a sequence, "
+        f"latency {costs['latency_ms']:.2f} ms (95 %: {details['latency_p95_ms']:.2f}), "
+        f"{costs['peak_memory_mb']:.1f} MB, {first.seconds:.0f} s of training"
+    )
+    click.echo(f"Model:    {folder}\nScore it: nas evaluate {folder}")

@@ -1,0 +1,53 @@
+"""Predictions in the files that the GLUE benchmark takes, one for each test set.
+
+Source: Wang et al., "GLUE: A Multi-Task Benchmark and Analysis Platform for Natural Language
+Understanding", ICLR 2019, whose server reads tab-separated files with the columns "index" and
+"prediction"; classes go by the names that the training files have.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from nas.evaluation.suites.task import Task
+
+# The diagnostic set is answered by a model of MNLI.
+DIAGNOSTIC = "AX"
+_SHORT = {"matched": "-m", "mismatched": "-mm"}
+
+
+def submission_name(task: Task, split: str) -> str:
+    """Return the file name of a test split: "CoLA.tsv", "MNLI-mm.tsv"."""
+    if split == DIAGNOSTIC:
+        return f"{DIAGNOSTIC}.tsv"
+    return f"{task.folder}{_SHORT.get(split, '')}.tsv"
+
+
+def answer_texts(task: Task, answers: np.ndarray) -> list[str]:
+    """Return answers as the files write them: the names of classes, or numbers in range.
+
+    Args:
+        task: Names the classes, or the range of a regression.
+        answers: Class numbers or real numbers, `(n,)`.
+    """
+    if task.is_regression:
+        return [f"{value:.3f}" for value in np.clip(answers, *task.label_range)]
+    return [task.labels[int(number)] for number in answers]
+
+
+def predictions_text(task: Task, answers: np.ndarray) -> str:
+    """Return the whole file: a header, then a row for each answer, in the order of the test set."""
+    rows = [f"{index}\t{text}" for index, text in enumerate(answer_texts(task, answers))]
+    return "\n".join(["index\tprediction", *rows]) + "\n"
+
+
+def write_predictions(path: Path, task: Task, answers: np.ndarray) -> None:
+    """Write a file of predictions, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_text(predictions_text(task, answers), encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,207 @@
+"""An exported folder as something to score, to fine-tune and to ask for answers."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.data.prepared import PreparedData, encode_split, prepare_tasks
+from nas.data.source import load_source
+from nas.data.tables import Split, TaskData
+from nas.data.tokenizer import Tokenizer
+from nas.evaluation.suites.glue import glue_tasks
+from nas.evaluation.suites.task import Task
+from nas.training.device import choose_device, choose_precision
+from nas.training.prediction import Scale, evaluate, predict
+from nas.training.recipe import Recipe
+from nas.training.seeds import named_seed, random_state, thread_count
+from nas.training.task_result import TaskResult
+from nas.training.task_runs import Keep, TaskTraining, set_dropout
+from nas.training.watch import Progress, Watch
+from nas.zoo.card import read_card
+from nas.zoo.files import CARD, TOKENIZER
+from nas.zoo.loading import load_model, read_config
+from search_spaces.errors import InvalidData, InvalidExperiment, NasError, NotAModel
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A folder that `nas export` or `nas train` wrote.
+
+    Attributes:
+        folder: Where it is.
+        tokenizer: The one its weights were trained with.
+        max_length: Tokens its longest sequence may have.
+        tasks: Names of the tasks it has fine-tuned models of.
+        facts: What its card says; empty for a folder without one.
+    """
+
+    folder: Path
+    tokenizer: Tokenizer
+    max_length: int
+    tasks: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "ExportedModel":
+        """Read what is in `folder`, without the weights.
+
+        Raises:
+            NotAModel: It holds no exported model, or its tokenizer is not that of its weights.
+        """
+        folder = Path(folder)
+        config = read_config(folder)
+        tokenizer = Tokenizer.read(folder / TOKENIZER)
+        if tokenizer.vocabulary_size != config.vocab_size:
+            raise NotAModel(
+                f"The tokenizer in {folder} has {tokenizer.vocabulary_size} entries, and the model "
+                f"was trained with {config.vocab_size}: they do not belong together. Put back the "
+                "tokenizer.json that was exported with the weights."
+            )
+        _check_intact(folder)
+        facts = read_card(folder) if (folder / CARD).is_file() else {}
+        return cls(
+            folder,
+            tokenizer,
+            config.max_position_embeddings,
+            tuple(config.task_names or ()),
+            facts,
+        )
+
+    def recipe(self, changes: Mapping[str, Any], preset: str) -> Recipe:
+        """Return the recipe the model was trained with, changed, or `preset` where none is known.
+
+        Raises:
+            InvalidExperiment: A change is not allowed, or sequences would be longer than the model
+                reads.
+        """
+        base = self.facts.get("recipe") or {"preset": preset, "max_length": self.max_length}
+        recipe = Recipe.from_dict({**base, **changes})
+        if recipe.max_length > self.max_length:
+            raise InvalidExperiment(
+                f"max_length is {recipe.max_length}, and the model in {self.folder} reads at most "
+                f"{self.max_length} tokens. Set max_length to that or less."
+            )
+        return recipe
+
+    def read(self, task: str | None = None) -> Any:
+        """Return the model of `transformers`: a task's classifier, or the encoder."""
+        return load_model(self.folder, task=task)
+
+
+def _check_intact(folder: Path) -> None:
+    from nas.zoo.files import CHECKSUMS, verify
+
+    if (folder / CHECKSUMS).exists():
+        verify(folder, TOKENIZER)
+
+
+def read_tasks(
+    data: str, tasks: list[str] | None, seed: int, *, test: bool = False
+) -> dict[str, TaskData]:
+    """Return the tasks of a data source.
+
+    Raises:
+        NasError: As `load_source`.
+    """
+    with tempfile.TemporaryDirectory(prefix="nas-data-") as cache:
+        return load_source(data, tasks, cache_directory=cache, seed=seed, test=test)[0]
+
+
+def encode_for(
+    model: ExportedModel, tasks: dict[str, TaskData], recipe: Recipe, seed: int
+) -> PreparedData:
+    """Encode `tasks` with the model's own tokenizer."""
+    return prepare_tasks(
+        tasks,
+        model.tokenizer,
+        max_length=recipe.max_length,
+        max_train_examples=recipe.max_train_examples,
+        max_dev_examples=recipe.max_dev_examples,
+        seed=seed,
+    )
+
+
+def score_heads(
+    model: ExportedModel, data: PreparedData, recipe: Recipe
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return task -> development split -> metric -> value of the fine-tuned models in the folder.
+
+    Raises:
+        UnknownName: The folder has no model of one of the tasks in `data`.
+    """
+    found = {}
+    with thread_count(recipe.threads):
+        for task in glue_tasks(list(data.tasks)):
+            encoder, head = _parts(model, task, recipe)
+            splits = {name: data.tasks[task.name][name] for name in task.dev}
+            found[task.name] = {
+                name: evaluate(
+                    encoder, head, task, split, scale=Scale(), precision=_precision(recipe)
+                )
+                for name, split in splits.items()
+            }
+    return found
+
+
+def answer(model: ExportedModel, task: Task, sentences: Split, recipe: Recipe) -> np.ndarray:
+    """Return the answers of the folder's fine-tuned model, class numbers or numbers, `(n,)`.
+
+    Raises:
+        UnknownName: The folder has no model of `task`.
+    """
+    encoded = encode_split(model.tokenizer, sentences, recipe.max_length)
+    with thread_count(recipe.threads):
+        encoder, head = _parts(model, task, recipe)
+        return predict(encoder, head, task, encoded, scale=Scale(), precision=_precision(recipe))
+
+
+def _precision(recipe: Recipe) -> str:
+    """Return the precision that training with `recipe` scores in."""
+    return choose_precision(recipe, choose_device(recipe))
+
+
+def _parts(model: ExportedModel, task: Task, recipe: Recipe) -> tuple[Any, Any]:
+    if not model.tasks:
+        raise NasError(
+            f"{model.folder} has no fine-tuned model, only the pre-trained encoder. Fine-tune it "
+            f"with: nas evaluate {model.folder} --finetune"
+        )
+    loaded = model.read(task.name).to(choose_device(recipe))
+    return loaded.flexibert.encoder, loaded.classifier
+
+
+def finetune_exported(
+    model: ExportedModel,
+    data: PreparedData,
+    recipe: Recipe,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+    keep: Keep | None = None,
+) -> dict[str, TaskResult]:
+    """Fine-tune the pre-trained encoder in the folder on every task of `data`, from its weights.
+
+    Raises:
+        TrialError: Training became unstable.
+    """
+    recipe = replace(recipe, tasks=tuple(data.tasks))
+    device = choose_device(recipe)
+    if not data.tasks:
+        raise InvalidData("There is no task to fine-tune on. Name some with --tasks.")
+    with thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
+        encoder = model.read().encoder.to(device)
+        set_dropout(encoder, recipe.dropout)
+        training = TaskTraining(
+            encoder,
+            data,
+            recipe,
+            seed,
+            Watch(None, progress),
+            choose_precision(recipe, device),
+            keep=keep,
+        )
+        return training.run(glue_tasks(list(data.tasks)))
