@@ -1,0 +1,134 @@
+"""What the documentation tells a reader to do works: its blocks are run, in order, as written."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page):
+    """Return (language, text) of each block of a page."""
+    return _BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))
+
+
+OBJECTIVES = "glue:max,parameters:min,latency_ms:min"
+
+
+@pytest.fixture
+def place(tmp_path):
+    """An empty directory, with `nas` on the path."""
+    place = tmp_path / "docs"
+    place.mkdir()
+    (place / "bin").mkdir()
+    shim = place / "bin" / "nas"
+    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nas "$@"\n')
+    shim.chmod(0o755)
+    return place
+
+
+def call(place, *command):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{place}",
+        "PATH": f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}",
+    }
+    answer = subprocess.run(
+        command, cwd=place, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert answer.returncode == 0, f"{command[-1]}\n{answer.stdout}\n{answer.stderr}"
+    return answer.stdout
+
+
+def run_page(place, page):
+    """Run a page: files are written, shell lines and Python run, Python all in one process."""
+    python, outputs = [], []
+    for language, text in blocks(page):
+        name = re.match(r"# file: (\S+)\n", text)
+        if name:
+            (place / name[1]).write_text(text)
+        elif language == "bash":
+            outputs.append(call(place, "bash", "-ec", text))
+        elif language == "python":
+            # Python blocks follow each other; a shell block between them may need their files.
+            python.append(text)
+            outputs.append(call(place, sys.executable, "-c", "\n".join(python)))
+    return outputs
+
+
+@pytest.mark.slow
+def test_the_tutorial(place):
+    outputs = run_page(place, "tutorial.md")
+    assert "parameters" in outputs[-1]
+    assert (place / "front.png").exists()
+    assert (place / "zoo" / "first" / "config.json").exists()
+
+
+def test_reading_results(place, begin):
+    for name, seed in (("runs/first-1", 0), ("runs/second-1", 1)):
+        search = begin(name=name, policy="boshnas", seed=seed, objectives=OBJECTIVES)
+        search.run_until_done()
+        search.run.close()
+        (place / name).parent.mkdir(exist_ok=True)
+        shutil.copytree(search.run.directory, place / name)
+    text = "\n".join(text for language, text in blocks("reading-results.md"))
+    out = call(place, sys.executable, "-c", text)
+    assert "share within two standard deviations" in out
+    assert (place / "history.json").exists()
+
+
+def test_adding(place):
+    python = []
+    for language, text in blocks("adding.md"):
+        name = re.match(r"# file: (\S+)\n", text)
+        if name:
+            (place / name[1]).write_text(text)
+        elif language == "python":
+            python.append(text)
+        elif language == "bash":
+            out = call(place, "bash", "-ec", text)
+            assert "architectures" in out or out.startswith("{")
+    out = call(place, sys.executable, "-c", "\n".join(python))
+    assert "m_mean" in out
+
+
+def test_links_lead_somewhere():
+    pages = [ROOT / "README.md", *DOCS.glob("*.md")]
+    assert len(pages) > 5
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_commands_that_are_named_exist():
+    from nas.cli.main import COMMANDS
+
+    for page in [ROOT / "README.md", *DOCS.glob("*.md")]:
+        named = re.findall(r"(?:^|`)nas ([a-z]+)\b", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert set(named) <= set(COMMANDS), page.name
+
+
+def notebook_code(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+@pytest.mark.slow
+def test_the_notebook(place):
+    """Its cells run from top to bottom; `!` lines run in a shell, as a notebook does."""
+    lines = ["import subprocess", "def display(shown): print(shown)"]
+    for cell in notebook_code(DOCS / "first-search.ipynb"):
+        for line in cell.splitlines():
+            shell = re.match(r"!(.*)", line)
+            lines.append(f"subprocess.run({shell[1]!r}, shell=True, check=True)" if shell else line)
+    out = call(place, sys.executable, "-c", "\n".join(lines))
+    assert "hypervolume" in out
