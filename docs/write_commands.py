@@ -45,9 +45,9 @@ Written by `python docs/write_commands.py RUN OTHER_RUN` from real runs: `runs/s
 default search (16 encoders, `glue-mini`, two CPU cores), `runs/search-2` one with the policy
 `random` and fewer trials. `nas COMMAND --help` lists the options of each.
 
-`nas search` and `nas resume` end with a front and the exit code 0 (done), 2 (bad input), 3 (a budget
-is reached), 4 (interrupted, resumable) or 5 (too many failures). Where their output is no terminal
-they print one JSON object a line.
+`nas search` and `nas resume` end with a front and the exit code 0 (done), 2 (bad input), 3 (a
+budget is reached), 4 (interrupted, resumable) or 5 (too many failures). Where standard output is no
+terminal it gets one JSON object a line, and the summary for people goes to standard error.
 """
 
 

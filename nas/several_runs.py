@@ -82,7 +82,7 @@ class SeveralRuns(ResultTables):
 def run_names(directories: Iterable[Path]) -> list[str]:
     """Return the directories' own names, or their whole paths where two have the same name."""
     paths = [Path(directory) for directory in directories]
-    names = [path.resolve().name for path in paths]
+    names = [p.name if p.name not in ("", "..") else p.resolve().name for p in paths]
     unique = len(set(names)) == len(names)
     return names if unique else [str(path) for path in paths]
 

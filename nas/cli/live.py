@@ -1,14 +1,14 @@
-"""The live view of a search: a moving block on a terminal, one line a trial elsewhere."""
+"""The live view of a search: a moving block on a terminal, JSON lines elsewhere."""
 
 from types import TracebackType
 
-import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from nas.cli.json_events import emit, emit_progress
 from nas.search import Progress
 from search_spaces import Architecture
 
@@ -53,7 +53,10 @@ class LiveView:
         """Show a stage of the set-up."""
         if self._quiet:
             return
-        (self._live.console if self._live else self._console).print(f"{line} …")
+        if self._live is None:
+            emit("stage", text=line)
+            return
+        self._live.console.print(f"{line} …")
 
     def update(self, progress: Progress) -> None:
         """Show the progress."""
@@ -61,8 +64,7 @@ class LiveView:
             return
         line = self._trial_line(progress)
         if self._live is None:
-            if line:
-                click.echo(f"{line}  | {self._summary(progress)}")
+            emit_progress(progress)
             return
         if line:
             self._live.console.print(line)

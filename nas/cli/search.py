@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from nas.cli.json_events import ends_in_json
+
 # The search without arguments promises 8 minutes: what starts before this ends before that.
 _DEFAULT_TIME = "7m"
 
@@ -127,6 +129,7 @@ def print_against_majority(run: Any) -> None:
         click.echo(f"{name:<8}{best[name]:>8.3f}{majority_score(name, splits):>10.3f}")
 
 
+@ends_in_json
 def finish(run: Any, reason: str) -> None:
     """Print the front, the picture, the directory and what to do next; exit with the code."""
     from nas.cli.tables import print_table

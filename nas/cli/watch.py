@@ -96,7 +96,7 @@ def _screen(run: Run, summary: dict[str, Any]) -> "Group":
         bar,
         Text("\n".join(status_lines(summary))),
         Text(),
-        Text("\n".join(_running(records))),
+        Text("\n".join(_running(records)), no_wrap=True, overflow="ellipsis"),
         Text(),
         Text("\n".join(_front(records, run.objectives))),
     )

@@ -1,5 +1,6 @@
 """The main job with every part real, on a very small budget: search, stop, resume, export, load."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -50,11 +51,19 @@ def call(place, *arguments):
 def searched(place):
     answer = call(place, "search", "small.yaml")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    return answer.stdout
+    return answer
 
 
 def test_the_search_shows_progress_and_ends_with_front_picture_and_export(place, searched):
-    assert "4 done, 0 running, 0 failed of 4" in searched
+    # Without a terminal: JSON lines to programs, the summary to people.
+    events = [json.loads(line) for line in searched.stdout.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert kinds.count("trial") == 4
+    assert (kinds[0], kinds[-1]) == ("stage", "end")
+    assert events[-2]["progress"]["done"] == 4
+    assert events[-1]["exit_code"] == 0
+    assert events[-1]["best"]["trial"] in events[-1]["front"]
+    searched = searched.stderr
     assert "Pareto front (glue up, parameters down, latency_ms down)" in searched
     assert "nas export runs/search-1 --pick best" in searched
     assert "against always the majority class" in searched
@@ -122,7 +131,7 @@ def test_a_stopped_search_keeps_what_is_finished_and_repeats_nothing(place, how)
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     for line in driver.stdout:
-        if line.startswith("trial"):
+        if '"event": "trial"' in line:
             break
     os.killpg(driver.pid, how) if how == signal.SIGINT else driver.kill()
     output = driver.stdout.read()
