@@ -191,12 +191,13 @@ class Experiment(BaseModel):
 
     @model_validator(mode="after")
     def _objectives_exist(self) -> "Experiment":
+        from nas.evaluation.derived import OBJECTIVES
         from nas.evaluation.suites.glue import GLUE
 
         known = ("glue", *GLUE, *COSTS)
         for name in (*self.objectives, *(parse_constraint(c)[0] for c in self.constraints)):
-            if name not in known:
-                raise UnknownName("objective", name, known)
+            if name not in known and name not in OBJECTIVES:
+                raise UnknownName("objective", name, (*known, *OBJECTIVES))
         return self
 
 

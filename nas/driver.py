@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.config import COSTS, Experiment, parse_constraint, write_experiment
+from nas.evaluation.derived import OBJECTIVES
 from nas.execution import Executor, make_executor
 from nas.execution.storage import open_storage
 from nas.runs import Run, create_run, next_directory, open_run, require_free
@@ -99,7 +100,7 @@ def build_policy(experiment: Experiment, recipe: "Recipe", vocabulary_size: int)
     Raises:
         NasError: An unknown policy, space, option or objective.
     """
-    trained = ("glue", *recipe.tasks, *COSTS)
+    trained = ("glue", *recipe.tasks, *COSTS, *OBJECTIVES)
     for name in (*experiment.objectives, *(parse_constraint(c)[0] for c in experiment.constraints)):
         if name not in trained:
             raise UnknownName("objective of this experiment", name, trained)

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nas.evaluation.derived import derived_values
 from nas.execution.executor import Job, Outcome
 from nas.execution.last_lines import last_lines
 from nas.execution.storage import Storage
@@ -67,10 +68,11 @@ def perform(
                 )
                 has_weights = storage is None and files.weights.is_file()
                 weights = files.weights.read_bytes() if has_weights else None
+            values = {**measured["scores"], **measured["costs"]}
             outcome = Outcome(
                 job.trial,
                 scores=dict(measured["scores"]),
-                costs=dict(measured["costs"]),
+                costs={**measured["costs"], **derived_values(architecture, values)},
                 details=dict(measured.get("details") or {}),
                 seconds=time.monotonic() - started,
                 weights=weights,

@@ -98,6 +98,7 @@ def test_adding(place):
             assert "architectures" in out or out.startswith("{")
     out = call(place, sys.executable, "-c", "\n".join(python))
     assert "m_mean" in out
+    assert "{'milliseconds_a_layer': 1.5}" in out
 
 
 def test_links_lead_somewhere():
