@@ -22,6 +22,7 @@ COMMANDS = {
     "train": ("nas.cli.train", "Train one architecture without a search, and export it."),
     "evaluate": ("nas.cli.evaluate", "Score an exported model on tasks; write a GLUE submission."),
     "predict": ("nas.cli.evaluate", "Answers of an exported model for a file of sentences."),
+    "report": ("nas.cli.report", "Write a run as one HTML file: front, progress, failures."),
     "export": ("nas.cli.export", "Write a found model to a folder that transformers loads."),
     "zoo": ("nas.cli.zoo", "List, show, check and publish exported models."),
     "space": ("nas.cli.space", "List, show, count and sample search spaces."),

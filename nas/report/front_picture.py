@@ -7,15 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nas.pareto import pareto_front
-
-_AXIS_NAMES = {
-    "glue": "GLUE score",
-    "parameters": "parameters",
-    "flops": "FLOPs per sequence",
-    "latency_ms": "latency (ms)",
-    "peak_memory_mb": "peak memory (MB)",
-    "seconds": "seconds of training",
-}
+from nas.report.columns import column_title
 
 
 def draw_front(
@@ -42,8 +34,8 @@ def draw_front(
         panel.scatter(front[cost], front[score], s=40, color="#d1495b", label="on the front")
         where = "post" if cost_direction == "min" else "pre"
         panel.step(stair[cost], stair[score], where=where, color="#d1495b", linewidth=1.2)
-        panel.set_xlabel(_AXIS_NAMES.get(cost, cost))
-        panel.set_ylabel(_AXIS_NAMES.get(score, score))
+        panel.set_xlabel(column_title(cost))
+        panel.set_ylabel(column_title(score))
         panel.grid(visible=True, alpha=0.25)
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False, loc="lower right")

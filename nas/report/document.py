@@ -1,0 +1,186 @@
+"""Everything a report shows, as one document of plain data."""
+
+import math
+import time
+from dataclasses import asdict
+from typing import Any
+
+from nas.report import blocks
+from nas.report.sections import SECTIONS, Section
+from nas.report.snapshot import Snapshot
+from nas.runs import Run
+from search_spaces import Architecture
+from search_spaces.errors import NasError
+from search_spaces.operations import OPERATIONS
+
+VERSION = 1  # of the document
+HASH = 16  # characters kept: enough to pick a trial by
+
+_FINISHED = {
+    "trials": "finished: all trials were trained",
+    "exhausted": "finished: the space has no further encoder",
+    "time": "finished: the time budget was reached",
+    "failing": "ended: every trial failed alike",
+}
+
+
+def build_document(run: Run) -> dict[str, Any]:
+    """Return what the page of `run` shows: JSON types only, without NaN.
+
+    Raises:
+        RunError: The run has no finished trial.
+    """
+    snapshot = Snapshot(run)
+    layers = Layers()
+    document = {
+        "version": VERSION,
+        "name": snapshot.name,
+        "directory": str(snapshot.directory),
+        "made": time.strftime("%Y-%m-%d %H:%M", time.localtime(snapshot.made_at)),
+        "state": state_text(snapshot),
+        "unfinished": unfinished_text(snapshot),
+        "tiles": tiles(snapshot),
+        "objectives": snapshot.objectives,
+        "columns": snapshot.columns,
+        "operations": _kinds(snapshot),
+        "trials": trial_columns(snapshot, layers),
+        "sections": [
+            {"name": name, **asdict(section)}
+            for name in SECTIONS
+            if (section := _build(name, snapshot)) is not None
+        ],
+    }
+    document["layers"] = layers.described
+    return plain(document)
+
+
+def _build(name: str, snapshot: Snapshot) -> Section | None:
+    """Return a section, or why there is none, so that one obstacle does not hide the rest."""
+    try:
+        return SECTIONS[name](snapshot)
+    except NasError as error:
+        title = name.replace("_", " ").capitalize()
+        return Section(
+            title, "This part cannot be shown.", [blocks.note(str(error), tone="warning")]
+        )
+
+
+def state_text(snapshot: Snapshot) -> str:
+    """Return in words how the run stands."""
+    state = snapshot.status["state"]
+    return _FINISHED.get(state, f"finished: {state}" if snapshot.finished else str(state))
+
+
+def unfinished_text(snapshot: Snapshot) -> str | None:
+    """Return what is missing of a run that has not ended by itself, or None."""
+    if snapshot.finished:
+        return None
+    status, planned = snapshot.status, snapshot.settings.get("trials")
+    of = f" of {planned}" if planned else ""
+    doing = "It is running" if status["state"] == "running" else f"It is {status['state']}"
+    return (
+        f"This run is not finished. {doing}: {status['done']}{of} trials done, "
+        f"{status['running']} running, {status['queued']} waiting, {status['failed']} failed. The "
+        f"report shows what was there; write it again with: nas report {snapshot.directory}"
+    )
+
+
+def tiles(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the figures at the top of the page."""
+    from nas.pareto import non_dominated_rows
+
+    best = max(snapshot.done, key=lambda i: snapshot.sign * snapshot.value(i, snapshot.score))
+    names = list(snapshot.objectives)
+    rows = [[snapshot.value(i, name) for name in names] for i in snapshot.done]
+    complete = [row for row in rows if None not in row]
+    front = non_dominated_rows(complete, list(snapshot.objectives.values()))
+    worked = sum(record["seconds"] or 0.0 for record in snapshot.records)
+    gpu = any("cuda" in (record["device"] or "") for record in snapshot.records)
+    status = snapshot.status
+    return [
+        {
+            "name": f"best {snapshot.columns[snapshot.score]['title']}",
+            "value": f"{snapshot.value(best, snapshot.score):.4g}",
+            "trial": snapshot.records[best]["trial"],
+        },
+        {"name": "encoders on the front", "value": f"{len(front)}"},
+        {"name": "trials done", "value": f"{status['done']:,}"},
+        {"name": "failed", "value": f"{status['failed']:,}"},
+        {"name": "time passed", "value": _clock(status["spent_seconds"])},
+        {"name": "GPU-hours" if gpu else "worker-hours (CPU)", "value": f"{worked / 3600:.3g}"},
+    ]
+
+
+class Layers:
+    """Distinct layers, each described once; an architecture is a list of their numbers."""
+
+    def __init__(self):
+        self.described: list[dict[str, Any]] = []
+        self._number: dict[str, int] = {}
+
+    def __call__(self, architecture: Architecture) -> list[int]:
+        """Return the numbers of an architecture's layers."""
+        return [self._of(layer) for layer in architecture.layers]
+
+    def _of(self, layer) -> int:
+        number = self._number.get(layer.canonical)
+        if number is None:
+            number = self._number[layer.canonical] = len(self.described)
+            heads = [[head.kind, head.width, count] for head, count in layer.groups]
+            self.described.append(
+                {"width": layer.width, "heads": heads, "feedforward": list(layer.feedforward)}
+            )
+        return number
+
+
+def trial_columns(snapshot: Snapshot, layers: Layers) -> dict[str, Any]:
+    """Return every trial, one list a column."""
+    records, counted = snapshot.records, set(snapshot.done)
+    keys = ("trial", "status", "fidelity", "cause", "error", "node", "device")
+    everything = list(range(len(records)))
+    proposals = [record["proposal"] for record in records]
+    return {
+        **{key: [record[key] for record in records] for key in keys},
+        "hash": [record["hash"][:HASH] for record in records],
+        "counted": [int(i in counted) for i in everything],
+        "layers": [layers(architecture) for architecture in snapshot.architectures],
+        "values": {
+            name: [snapshot.value(i, name) for i in everything] for name in snapshot.columns
+        },
+        "reason": [proposal.get("reason") for proposal in proposals],
+        "mean": [proposal.get("mean") for proposal in proposals],
+        "epistemic": [proposal.get("epistemic") for proposal in proposals],
+        "parent": [(proposal.get("parent") or "")[:HASH] or None for proposal in proposals],
+    }
+
+
+def _kinds(snapshot: Snapshot) -> dict[str, str]:
+    """Return the kinds of head that occur, with their names for people."""
+    kinds = {}
+    for architecture in snapshot.architectures:
+        for layer in architecture.layers:
+            for head in layer.heads:
+                kinds.setdefault(head.kind, head)
+    return {
+        kind: f"{OPERATIONS[head.operation].title} {head.parameter}"
+        for kind, head in sorted(kinds.items())
+    }
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02} h" if hours else f"{minutes}:{seconds:02} min"
+
+
+def plain(value: Any) -> Any:
+    """Return `value` with numbers of at most seven digits, and None for what is not finite."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return int(value) if value.is_integer() and abs(value) < 1e15 else float(f"{value:.7g}")
+    return value

@@ -1,0 +1,44 @@
+// One drawing function for each type of block that is text, numbers or bars.
+
+const HEAD = (block) => (block.title ? el("h3", {}, block.title) : null);
+
+const BLOCKS = {
+  note: (block) => el("p", { class: `note ${block.tone}` }, block.text),
+
+  facts: (block) => el("div", { class: "facts" }, HEAD(block),
+    el("dl", {}, block.pairs.map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))))),
+
+  code: (block) => el("div", {}, HEAD(block), el("pre", { tabindex: "0" }, block.text)),
+
+  table: (block) => {
+    const opens = block.columns.indexOf(block.trial);
+    const cell = (text, i) => {
+      const shown = typeof text === "number" ? full(text) : text;
+      const inner = i === opens && rowOf.has(text) ? el("button", { type: "button", class: "link", onclick: () => openDialog(text) }, shown) : shown;
+      return el("td", { class: block.left[i] ? "words" : "number" }, inner);
+    };
+    const line = (row, at) => {
+      const cells = row.map(cell);
+      const more = block.more && block.more[at];
+      if (more) cells[cells.length - 1].append(el("details", {}, el("summary", {}, "Traceback and logs"), el("pre", { tabindex: "0" }, more)));
+      return el("tr", {}, cells);
+    };
+    return el("div", {}, HEAD(block), el("div", { class: "scroll" }, el("table", {},
+      el("thead", {}, el("tr", {}, block.columns.map((name, i) => el("th", { scope: "col", class: block.left[i] ? "" : "number" }, name)))),
+      el("tbody", {}, block.rows.map(line)))));
+  },
+
+  bars: (block) => {
+    const ends = block.items.flatMap((item) => [item.value, item.low, item.high]).filter((v) => v !== undefined && v !== null);
+    const low = Math.min(0, ...ends), high = Math.max(...ends, 1e-9);
+    const place = (v) => ((v - low) / (high - low)) * 100;
+    const rows = block.items.map((item) => el("div", { class: "bar-row" },
+      el("span", { class: "bar-name" }, item.name),
+      el("span", { class: "bar-track", role: "img", "aria-label": `${item.name}: ${full(item.value)} ${block.unit}` },
+        el("span", { class: "bar", style: `left:${place(Math.min(0, item.value))}%;width:${Math.abs(place(item.value) - place(0))}%` }),
+        item.low !== undefined && el("span", { class: "whisker", style: `left:${place(item.low)}%;width:${place(item.high) - place(item.low)}%` })),
+      el("span", { class: "bar-value" }, short(item.value)),
+      item.note && el("span", { class: "bar-note" }, item.note)));
+    return el("div", { class: "bars" }, HEAD(block), rows, el("p", { class: "quiet" }, block.unit));
+  },
+};

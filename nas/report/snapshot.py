@@ -1,0 +1,130 @@
+"""What a report reads of a run, once, so that every section shows the same moment."""
+
+import json
+import time
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nas.config import read_settings
+from nas.report.columns import describe_column
+from nas.run_status import run_status
+from nas.runs import Run
+from search_spaces import Architecture
+from search_spaces.errors import RunError
+
+_ENDED = ("trials", "exhausted", "time", "patience", "gpu_hours", "cost", "failing")
+
+
+class Snapshot:
+    """One moment of a run.
+
+    Args:
+        run: Opened; read here and not again.
+
+    Attributes:
+        records: Every trial as a dictionary, in the order they were asked.
+        objectives: Column to direction; the first one is `score`.
+        settings: The resolved experiment, as stored.
+        environment: Versions and hardware, as stored.
+
+    Raises:
+        RunError: The run has no finished trial, so there is nothing to report.
+    """
+
+    def __init__(self, run: Run):
+        self.directory = run.directory
+        self.made_at = time.time()
+        self.records = run.journal.trials()
+        self.objectives = run.objectives
+        self.status = run_status(run)
+        self.sessions = run.journal.sessions()
+        self.settings = read_settings(run.directory / "experiment.yaml")
+        self.environment = _read_json(run.directory / "environment.json")
+        if not self.done:
+            raise RunError(
+                f"The run {str(run.directory)!r} has no finished trial, so there is nothing to "
+                f"report yet ({_counted(self.status)}). Wait for one, continue the run with: "
+                f"nas resume {run.directory}, or see: nas trials {run.directory}"
+            )
+
+    @property
+    def name(self) -> str:
+        """What the run is called: the last part of its directory."""
+        return self.directory.resolve().name
+
+    @property
+    def score(self) -> str:
+        """The first objective, which decides what "best" means."""
+        return next(iter(self.objectives))
+
+    @property
+    def sign(self) -> float:
+        """1 when a larger `score` is better, otherwise -1."""
+        return 1.0 if self.objectives[self.score] == "max" else -1.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the search ended by a rule of its own, so that nothing is missing."""
+        return self.status["state"] in _ENDED
+
+    @cached_property
+    def architectures(self) -> list[Architecture]:
+        """The architecture of every record."""
+        return [Architecture.from_dict(record["architecture"]) for record in self.records]
+
+    @cached_property
+    def done(self) -> list[int]:
+        """Positions of finished trials with a score, at the highest fidelity that finished."""
+        ended = [
+            i
+            for i, record in enumerate(self.records)
+            if record["status"] == "done" and self.value(i, self.score) is not None
+        ]
+        highest = max((self.records[i]["fidelity"] for i in ended), default=1.0)
+        return [i for i in ended if self.records[i]["fidelity"] == highest]
+
+    @cached_property
+    def columns(self) -> dict[str, dict[str, Any]]:
+        """Every number a trial reports: the objectives first, then scores, then costs."""
+        scores = dict.fromkeys(name for r in self.records for name in r["scores"])
+        costs = dict.fromkeys(name for r in self.records for name in r["costs"])
+        names = dict.fromkeys((*self.objectives, *scores, *costs, "seconds"))
+        return {
+            name: describe_column(name, score=name in scores, direction=self.objectives.get(name))
+            for name in names
+        }
+
+    def value(self, position: int, column: str) -> float | None:
+        """Return a trial's score or cost, or None if it has none."""
+        record = self.records[position]
+        if column == "seconds":
+            return record["seconds"]
+        return {**record["scores"], **record["costs"]}.get(column)
+
+    def values(self, positions: list[int], column: str) -> np.ndarray:
+        """Return a column of some trials, NaN where absent, `(n,)`."""
+        found = [self.value(i, column) for i in positions]
+        return np.array([np.nan if v is None else v for v in found], dtype=float)
+
+    def in_order_of_end(self) -> list[int]:
+        """Return `done` by the time each trial ended."""
+        return sorted(self.done, key=lambda i: self.records[i]["finished_at"] or 0.0)
+
+    def clock(self, at: float) -> float:
+        """Return the seconds that drivers were at work on this run before the moment `at`."""
+        if not self.sessions:
+            return at - min(record["asked_at"] for record in self.records)
+        return sum(max(0.0, min(at, seen) - begun) for begun, seen in self.sessions)
+
+
+def _read_json(path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _counted(status: dict[str, Any]) -> str:
+    return ", ".join(f"{status[name]} {name}" for name in ("done", "running", "queued", "failed"))
