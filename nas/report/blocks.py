@@ -9,6 +9,16 @@ from typing import Any
 Block = dict[str, Any]
 
 
+def digits(value: float) -> str:
+    """Return a measured number as text of four digits, so that those of a column line up."""
+    return f"{value:#.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+def times(count: int) -> str:
+    """Return "once", "twice" or "n times"."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
 def note(text: str, *, tone: str = "plain") -> Block:
     """Return a paragraph; `tone` is "plain", "warning" or "estimate"."""
     return {"type": "note", "text": text, "tone": tone}

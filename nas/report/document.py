@@ -50,8 +50,7 @@ def build_document(run: Run) -> dict[str, Any]:
             if (section := _build(name, snapshot)) is not None
         ],
     }
-    document["layers"] = layers.described
-    return plain(document)
+    return plain({**document, **layers.described()})
 
 
 def _build(name: str, snapshot: Snapshot) -> Section | None:
@@ -112,25 +111,37 @@ def tiles(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 class Layers:
-    """Distinct layers, each described once; an architecture is a list of their numbers."""
+    """Distinct layers, each described once; an architecture is a list of their numbers.
+
+    Thousands of trials may have tens of thousands of distinct layers, but far fewer sets of heads
+    and feed-forward stacks, so a layer is its width and the numbers of these two.
+    """
 
     def __init__(self):
-        self.described: list[dict[str, Any]] = []
-        self._number: dict[str, int] = {}
+        self._heads: dict[tuple, int] = {}
+        self._stacks: dict[tuple, int] = {}
+        self._layers: dict[tuple, int] = {}
 
     def __call__(self, architecture: Architecture) -> list[int]:
         """Return the numbers of an architecture's layers."""
         return [self._of(layer) for layer in architecture.layers]
 
     def _of(self, layer) -> int:
-        number = self._number.get(layer.canonical)
-        if number is None:
-            number = self._number[layer.canonical] = len(self.described)
-            heads = [[head.kind, head.width, count] for head, count in layer.groups]
-            self.described.append(
-                {"width": layer.width, "heads": heads, "feedforward": list(layer.feedforward)}
-            )
-        return number
+        groups = tuple((head.kind, head.width, count) for head, count in layer.groups)
+        heads = self._heads.setdefault(groups, len(self._heads))
+        stack = self._stacks.setdefault(layer.feedforward, len(self._stacks))
+        return self._layers.setdefault((layer.width, heads, stack), len(self._layers))
+
+    def described(self) -> dict[str, list]:
+        """Return "layers" (width, number of heads, number of stack), "heads" and "stacks".
+
+        Heads of a layer are kind, width and count of each group.
+        """
+        return {
+            "layers": list(self._layers),
+            "heads": list(self._heads),
+            "stacks": list(self._stacks),
+        }
 
 
 def trial_columns(snapshot: Snapshot, layers: Layers) -> dict[str, Any]:

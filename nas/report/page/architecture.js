@@ -22,8 +22,13 @@ function inAll(items) {
   return found.map(([item, n]) => (n > 2 ? `(${item})×${n}` : Array(n).fill(item).join(" "))).join(" ");
 }
 
+function layerOf(number) {
+  const [width, heads, stack] = data.layers[number];
+  return { width, heads: data.heads[heads], feedforward: data.stacks[stack] };
+}
+
 function layersOf(row) {
-  return data.trials.layers[row].map((i) => data.layers[i]);
+  return data.trials.layers[row].map(layerOf);
 }
 
 function headsText(layer) {
@@ -75,7 +80,7 @@ function drawGraph(row) {
   y += rowHeight + gap;
   let before = null;
   for (const [number, repeated] of groups) {
-    const layer = data.layers[number];
+    const layer = layerOf(number);
     if (before !== null && before !== layer.width) {
       const map = block(middle, y, 150, 22, colour("ends"), [`project ${before} → ${layer.width}`]);
       arrow(above, map);

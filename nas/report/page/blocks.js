@@ -15,15 +15,15 @@ const BLOCKS = {
     const cell = (text, i) => {
       const shown = typeof text === "number" ? full(text) : text;
       const inner = i === opens && rowOf.has(text) ? el("button", { type: "button", class: "link", onclick: () => openDialog(text) }, shown) : shown;
-      return el("td", { class: block.left[i] ? "words" : "number" }, inner);
+      return el("td", { class: block.left[i] ? "words" : "number", "data-label": block.columns[i] }, el("span", {}, inner));
     };
     const line = (row, at) => {
       const cells = row.map(cell);
       const more = block.more && block.more[at];
-      if (more) cells[cells.length - 1].append(el("details", {}, el("summary", {}, "Traceback and logs"), el("pre", { tabindex: "0" }, more)));
+      if (more) cells[cells.length - 1].firstChild.append(el("details", {}, el("summary", {}, "Traceback and logs"), el("pre", { tabindex: "0" }, more)));
       return el("tr", {}, cells);
     };
-    return el("div", {}, HEAD(block), el("div", { class: "scroll" }, el("table", {},
+    return el("div", {}, HEAD(block), el("div", { class: "scroll" }, el("table", { class: "stacks" },
       el("thead", {}, el("tr", {}, block.columns.map((name, i) => el("th", { scope: "col", class: block.left[i] ? "" : "number" }, name)))),
       el("tbody", {}, block.rows.map(line)))));
   },
@@ -37,7 +37,7 @@ const BLOCKS = {
       el("span", { class: "bar-track", role: "img", "aria-label": `${item.name}: ${full(item.value)} ${block.unit}` },
         el("span", { class: "bar", style: `left:${place(Math.min(0, item.value))}%;width:${Math.abs(place(item.value) - place(0))}%` }),
         item.low !== undefined && el("span", { class: "whisker", style: `left:${place(item.low)}%;width:${place(item.high) - place(item.low)}%` })),
-      el("span", { class: "bar-value" }, short(item.value)),
+      el("span", { class: "bar-value" }, Number.isInteger(item.value) ? short(item.value) : item.value.toFixed(2)),
       item.note && el("span", { class: "bar-note" }, item.note)));
     return el("div", { class: "bars" }, HEAD(block), rows, el("p", { class: "quiet" }, block.unit));
   },

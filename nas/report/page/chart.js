@@ -63,7 +63,7 @@ class Chart {
     this.bottom = this.height - bottom;
     this.x = scale(x, this.left, this.right);
     this.y = scale(y, this.bottom, this.top);
-    const room = Math.max(2, Math.floor((this.right - this.left) / 85));
+    const room = Math.max(2, Math.floor((this.right - this.left) / 62));
     const xTicks = x.ticks === false ? [] : x.log ? logTicks(x.domain, room) : ticks(x.domain, room);
     for (const [i, t] of yTicks.entries()) {
       const at = this.y(t);

@@ -2,8 +2,12 @@
 
 const TONES = ["c0", "c1", "c2", "c3", "c4", "c5"];
 
+function toneName(name) {
+  return typeof name === "number" ? TONES[name % TONES.length] : { strong: "accent", plain: "ink", faint: "dominated" }[name];
+}
+
 function tone(name) {
-  return colour(typeof name === "number" ? TONES[name % TONES.length] : { strong: "accent", plain: "ink", faint: "dominated" }[name]);
+  return colour(toneName(name));
 }
 
 function stepPath(points, kind) {
@@ -48,7 +52,7 @@ Object.assign(BLOCKS, {
       },
     });
     const names = [...new Map(block.series.map((s) => [s.name, s])).values()];
-    const legend = el("p", { class: "legend" }, names.map((s) => [el("span", { class: `key ${s.kind === "points" ? "round" : "bar-key"}`, "data-tone": s.tone, style: `background:var(--${typeof s.tone === "number" ? TONES[s.tone] : { strong: "accent", plain: "ink", faint: "dominated" }[s.tone]})` }), s.name]));
+    const legend = el("p", { class: "legend" }, names.map((s) => legendItem(s.kind === "points" ? "round" : "bar-key", `var(--${toneName(s.tone)})`, s.name)));
     return el("div", { class: "figure" }, HEAD(block),
       block.x.length > 1 ? choices("against", block.x, axis, (key) => { axis = key; chart.redraw(); }) : null, chart.root, legend);
   },
@@ -86,8 +90,8 @@ Object.assign(BLOCKS, {
         });
       },
     });
-    const legend = p.low && el("p", { class: "legend" }, el("span", { class: "key round", style: "background:var(--c0)" }), "measured inside the 90 % interval",
-      el("span", { class: "key round", style: "background:var(--bad)" }), "outside", el("span", { class: "key dash" }), "perfect prediction");
+    const legend = p.low && el("p", { class: "legend" }, legendItem("round", "var(--c0)", "measured inside the 90 % interval"),
+      legendItem("round", "var(--bad)", "outside"), legendItem("dash", null, "perfect prediction"));
     return el("div", { class: "figure half" }, HEAD(block), chart.root, legend);
   },
 
@@ -139,7 +143,7 @@ Object.assign(BLOCKS, {
       },
     });
     const names = { done: "c0", failed: "bad", running: "c1", stopped: "c4" };
-    const legend = el("p", { class: "legend" }, [...new Set(b.status)].map((s) => [el("span", { class: "key", style: `background:var(--${names[s] || "c4"})` }), s]));
+    const legend = el("p", { class: "legend" }, [...new Set(b.status)].map((s) => legendItem("", `var(--${names[s] || "c4"})`, s)));
     return el("div", { class: "figure" }, chart.root, legend);
   },
 });
@@ -167,12 +171,12 @@ function painter(rule, points, legend) {
     const numbers = points.trial.map((trial) => value(rowOf.get(trial), rule.column));
     const [low, high] = extent(numbers), sign = better(rule.column);
     const share = (i) => (sign * (numbers[i] - (sign > 0 ? low : high))) / (high - low || 1);
-    legend.replaceChildren(full(sign > 0 ? low : high), el("span", { class: "ramp", style: `background:linear-gradient(90deg,${RAMP.join(",")})` }), `${full(sign > 0 ? high : low)} (better)`, el("span", { class: "key round", style: "background:var(--dominated)" }), "no score");
+    legend.replaceChildren(full(sign > 0 ? low : high), el("span", { class: "ramp", style: `background:linear-gradient(90deg,${RAMP.join(",")})` }), `${full(sign > 0 ? high : low)} (better)`, numbers.includes(null) ? legendItem("round", "var(--dominated)", "no score") : "");
     return { of: (i) => (numbers[i] === null ? grey : ramp(share(i))), known: (i) => numbers[i] !== null, rank: (i) => (numbers[i] === null ? -1 : share(i)) };
   }
   const words = [...new Set(rule.words)].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   const ordered = words.length > TONES.length;
   const paint = (word) => (ordered ? ramp(words.indexOf(word) / (words.length - 1)) : colour(TONES[words.indexOf(word)]));
-  legend.replaceChildren(...words.flatMap((word) => [el("span", { class: "key round", style: `background:${paint(word)}` }), word]));
+  legend.replaceChildren(...words.map((word) => legendItem("round", paint(word), word)));
   return { of: (i) => paint(rule.words[i]), known: () => true, rank: () => 0 };
 }

@@ -28,6 +28,11 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
+// One line of a legend: a mark and what it means; the two stay together when lines wrap.
+function legendItem(kind, paint, text) {
+  return el("span", { class: "legend-item" }, el("span", { class: `key ${kind}`, style: paint ? `background:${paint}` : null }), text);
+}
+
 // A row of buttons of which one is pressed; calls `choose` with its key.
 function choices(label, options, current, choose) {
   const buttons = options.map(({ key, label: text }) =>

@@ -36,19 +36,26 @@ function explorer(block) {
   panel = el("aside", { class: "trial", "aria-label": "The chosen trial", "aria-live": "polite" });
   listeners.push((trial) => { chosen = trial; chart.redraw(); });
 
+  // Scores at different fidelities cannot be compared: those at the highest are drawn, unless
+  // the filters name another.
+  function drawable() {
+    const counts = filters.fidelity === "" ? (r) => data.trials.counted[r] : (r) => data.trials.status[r] === "done";
+    return shown.filter((r) => counts(r) && value(r, x) !== null && value(r, y) !== null);
+  }
+
   function refresh() {
     shown = rows.filter(filters.passes);
-    const drawn = shown.filter((r) => data.trials.counted[r] && value(r, x) !== null && value(r, y) !== null);
+    const drawn = drawable();
     front = frontOf(drawn, x, y);
     if (filters.frontOnly) shown = front;
     const n = rows.length;
-    count.replaceChildren(`${shown.length.toLocaleString("en")} of ${n.toLocaleString("en")} trials shown, ${front.length} on the front of these two columns.`);
+    count.replaceChildren(`${shown.length.toLocaleString("en")} of ${n.toLocaleString("en")} trials shown: ${drawn.length.toLocaleString("en")} in the picture, ${front.length} of them on the front of these two columns.`);
     chart.redraw();
     table.fill(shown, x, y);
   }
 
   function draw(c) {
-    const drawn = shown.filter((r) => data.trials.counted[r] && value(r, x) !== null && value(r, y) !== null);
+    const drawn = drawable();
     const xs = extent(drawn.map((r) => value(r, x))), ys = extent(drawn.map((r) => value(r, y)));
     const can = xs[0] > 0;
     const log = can && (xLog === null ? xs[1] / xs[0] > 20 : xLog);
@@ -91,7 +98,7 @@ function explorer(block) {
       el("div", { class: "axes-row" }, pick("across", x, (v) => { x = v; xLog = null; }), pick("up", y, (v) => { y = v; }),
         el("label", { class: "check" }, logBox, el("span", {}, "logarithmic"))),
       chart.root,
-      el("p", { class: "legend" }, el("span", { class: "key front" }), "on the front", el("span", { class: "key dominated" }), "beaten by another"),
+      el("p", { class: "legend" }, legendItem("front", null, "on the front"), legendItem("dominated", null, "beaten by another")),
       count, filterBox),
     panel);
   queueMicrotask(() => {

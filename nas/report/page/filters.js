@@ -1,7 +1,7 @@
 // Which trials are shown: by operation, depth, status, fidelity, score, and the front.
 
 const depths = data.trials.layers.map((l) => l.length);
-const kindsOf = data.trials.layers.map((l) => new Set(l.flatMap((i) => data.layers[i].heads.map(([kind]) => kind))));
+const kindsOf = data.trials.layers.map((l) => new Set(l.flatMap((i) => data.heads[data.layers[i][1]].map(([kind]) => kind))));
 const score = Object.keys(data.objectives)[0];
 
 function makeFilters(changed) {
@@ -60,5 +60,5 @@ function makeFilters(changed) {
     }
     return true;
   }
-  return { root, passes, get frontOnly() { return state.front; } };
+  return { root, passes, get frontOnly() { return state.front; }, get fidelity() { return state.fidelity; } };
 }

@@ -113,10 +113,10 @@ def _figures(rows: dict) -> list:
     rho = spearmanr(rows["mean"], rows["outcome"]).statistic if total > 2 else np.nan
     cells = [
         total,
-        float(f"{errors.mean():.3g}"),
-        float(f"{np.sqrt(np.square(errors).mean()):.3g}"),
+        f"{errors.mean():+.3g}",
+        f"{np.sqrt(np.square(errors).mean()):.3g}",
     ]
-    cells.append("–" if np.isnan(rho) else round(float(rho), 2))
+    cells.append("–" if np.isnan(rho) else f"{rho:.2f}")
     for level in LEVELS:
         inside = _inside(rows, level)
         low, high = wilson(inside, total)

@@ -13,7 +13,7 @@ def failures(snapshot: Snapshot) -> Section:
     """Return failures counted by cause, then each message once with its trials."""
     failed = [r for r in snapshot.records if r["status"] in ("failed", "stopped")]
     retried = sum(max(0, r["attempts"] - 1) for r in snapshot.records)
-    again = f" Workers were lost or trials repeated {retried} time(s)." if retried else ""
+    again = f" Trials were started again {blocks.times(retried)}." if retried else ""
     if not failed:
         return Section("Failures", f"No trial failed.{again}")
     causes: dict[str, list[dict]] = {}
@@ -37,8 +37,8 @@ def failures(snapshot: Snapshot) -> Section:
         more.append("\n".join(parts)[-LONGEST:])
     return Section(
         "Failures",
-        f"{len(failed)} of {total} trials failed, for {len(causes)} kind(s) of cause; "
-        f"{bars[0]['name']} is the most frequent.{again}",
+        f"{len(failed)} of {total} trials failed, most often with the cause "
+        f"{bars[0]['name']!r}.{again}",
         [
             blocks.bars(bars, unit="trials"),
             blocks.table(

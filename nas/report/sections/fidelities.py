@@ -40,10 +40,11 @@ def fidelities(snapshot: Snapshot) -> Section | None:
     if series:
         axis = [{"key": "fidelity", "label": "share of the full training budget"}]
         parts.append(blocks.lines(series, x=axis, y=title))
-    whole = sum(levels[-1] in curve for curve in reached.values())
+    low = [curve for curve in reached.values() if min(curve) < levels[-1]]
+    whole = sum(levels[-1] in curve for curve in low)
     return Section(
         "Fidelities",
-        f"{len(reached)} encoders were trained with a part of the budget first; {whole} of them "
+        f"{len(low)} encoders were trained with a part of the budget first; {whole} of them "
         "got all of it.",
         parts,
     )
@@ -59,14 +60,14 @@ def _row(snapshot: Snapshot, reached: dict, levels: list[float], at: int) -> lis
     pairs = [(c[level], c[after]) for c in further if after in c]
     kept = "–"
     if len(pairs) > 3:
-        kept = round(float(spearmanr(*zip(*pairs, strict=True)).statistic), 2)
+        kept = f"{spearmanr(*zip(*pairs, strict=True)).statistic:.2f}"
     best = max(values, key=lambda v: snapshot.sign * v) if values else None
     return [
-        level,
+        f"{level:g}",
         len(records),
         len(values),
         len(further),
-        "–" if best is None else float(f"{best:.4g}"),
-        round(float(np.median(seconds)), 1) if seconds else "–",
+        "–" if best is None else blocks.digits(best),
+        f"{np.median(seconds):.1f}" if seconds else "–",
         kept,
     ]

@@ -119,7 +119,7 @@ def choice_importance(
 
 def _middle(numbers: list[float]) -> tuple[float, float, float]:
     low, middle, high = np.quantile(numbers, [0.05, 0.5, 0.95])
-    return float(low), float(middle), float(high)
+    return round(float(low), 4), round(float(middle), 4), round(float(high), 4)
 
 
 def _directions(names: list[str], values: np.ndarray, target: np.ndarray) -> blocks.Block:
@@ -132,8 +132,8 @@ def _directions(names: list[str], values: np.ndarray, target: np.ndarray) -> blo
         centre = np.arctanh(np.clip(rho, -0.9999, 0.9999))
         low, high = np.tanh(centre - half), np.tanh(centre + half)
         reading = "more is better" if low > 0 else "less is better" if high < 0 else "unclear"
-        rows.append([WORDS[name], round(rho, 2), f"{low:+.2f} to {high:+.2f}", reading])
-    rows.sort(key=lambda row: -abs(row[1]))
+        rows.append([WORDS[name], f"{rho:+.2f}", f"{low:+.2f} to {high:+.2f}", reading])
+    rows.sort(key=lambda row: -abs(float(row[1])))
     return blocks.table(
         ["attribute", "rank correlation", "90 % interval", "reading"],
         rows,

@@ -31,8 +31,8 @@ def inheritance(snapshot: Snapshot) -> Section | None:
             [
                 snapshot.records[child]["trial"],
                 "–" if parent is None else snapshot.records[parent]["trial"],
-                "–" if overlap is None else round(float(overlap), 3),
-                "–" if value is None else float(f"{value:.4g}"),
+                "–" if overlap is None else f"{overlap:.3f}",
+                "–" if value is None else blocks.digits(value),
                 "–" if gain is None else f"{gain:+.4f}",
             ]
         )

@@ -24,7 +24,9 @@ def workers(snapshot: Snapshot) -> Section | None:
     columns["end"] = [round(value, 3) for value in columns["end"]]
     marks = [snapshot.clock(start) for start, _ in snapshot.sessions[1:]]
     noun = "worker was" if len(names) == 1 else "workers were"
-    resumed = "" if not marks else f" The run was continued {len(marks)} time(s): dashed lines."
+    resumed = (
+        "" if not marks else f" The run was continued {blocks.times(len(marks))}: dashed lines."
+    )
     return Section(
         "Workers over time",
         f"{len(names)} {noun} busy {share:.0%} of the time between the first start and the last "

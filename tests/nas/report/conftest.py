@@ -1,13 +1,16 @@
 """Runs that were made up, and a browser to look at their reports."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from nas.execution import Outcome
 from nas.report.html_report import write_report
+from nas.report.snapshot import Snapshot
 from nas.runs import open_run
-from search_spaces import Architecture
+from search_spaces import Architecture, load_space
 
 HOSTILE = "</script><script>document.title='broken into'</script><img src=x onerror=alert(1)>"
 
@@ -82,3 +85,67 @@ def chromium():
 
     yield open_page
     browser.quit()
+
+
+def trial_record(number, architecture, **changes):
+    """Return a row of the record of a finished trial."""
+    record = {
+        "trial": number,
+        "hash": architecture.hash,
+        "architecture": architecture.to_dict(),
+        "fidelity": 1.0,
+        "status": "done",
+        "attempts": 1,
+        "asked_at": 1000.0 + 10 * number,
+        "started_at": 1000.0 + 10 * number,
+        "finished_at": 1008.0 + 10 * number,
+        "seconds": 8.0,
+        "scores": {"glue": 0.5},
+        "costs": {"parameters": 1000.0, "latency_ms": 1.0},
+        "proposal": {"reason": "optimise"},
+        "cause": None,
+        "error": None,
+        "traceback": None,
+        "node": "here",
+        "device": "cpu",
+    }
+    return record | changes
+
+
+@pytest.fixture
+def record():
+    """Return a row of the record: `record(number, architecture, **changes)`."""
+    return trial_record
+
+
+@pytest.fixture
+def snapshot(tmp_path):
+    """Return a function that makes a snapshot out of rows of a record."""
+
+    def make(records, *, objectives=None, sessions=(), ended="trials", **settings):
+        done = sum(r["status"] == "done" for r in records)
+        counts = {"done": done, "failed": len(records) - done, "running": 0, "queued": 0}
+        settings = {"space": "flexibert-micro", "trials": len(records), "seed": 3, **settings}
+        (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(settings))
+        journal = SimpleNamespace(
+            trials=lambda: records,
+            sessions=lambda: list(sessions),
+            counts=lambda: counts,
+            meta=lambda key: ended if key == "ended" else None,
+            last_seen=lambda: None,
+            elapsed=lambda: 60.0,
+        )
+        run = SimpleNamespace(
+            directory=tmp_path, journal=journal, objectives=objectives or {"glue": "max"}
+        )
+        return Snapshot(run)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def architectures():
+    """Forty encoders of a small space, half of them deep."""
+    space = load_space("flexibert-micro")
+    halves = [space.sample(20, seed=0, accept=lambda a, d=d: len(a) == d) for d in (2, 4)]
+    return [a for pair in zip(*halves, strict=True) for a in pair]

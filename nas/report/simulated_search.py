@@ -1,0 +1,150 @@
+"""Other policies on what a run learned: the search again, with a stand-in for training."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nas.report.snapshot import Snapshot
+from nas.report.stand_in import StandIn
+from search_spaces import Architecture, Space, load_space
+from surrogates import Policy, make_policy
+
+LEARNS = ("evolution",)  # the others propose the same whatever comes out: asked at once
+ALIKE = ("parameters",)  # and this one in every repeat
+BUDGET = 150  # most trials that are simulated
+REPEATS = 20
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """One policy on the stand-in, many times.
+
+    Attributes:
+        best: The best value after each trial, `(repeats, budget)`, in the score's own units.
+        seconds: Estimated worker-seconds spent until then, `(repeats, budget)`.
+    """
+
+    best: np.ndarray
+    seconds: np.ndarray
+
+    def within(self, seconds: float, worst: float) -> np.ndarray:
+        """Return the best value of each repeat when so many worker-seconds are spent."""
+        count = (self.seconds <= seconds).sum(axis=1)
+        values = np.take_along_axis(self.best, np.maximum(count - 1, 0)[:, None], axis=1)[:, 0]
+        return np.where(count > 0, values, worst)
+
+
+class World:
+    """A run's trials turned into something that other policies can be tried on.
+
+    Args:
+        snapshot: The run.
+        order: Its finished trials, in the order they ended.
+
+    Attributes:
+        budget: How many trials are simulated.
+        outcome: What the run measured, larger is better, `(trials,)`.
+        spent: Worker-seconds that the stand-in thinks the run's trials took.
+        worst: The worst score measured.
+        score: What answers for training.
+        trust: Rank correlation of the stand-in's scores with those of left-out trials.
+    """
+
+    def __init__(self, snapshot: Snapshot, order: list[int]):
+        self._snapshot = snapshot
+        self.budget = min(len(order), BUDGET)
+        self.outcome = snapshot.sign * snapshot.values(order, snapshot.score)
+        self._tried = [snapshot.architectures[i] for i in order]
+        self.worst = float(snapshot.sign * self.outcome.min())
+        seconds = np.maximum(np.nan_to_num(snapshot.values(order, "seconds"), nan=1.0), 1e-3)
+        self.score = StandIn(self._tried, self.outcome)
+        self.trust = self.score.trust
+        self._logs = StandIn(self._tried, np.log(seconds))
+        self.spent = float(self._cost(self._tried[: self.budget]).sum())
+        self._space: Space = load_space(snapshot.settings["space"])
+
+    def simulate(self, name: str, seed: int) -> Simulated:
+        """Return what the policy called `name` reaches."""
+        rng = np.random.default_rng(seed)
+        policy = self._policy(name)
+        found, asked = [], None
+        for repeat in range(REPEATS):
+            if name in LEARNS:
+                found.append(self._learn(policy, repeat, rng))
+                continue
+            if asked is None or name not in ALIKE:
+                asked = self._begin(policy, repeat).ask(self.budget)
+            found.append((self._answer(asked, rng), self._cost(asked)))
+        return self._gather(found)
+
+    def rerun(self, seed: int) -> Simulated:
+        """Return what the run's own encoders reach when the stand-in answers for training."""
+        rng = np.random.default_rng(seed)
+        tried = self._tried[: self.budget]
+        return self._gather([(self._answer(tried, rng), self._cost(tried)) for _ in range(REPEATS)])
+
+    def _policy(self, name: str) -> Policy:
+        settings = self._snapshot.settings
+        constraints = settings.get("constraints", ())
+        exact = [c for c in constraints if c.startswith(("parameters", "flops"))]
+        options = {}
+        if name == "evolution":
+            # a population as large as the whole budget would be random search
+            population = int(np.clip(self.budget // 4, 2, 20))
+            options = {"population": population, "tournament": min(5, population)}
+        return make_policy(
+            name,
+            self._space,
+            {self._snapshot.score: self._snapshot.objectives[self._snapshot.score]},
+            constraints=tuple(exact),
+            options=options,
+        )
+
+    @staticmethod
+    def _begin(policy: Policy, seed: int) -> Policy:
+        """Start a policy anew: a new one would list its space again."""
+        policy.seed = seed
+        policy.restore([])
+        return policy
+
+    def _learn(self, policy: Policy, seed: int, rng: np.random.Generator):
+        self._begin(policy, seed)
+        asked: list[Architecture] = []
+        values: list[float] = []
+        while len(asked) < self.budget:
+            proposals = policy.ask(min(self._together, self.budget - len(asked)))
+            if not proposals:
+                break
+            answers = self._answer(proposals, rng)
+            for architecture, answer in zip(proposals, answers, strict=True):
+                value = self._snapshot.sign * float(answer)
+                policy.tell(architecture, {self._snapshot.score: value})
+            asked += proposals
+            values += answers.tolist()
+        return np.array(values), self._cost(asked)
+
+    @cached_property
+    def _together(self) -> int:
+        """How many trials the run had in flight at once, about; they learn of nothing between."""
+        records = self._snapshot.records
+        busy = sum(r["seconds"] or 0.0 for r in records)
+        passed = self._snapshot.clock(max(r["finished_at"] or 0.0 for r in records))
+        return int(np.clip(round(busy / max(passed, 1e-9)), 1, 16))
+
+    def _answer(self, architectures: list[Architecture], rng) -> np.ndarray:
+        mean, spread = self.score(architectures)
+        return mean + spread * rng.standard_normal(len(mean))
+
+    def _cost(self, architectures: list[Architecture]) -> np.ndarray:
+        return np.exp(self._logs(architectures)[0])
+
+    def _gather(self, found: list[tuple[np.ndarray, np.ndarray]]) -> Simulated:
+        """A policy that ran out of encoders keeps its best to the end of the budget."""
+        best = np.empty((len(found), self.budget))
+        seconds = np.full((len(found), self.budget), np.inf)
+        for row, (values, cost) in enumerate(found):
+            reached = self._snapshot.sign * np.maximum.accumulate(values)
+            best[row], best[row, : len(reached)] = reached[-1], reached
+            seconds[row, : len(cost)] = np.cumsum(cost)
+        return Simulated(best, seconds)

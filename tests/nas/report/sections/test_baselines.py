@@ -1,0 +1,95 @@
+"""What simpler policies would have reached: marked as estimated, and right where it is known."""
+
+import numpy as np
+import pytest
+
+from nas.report import simulated_search
+from nas.report.sections import SECTIONS
+from nas.report.sections.baselines import verdict
+from nas.report.simulated_search import World
+from nas.report.stand_in import StandIn, body_parameters
+from search_spaces import load_space
+
+
+@pytest.fixture
+def records(record, architectures):
+    """Larger is better, almost without noise."""
+    rng = np.random.default_rng(0)
+    return [
+        record(
+            i,
+            a,
+            scores={"glue": 0.1 * np.log(body_parameters(a)) + 0.002 * rng.normal()},
+            seconds=body_parameters(a) / 1e4,
+        )
+        for i, a in enumerate(architectures, 1)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(simulated_search, "REPEATS", 4)
+    monkeypatch.setattr(simulated_search, "BUDGET", 12)
+
+
+def test_the_stand_in_predicts_what_it_has_not_seen(architectures):
+    values = np.log([body_parameters(a) for a in architectures])
+    model = StandIn(architectures, values)
+    others = load_space("flexibert-micro").sample(100, seed=7)
+    mean, spread = model(others)
+    truth = np.log([body_parameters(a) for a in others])
+    assert np.corrcoef(mean, truth)[0, 1] > 0.95
+    assert (spread > 0).all()
+    assert model.trust > 0.9
+    assert StandIn(architectures, np.random.default_rng(2).normal(size=40)).trust < 0.5
+
+
+def test_the_section_is_marked_as_estimated(snapshot, records):
+    section = SECTIONS["baselines"](snapshot(records))
+    note, chart, table = section.blocks
+    assert note["tone"] == "estimate"
+    assert "Estimated, not trained" in note["text"]
+    names = [series["name"] for series in chart["series"]]
+    assert names[-1] == "this run (measured)"
+    assert all(name.endswith("(estimated)") for name in names[:-1])
+    assert [row[0] for row in table["rows"]] == [
+        "random search", "largest first", "evolution", "this run's choices",
+    ]  # fmt: skip
+
+
+def test_where_size_decides_the_largest_win_but_cost_more(snapshot, records):
+    rows = {row[0]: row for row in SECTIONS["baselines"](snapshot(records)).blocks[2]["rows"]}
+    best = {name: float(row[1]) for name, row in rows.items()}
+    each = {name: float(row[4]) for name, row in rows.items()}
+    assert best["largest first"] == max(best.values())
+    assert each["largest first"] > 1.5 * each["random search"]
+
+
+def test_the_same_run_gives_the_same_estimate(snapshot, records):
+    first, second = (SECTIONS["baselines"](snapshot(records)) for _ in range(2))
+    assert first == second
+
+
+def test_a_budget_in_seconds_buys_fewer_large_encoders(snapshot, records):
+    shot = snapshot(records)
+    world = World(shot, shot.in_order_of_end())
+    found = world.simulate("parameters", seed=0)
+    none = found.within(0.0, worst=-1.0)
+    assert (none == -1.0).all()
+    assert (found.within(np.inf, -1.0) == found.best[:, -1]).all()
+    few = found.within(float(found.seconds[0, 1]), -1.0)
+    assert (few == found.best[:, 1]).all()
+
+
+def test_the_verdict_follows_the_direction():
+    own, others = np.array([0.5, 0.51, 0.49]), {"a": np.array([0.3]), "b": np.array([0.4])}
+    assert "end ahead of three" in verdict(own, others, "x", 0.9, 1.0)
+    assert "end behind three" in verdict(own, others, "x", 0.9, -1.0)
+    assert "end about level with" in verdict(own, {"a": np.array([0.505])}, "x", 0.9, 1.0)
+    assert "no verdict" in verdict(own, others, "x", 0.1, 1.0)
+
+
+def test_a_few_trials_are_too_few(snapshot, record, architectures):
+    few = [record(i, a) for i, a in enumerate(architectures[:7], 1)]
+    section = SECTIONS["baselines"](snapshot(few))
+    assert "With 7 finished trials there is too little" in section.lead

@@ -1,0 +1,67 @@
+"""Predictions beside outcomes, with numbers that can be checked by hand."""
+
+import pytest
+
+from nas.report.sections import SECTIONS
+from nas.report.sections.calibration import predicted, wilson
+
+
+@pytest.fixture
+def records(record, architectures):
+    """Ten predictions of 0.5 with deviation 0.1; outcomes 0.5, 0.52, … 0.68."""
+    return [
+        record(
+            i + 1,
+            a,
+            scores={"glue": 0.5 + 0.02 * i},
+            proposal={
+                "mean": {"glue": 0.5, "parameters": 1000.0},
+                "epistemic": {"glue": 0.1, "parameters": 0.0},
+            },
+        )
+        for i, a in enumerate(architectures[:10])
+    ]
+
+
+def test_coverage_and_error(snapshot, records):
+    section = SECTIONS["calibration"](snapshot(records))
+    (row,) = section.blocks[1]["rows"]
+    title, trials, error, root, _, half, most = row
+    assert (title, trials, error) == ("GLUE score", 10, "+0.09")
+    assert root == "0.107"
+    # 0.6745 deviations hold 0.50 to 0.56, 1.645 hold 0.50 to 0.66
+    assert half.startswith("40% (")
+    assert most.startswith("90% (")
+    assert section.lead.startswith("Predictions were made")
+    assert "9 of 10" in section.lead
+    assert "noise between trainings is not in" in section.blocks[2]["text"]
+
+
+def test_both_uncertainties_add_in_quadrature(snapshot, records):
+    for record in records:
+        record["proposal"]["epistemic"]["glue"] = 0.3
+        record["proposal"]["aleatoric"] = {"glue": 0.4}
+    rows = predicted(snapshot(records), "glue")
+    assert rows["spread"] == pytest.approx([0.5] * 10)
+    assert rows["complete"]
+    text = SECTIONS["calibration"](snapshot(records)).blocks[2]["text"]
+    assert "hold both the model's doubt and the noise" in text
+
+
+def test_what_is_computed_exactly_is_no_prediction(snapshot, records):
+    both = {"glue": "max", "parameters": "min"}
+    section = SECTIONS["calibration"](snapshot(records, objectives=both))
+    assert [row[0] for row in section.blocks[1]["rows"]] == ["GLUE score"]
+
+
+def test_a_policy_without_predictions_has_no_section(snapshot, record, architectures):
+    records = [record(i, a) for i, a in enumerate(architectures[:4], 1)]
+    assert SECTIONS["calibration"](snapshot(records)) is None
+
+
+def test_wilson_agrees_with_a_library():
+    from scipy.stats import binomtest
+
+    for inside, total in ((0, 5), (3, 7), (45, 50), (20, 20)):
+        other = binomtest(inside, total).proportion_ci(0.9, method="wilson")
+        assert wilson(inside, total) == pytest.approx((other.low, other.high), abs=1e-12)

@@ -1,0 +1,56 @@
+"""Which choices matter: the one that decides the score comes first, and doubt is shown."""
+
+import numpy as np
+import pytest
+
+from nas.report.attributes import CHOICES, attributes, columns_of
+from nas.report.sections import SECTIONS
+from nas.report.sections.importance import choice_importance
+
+
+def test_every_attribute_belongs_to_one_choice(architectures):
+    names, values = attributes(architectures)
+    assert values.shape == (40, len(names))
+    found = [column for choice in CHOICES for column in columns_of(choice, names)]
+    assert sorted(found) == list(range(len(names)))
+    assert values[0, names.index("layers")] == len(architectures[0])
+
+
+@pytest.mark.parametrize("choice", ["depth", "width", "operation"])
+def test_what_decides_the_score_comes_first(choice, architectures):
+    names, values = attributes(architectures)
+    column = columns_of(choice, names)[0]
+    rng = np.random.default_rng(0)
+    found = choice_importance(names, values, values[:, column] + 0.05 * rng.normal(size=40))
+    order = sorted(found.choices, key=lambda name: -found.choices[name][1])
+    assert order[0] == choice
+    low, middle, high = found.choices[choice]
+    assert low <= middle <= high
+    assert low > max(found.choices[other][1] for other in order[1:])
+    assert found.explained[1] > 0.5
+
+
+def test_noise_is_not_taken_for_knowledge(snapshot, record, architectures):
+    rng = np.random.default_rng(1)
+    records = [
+        record(i, a, scores={"glue": float(rng.normal())}) for i, a in enumerate(architectures, 1)
+    ]
+    section = SECTIONS["importance"](snapshot(records))
+    assert "no better than their mean" in section.lead
+    for item in section.blocks[0]["items"]:
+        assert item["low"] <= item["value"] <= item["high"]
+
+
+def test_directions(snapshot, record, architectures):
+    records = [record(i, a, scores={"glue": 0.1 * len(a)}) for i, a in enumerate(architectures, 1)]
+    rows = SECTIONS["importance"](snapshot(records)).blocks[-1]["rows"]
+    assert rows[0][0] == "layers"
+    assert rows[0][1] == "+1.00"
+    assert rows[0][3] == "more is better"
+
+
+def test_a_few_trials_say_nothing(snapshot, record, architectures):
+    few = [record(i, a) for i, a in enumerate(architectures[:9], 1)]
+    section = SECTIONS["importance"](snapshot(few))
+    assert "With 9 finished encoders it cannot be told" in section.lead
+    assert section.blocks == []

@@ -1,0 +1,105 @@
+"""The document of a report: plain data, every section, and what an unfinished run says."""
+
+import json
+import re
+from importlib.resources import files
+
+import pytest
+
+from nas.report.document import build_document, plain
+from nas.report.html_report import SCRIPTS
+from nas.report.sections import SECTIONS, Section
+from nas.runs import open_run
+from search_spaces import Architecture
+from search_spaces.errors import RunError
+
+
+@pytest.fixture(scope="session")
+def documents():
+    return {}
+
+
+@pytest.fixture
+def document(finished, documents):
+    if not documents:
+        documents["first"] = build_document(finished)
+    return documents["first"]
+
+
+def test_the_document_is_plain_json(document):
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert document["unfinished"] is None
+    assert document["state"] == "finished: all trials were trained"
+
+
+def test_the_trials_are_those_of_the_run(document, finished):
+    table, trials = finished.trials(), document["trials"]
+    assert trials["trial"] == table["trial"].tolist()
+    assert trials["status"].count("failed") == 2
+    assert trials["values"]["glue"][0] == pytest.approx(table["glue"][0], rel=1e-6)
+    assert trials["values"]["glue"][4] is None
+    layers = [document["layers"][i] for i in trials["layers"][0]]
+    found = [(w, document["heads"][h], tuple(document["stacks"][s])) for w, h, s in layers]
+    architecture = Architecture.from_dict(table["architecture"][0])
+    assert found == [
+        (x.width, [[h.kind, h.width, n] for h, n in x.groups], x.feedforward)
+        for x in architecture.layers
+    ]
+
+
+def test_every_section_is_made_of_blocks_the_page_can_draw(document):
+    scripts = "\n".join(
+        files("nas.report").joinpath("page", name).read_text(encoding="utf-8") for name in SCRIPTS
+    )
+    drawn = set(re.findall(r"^  (\w+): \(block\) =>", scripts, flags=re.M)) | {"explorer"}
+    names = [section["name"] for section in document["sections"]]
+    assert set(names) <= set(SECTIONS)
+    assert names[0] == "front"
+    for section in document["sections"]:
+        assert section["title"]
+        assert section["lead"].endswith((".", "?"))
+        assert {block["type"] for block in section["blocks"]} <= drawn
+
+
+@pytest.mark.parametrize("name", sorted(SECTIONS))
+def test_a_section_is_one_or_nothing(name, snapshot, record, architectures):
+    """With as few trials as one, every section is made or left out, but none fails."""
+    only = snapshot([record(1, architectures[0])])
+    section = SECTIONS[name](only)
+    assert section is None or isinstance(section, Section)
+
+
+def test_a_section_that_cannot_be_shown_says_why(snapshot, record, architectures):
+    from nas.report.document import _build
+
+    records = [record(i, a) for i, a in enumerate(architectures[:12], 1)]
+    section = _build("baselines", snapshot(records, space="no-such-space"))
+    assert section.blocks[0]["tone"] == "warning"
+    assert "no-such-space" in section.blocks[0]["text"]
+
+
+def test_an_unfinished_run_says_so(begin, pretend):
+    search = begin(executor=pretend(faults={5: KeyboardInterrupt()}), trials=8)
+    assert search.run_until_done() == "interrupted"
+    search.run.close()
+    run = open_run(search.run.directory)
+    document = build_document(run)
+    assert (
+        "This run is not finished. It is interrupted: 3 of 8 trials done"
+        in (document["unfinished"])
+        or "of 8 trials done" in document["unfinished"]
+    )
+    assert f"nas report {run.directory}" in document["unfinished"]
+
+
+def test_a_run_without_finished_trials_has_no_report(begin):
+    run = begin(name="empty").run
+    with pytest.raises(RunError, match=r"has no finished trial.*0 done, 0 running.*nas resume"):
+        build_document(run)
+
+
+def test_plain_numbers():
+    assert plain({"a": [float("nan"), float("inf"), 3.0, 0.123456789]}) == {
+        "a": [None, None, 3, 0.1234568]
+    }
+    assert plain((1, "x", None, True)) == [1, "x", None, True]
