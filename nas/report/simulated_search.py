@@ -12,8 +12,8 @@ from surrogates import Policy, make_policy
 
 LEARNS = ("evolution",)  # the others propose the same whatever comes out: asked at once
 ALIKE = ("parameters",)  # and this one in every repeat
-BUDGET = 150  # most trials that are simulated
-REPEATS = 20
+BUDGET = 100  # most trials that are simulated
+REPEATS = 15
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from search_spaces import Architecture, count_parameters
 from search_spaces.encoding import encode_features
 
-MOST = 400  # trials it learns from
+MOST = 300  # trials it learns from
 FOLDS = 5
 
 

@@ -10,7 +10,7 @@ from search_spaces import Architecture
 from search_spaces.embedding import Embedding
 from search_spaces.operations import OPERATIONS
 
-LANDMARKS = 400  # of how many encoders all distances are computed
+LANDMARKS = 250  # of how many encoders all distances are computed
 FEWEST = 3
 
 

@@ -119,25 +119,19 @@ def record():
 
 
 @pytest.fixture
-def snapshot(tmp_path):
+def snapshot(tmp_path, monkeypatch):
     """Return a function that makes a snapshot out of rows of a record."""
 
     def make(records, *, objectives=None, sessions=(), ended="trials", **settings):
         done = sum(r["status"] == "done" for r in records)
-        counts = {"done": done, "failed": len(records) - done, "running": 0, "queued": 0}
+        status = {"state": ended, "done": done, "failed": len(records) - done}
+        status |= {"running": 0, "queued": 0, "spent_seconds": 60.0}
+        monkeypatch.setattr("nas.report.snapshot.run_status", lambda run: status)
         settings = {"space": "flexibert-micro", "trials": len(records), "seed": 3, **settings}
         (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(settings))
-        journal = SimpleNamespace(
-            trials=lambda: records,
-            sessions=lambda: list(sessions),
-            counts=lambda: counts,
-            meta=lambda key: ended if key == "ended" else None,
-            last_seen=lambda: None,
-            elapsed=lambda: 60.0,
-        )
-        run = SimpleNamespace(
-            directory=tmp_path, journal=journal, objectives=objectives or {"glue": "max"}
-        )
+        journal = SimpleNamespace(trials=lambda: records, sessions=lambda: list(sessions))
+        objectives = objectives or {"glue": "max"}
+        run = SimpleNamespace(directory=tmp_path, journal=journal, objectives=objectives)
         return Snapshot(run)
 
     return make

@@ -5,7 +5,14 @@ import pytest
 
 from nas.report.attributes import CHOICES, attributes, columns_of
 from nas.report.sections import SECTIONS
+from nas.report.sections import importance as module
 from nas.report.sections.importance import choice_importance
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(module, "BAGS", 12)
+    monkeypatch.setattr(module, "TREES", 20)
 
 
 def test_every_attribute_belongs_to_one_choice(architectures):
