@@ -41,10 +41,10 @@ def test_it_reads_its_share_of_the_tokens_and_warms_up_within_them(
 
     original = Loop.step
 
-    def watched(self, loss):
+    def watched(self, loss, examples):
         if self._stage == "pretrain":
             seen.append(self.learning_rate)
-        return original(self, loss)
+        return original(self, loss, examples)
 
     monkeypatch.setattr(step, watched)
     child = architecture(width=32)
