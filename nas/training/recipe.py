@@ -82,7 +82,7 @@ class Recipe:
     pretrain_learning_rate: float = 2e-3
     pretrain_decay: float | None = None
     inherit_tokens: float = 0.2
-    inherit_learning_rate: float = 0.5
+    inherit_learning_rate: float = 1.0
     mask_rate: float = 0.3
     finetune_epochs: int = 5
     finetune_steps: int = 1

@@ -163,7 +163,7 @@ def continued(recipe: Recipe) -> Recipe:
     """Return the recipe of pre-training from inherited weights: its budget is the whole there.
 
     Warm-up and fall are shares of the smaller budget. With those of the full one, a fifth of the
-    tokens would be warm-up for the most part. A lower peak undoes less of what was inherited.
+    tokens would be warm-up for the most part.
     """
     return dataclasses.replace(
         recipe,
