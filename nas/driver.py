@@ -6,22 +6,22 @@ directory is made, so that a mistake leaves nothing behind.
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nas.config import COSTS, Experiment, parse_constraint, write_experiment
-from nas.evaluation.derived import OBJECTIVES
+from nas.config import Experiment
 from nas.execution import Executor, make_executor
 from nas.execution.storage import open_storage
+from nas.policy_building import build_policy, run_policy
+from nas.proposer_process import ProposerProcess
+from nas.proposing import InlineProposer, Proposer
+from nas.reaiming import reaim
 from nas.runs import Run, create_run, next_directory, open_run, require_free
-from nas.search import Progress, Search, replay
+from nas.search import Progress, Search
 from nas.trackers import require_trackers, tracked
-from search_spaces import load_space
-from search_spaces.errors import InvalidExperiment, UnknownName
-from surrogates import make_policy
 
 if TYPE_CHECKING:
     from nas.data.prepared import PreparedData
@@ -89,38 +89,6 @@ def prepare_data(experiment: Experiment, recipe: "Recipe") -> "PreparedData":
         )
 
 
-def build_policy(experiment: Experiment, recipe: "Recipe", vocabulary_size: int) -> "Policy":
-    """Return the experiment's policy, fresh.
-
-    Args:
-        experiment: Names the policy, the space and the objectives.
-        recipe: Says which tasks are trained and how large the models' tables are.
-        vocabulary_size: Entries of the run's tokenizer, for exact parameter counts.
-
-    Raises:
-        NasError: An unknown policy, space, option or objective.
-    """
-    trained = ("glue", *recipe.tasks, *COSTS, *OBJECTIVES)
-    for name in (*experiment.objectives, *(parse_constraint(c)[0] for c in experiment.constraints)):
-        if name not in trained:
-            raise UnknownName("objective of this experiment", name, trained)
-    options = {
-        "vocabulary_size": vocabulary_size,
-        "max_length": max(recipe.max_length, recipe.block_length),
-        "length": recipe.max_length,
-        "positions": recipe.positions,
-        **experiment.policy_options,
-    }
-    return make_policy(
-        experiment.policy,
-        load_space(experiment.space),
-        dict(experiment.objectives),
-        seed=experiment.seed,
-        constraints=experiment.constraints,
-        options=options,
-    )
-
-
 def start(
     experiment: Experiment,
     directory: Path | None = None,
@@ -142,91 +110,101 @@ def start(
     directory = next_directory(experiment.name) if directory is None else Path(directory)
     require_free(directory, experiment)
     require_trackers(experiment.trackers)
-    from nas.training.trial import model_options
-
-    say("Reading the data and training the tokenizer")
     recipe = experiment_recipe(experiment)
     # Built twice: now to find mistakes before the data is read, then with the true vocabulary.
-    build_policy(experiment, recipe, recipe.vocabulary_size)
-    data = prepare_data(experiment, recipe)
-    recipe = replace(recipe, tasks=tuple(data.tasks))
-    policy = build_policy(experiment, recipe, data.vocabulary_size)
+    policy = build_policy(experiment, recipe, recipe.vocabulary_size)
+    data, options = None, {"vocabulary_size": recipe.vocabulary_size}
+    if experiment.execution.trial_function is None:
+        from nas.training.trial import model_options
+
+        say("Reading the data and training the tokenizer")
+        data = prepare_data(experiment, recipe)
+        recipe = replace(recipe, tasks=tuple(data.tasks))
+        policy = build_policy(experiment, recipe, data.vocabulary_size)
+        options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
     preset = experiment.recipe.get("preset", default_preset(experiment.data))
     resolved = experiment.model_copy(update={"recipe": {"preset": preset, **recipe.to_dict()}})
-    with _workers(resolved, recipe, data, directory, say) as executor:
+    with (
+        _proposer(resolved, policy, options["vocabulary_size"]) as proposer,
+        _workers(resolved, recipe, data, directory, say) as executor,
+    ):
         run = create_run(directory, resolved, experiment.objectives)
-        options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
         run.journal.set_meta("model_options", json.dumps(options))
-        data.save(run.directory / "data")
+        if data is not None:
+            data.save(run.directory / "data")
         with tracked(run, resolved.trackers, watch) as told:
-            return run, Search(run, resolved, policy, executor, told).run_until_done()
+            return run, Search(run, resolved, proposer, executor, told).run_until_done()
 
 
 def resume(
     directory: Path | str,
     *,
-    trials: str | None = None,
-    seconds: float | None = None,
+    changes: Mapping[str, Any] | None = None,
     watch: Watch | None = None,
     say: Say = lambda line: None,
 ) -> tuple[Run, str]:
-    """Continue the run in `directory`: finished trials stay, interrupted ones start again.
+    """Continue the run in `directory`: finished trials stay, interrupted ones go on.
 
     Args:
         directory: The run.
-        trials: A new number of trials, or "+50" for so many more.
-        seconds: A time budget from now on; None keeps the experiment's own.
+        changes: What to extend or re-aim; see `nas.reaiming.changed`.
         watch: Called with the progress.
         say: Called with one line for each stage of the set-up.
 
     Raises:
-        NasError: No run there, another driver at work, or a number of trials that is none.
+        NasError: No run there, another driver at work, or a change that cannot be.
     """
-    from nas.data.prepared import PreparedData
     from nas.training.recipe import Recipe
 
     run = open_run(directory, readonly=False)
-    run.lock()
-    experiment = run.experiment
-    require_trackers(experiment.trackers)
-    if trials is not None:
-        total = more_trials(trials, experiment.trials)
-        experiment = experiment.model_copy(update={"trials": total})
-    if seconds is not None:
-        budget = run.journal.elapsed() + seconds
-        experiment = experiment.model_copy(update={"time": budget})
-    if experiment is not run.experiment:
-        write_experiment(experiment, run.directory / "experiment.yaml")
-    say("Reading the record and the tokenised data")
-    recipe = Recipe.from_dict(experiment.recipe)
-    data = PreparedData.load(run.directory / "data", mmap=False)
-    policy = build_policy(experiment, recipe, data.vocabulary_size)
-    replay(run, policy)
-    with (
-        _workers(experiment, recipe, data, run.directory, say) as executor,
-        tracked(run, experiment.trackers, watch) as told,
-    ):
-        return run, Search(run, experiment, policy, executor, told).run_until_done()
+    taken_over = run.lock()
+    if taken_over:
+        say(taken_over)
+    try:
+        require_trackers(run.experiment.trackers)
+        experiment = reaim(run, changes or {})
+        recipe = Recipe.from_dict(experiment.recipe)
+        data = None
+        if experiment.execution.trial_function is None:
+            from nas.data.prepared import PreparedData
+
+            say("Reading the record and the tokenised data")
+            data = PreparedData.load(run.directory / "data", mmap=False)
+        vocabulary_size = run.model_options.get("vocabulary_size")
+        policy = run_policy(experiment, vocabulary_size)
+        with (
+            _proposer(experiment, policy, vocabulary_size) as proposer,
+            _workers(experiment, recipe, data, run.directory, say) as executor,
+            tracked(run, experiment.trackers, watch) as told,
+        ):
+            return run, Search(run, experiment, proposer, executor, told).run_until_done()
+    except BaseException:
+        run.close()
+        raise
 
 
-def more_trials(text: str, planned: int) -> int:
-    """Return the number of trials that `text`, "80" or "+50", asks for.
-
-    Raises:
-        InvalidExperiment: The text is no such number.
-    """
-    number = text.removeprefix("+")
-    if not number.isdecimal() or int(number) < 1:
-        raise InvalidExperiment(
-            f"{text!r} is no number of trials. Write 80 for 80 in all, or +50 for 50 more "
-            f"than the {planned} planned."
-        )
-    return int(number) + (planned if text.startswith("+") else 0)
+@contextmanager
+def _proposer(
+    experiment: Experiment, policy: "Policy", vocabulary_size: int | None
+) -> Iterator[Proposer]:
+    """Yield who proposes: a process of its own, or for the inline engine this one."""
+    if experiment.execution.engine == "inline":
+        proposer: Proposer = InlineProposer(policy)
+    else:
+        proposer = ProposerProcess(experiment.model_dump(mode="json"), vocabulary_size)
+    try:
+        yield proposer
+    finally:
+        proposer.close()
 
 
 @contextmanager
 def _workers(
-    experiment: Experiment, recipe: "Recipe", data: "PreparedData", directory: Path, say: Say
+    experiment: Experiment,
+    recipe: "Recipe",
+    data: "PreparedData | None",
+    directory: Path,
+    say: Say,
 ) -> Iterator[Executor]:
     """Start what trains, and stop it in the end."""
     say("Starting the workers")

@@ -189,18 +189,21 @@ class Journal:
             )
             self._event("start", trial, {} if worker is None else {"worker": worker}, now)
 
-    def requeued(self, trial: int, why: str, **columns: Any) -> None:
+    def requeued(self, trial: int, why: str, *, cause: str | None = None, **columns: Any) -> None:
         """Record that a started trial goes back to the queue, and why.
 
         Args:
             trial: Its number.
             why: For people.
+            cause: Of the attempt's end; None where the search ended, not the attempt.
             columns: Columns of the table `trials` to change: "adjusted", "history".
         """
         with self.together():
             self._update(trial, {"status": "queued", **columns})
-            adjusted = {"adjusted": columns["adjusted"]} if columns.get("adjusted") else {}
-            self._event("requeue", trial, {"why": why, **adjusted}, time.time())
+            payload = {"why": why, "cause": cause, "adjusted": columns.get("adjusted", {})}
+            if cause is None:
+                payload = {"why": why}
+            self._event("requeue", trial, payload, time.time())
 
     def finished(self, trial: int, status: str, **columns: Any) -> None:
         """Record how a trial ended; `columns` are columns of the table `trials`."""
@@ -252,6 +255,11 @@ class Journal:
         query = "SELECT event, kind, trial, payload FROM events ORDER BY event"
         for event, kind, trial, payload in self._db.execute(query):
             yield event, kind, trial, json.loads(payload)
+
+    def running(self) -> list[int]:
+        """Return the trials that a driver has started and not seen the end of."""
+        found = self._db.execute("SELECT trial FROM trials WHERE status = 'running' ORDER BY trial")
+        return [row[0] for row in found]
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials by status; every status is present."""

@@ -10,7 +10,6 @@ runs/search-1/
   weights/           HASH.safetensors, the pre-trained weights of each finished trial
 """
 
-import fcntl
 import json
 import os
 import platform
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from nas.journal import Journal
 from nas.journal_format import FORMAT, READABLE
 from nas.result_tables import ResultTables
+from nas.run_lock import give_lock, take_lock
 from search_spaces.errors import RunError
 
 if TYPE_CHECKING:
@@ -101,26 +101,23 @@ class Run(ResultTables):
         """What the run's models are built with, beside the architecture."""
         return json.loads(self.journal.meta("model_options") or "{}")
 
-    def lock(self) -> None:
+    def lock(self) -> str | None:
         """Make this process the run's only driver until it ends.
+
+        Returns:
+            A line about the driver whose lock was taken over because it is dead, or None.
 
         Raises:
             RunError: Another process drives this run.
         """
-        self._lock = open(self.directory / "run.lock", "a+")  # noqa: SIM115  held until exit
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(
-                f"Another process is driving the run {str(self.directory)!r}. "
-                f"Wait for it, stop it, or look at it with: nas status {self.directory}"
-            ) from None
+        self._lock, taken_over = take_lock(self.directory, self.journal.last_seen())
+        return taken_over
 
     def close(self) -> None:
         """Close the record and give up the lock."""
         self.journal.close()
         if self._lock is not None:
-            self._lock.close()
+            give_lock(self._lock)
             self._lock = None
 
     def trials(self) -> "pd.DataFrame":
@@ -255,7 +252,9 @@ def create_run(directory: Path, experiment: "Experiment", objectives: Mapping[st
     environment = json.dumps(describe_environment(), indent=2)
     (directory / "environment.json").write_text(environment + "\n", encoding="utf-8")
     run = Run(directory, Journal(directory / "run.db", create=True))
+    aim = {"objectives": dict(objectives), "constraints": list(experiment.constraints)}
     run.journal.set_meta("objectives", json.dumps(dict(objectives)))
+    run.journal.set_meta("aim", json.dumps(aim))
     run.lock()
     return run
 

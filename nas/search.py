@@ -1,94 +1,39 @@
 """The search loop: ask, train, tell, until a stop rule holds.
 
-A free worker is answered at once; trials in flight are known to the policy. Every decision is a
-committed row of the record before it acts, so that a killed search continues with `resume`.
+A free worker is answered at once, from proposals prepared while the others train; trials in flight
+are known to the policy. Every decision is a committed row of the record before it acts, so that a
+killed search continues with `resume` and can be repeated with `replay`. Each step is one commit.
 """
 
-import hashlib
-import math
-import os
-import statistics
+import errno
+import sqlite3
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from nas.config import Experiment
-from nas.execution import Executor, Job, Outcome
+from nas.ahead import Ahead
+from nas.budgets import EXIT_CODES, settled, spent
+from nas.config import Experiment, parse_constraint
+from nas.execution import BLAMELESS, Executor, Outcome
+from nas.interrupts import Interrupts
+from nas.outcomes import checked
+from nas.policy_events import told
+from nas.progress import Clock, Progress, progress
+from nas.proposing import Proposer
 from nas.runs import Run
-from search_spaces import Architecture
-from surrogates.policy import Policy
+from nas.trial_book import TrialBook
+from search_spaces.errors import RunError
 
-# A worker that vanishes takes its trial back to the queue this often before it counts as failed.
-_LOST_RETRIES = 2
-# This many failures with one message, and no success, mean that the search itself is at fault.
-_FAILING_ALIKE = 3
+__all__ = ["EXIT_CODES", "Progress", "Search"]
+
 _POLL_SECONDS = 1.0
+# How long to look at the workers while one of them waits for the policy.
+_GLANCE_SECONDS = 0.01
+# Losses in a row, without a single result between them, after which nothing will ever finish.
+_LOSSES_IN_A_ROW = 10
 
-# Why a search ended -> exit code of the command line.
-EXIT_CODES = {"trials": 0, "exhausted": 0, "time": 3, "interrupted": 4, "failing": 5}
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a person watching wants to know.
-
-    Attributes:
-        counts: Trials by status.
-        planned: Trials that the experiment wants.
-        best: The best value of the first objective, or None before the first success.
-        front: Size of the Pareto front so far.
-        elapsed: Seconds spent on this run, earlier sessions included.
-        left: Estimated seconds until the end, or None before the first finished trial.
-        latest: The trial that just ended, as a row of the record, or None.
-    """
-
-    counts: dict[str, int]
-    planned: int
-    best: float | None
-    front: int
-    elapsed: float
-    left: float | None
-    latest: dict[str, Any] | None = None
-
-
-@dataclass
-class _Clock:
-    """Seconds spent on the run over all sessions."""
-
-    before: float
-    started: float = field(default_factory=time.monotonic)
-
-    def elapsed(self) -> float:
-        return self.before + time.monotonic() - self.started
-
-
-def trial_seed(seed: int, digest: str, fidelity: float) -> int:
-    """Return a trial's seed: the same on whatever worker, in whatever order.
-
-    It depends on the run's seed, the architecture's hash and the fidelity alone.
-    """
-    text = f"{seed}/{digest}/{fidelity:g}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
-
-
-def replay(run: Run, policy: Policy) -> None:
-    """Bring `policy` to where the record ends, without fitting anything."""
-    records = {record["trial"]: record for record in run.journal.trials()}
-    events: list[dict[str, Any]] = []
-    for kind, trial, _ in run.journal.events():
-        record = records[trial]
-        if kind == "ask":
-            events.append({"ask": record["architecture"], "why": record["proposal"]})
-        elif kind == "tell" and record["status"] == "done":
-            values = {**record["scores"], **record["costs"]}
-            cost = record["seconds"]
-            events.append({"tell": record["architecture"], "values": values, "cost": cost})
-        elif kind == "tell":
-            events.append({"tell": record["architecture"], "error": record["cause"] or "error"})
-    policy.restore(events)
+Actions = list[Callable[[], None]]
 
 
 class Search:
@@ -97,7 +42,7 @@ class Search:
     Args:
         run: Where everything is recorded; locked by this process.
         experiment: Says how many trials, how long, and from which seed.
-        policy: Proposes; already brought up to date with the run.
+        proposer: Holds the policy; brought up to date with the run here.
         executor: Trains.
         watch: Called with a `Progress` when something changed and about once a second.
     """
@@ -106,197 +51,213 @@ class Search:
         self,
         run: Run,
         experiment: Experiment,
-        policy: Policy,
+        proposer: Proposer,
         executor: Executor,
         watch: Callable[[Progress], None] | None = None,
     ):
-        self.run, self.experiment, self.policy, self.executor = run, experiment, policy, executor
+        self.run, self.experiment = run, experiment
+        self.proposer, self.executor = proposer, executor
         self._watch = watch or (lambda progress: None)
-        self._in_flight: dict[int, dict[str, Any]] = {}
-        self._waiting: deque[dict[str, Any]] = deque()
-        self._exhausted = False
+        self._journal = run.journal
+        self._gpus = float(getattr(executor, "gpus_per_trial", 0.0))
+        constrained = [parse_constraint(text)[0] for text in experiment.constraints]
+        self._needed = tuple(dict.fromkeys((*experiment.objectives, *constrained)))
+        self._book = TrialBook(run, experiment, executor.capacity, self._gpus)
+        self._ahead = Ahead(executor.capacity, concurrent=proposer.concurrent)
+        self._request: int | None = None  # its event, until it is answered
+        self._pending: list[int] = []  # trials in flight when it was made
+        self._exhausted = self._full_disk = False
+        self._losses = 0
 
     def run_until_done(self) -> str:
-        """Search until a stop rule holds; return which: a key of `EXIT_CODES`."""
+        """Search until a stop rule holds; return which: a key of `EXIT_CODES`.
+
+        Raises:
+            RunError: The process that proposes, or the disk of the record, failed for good.
+        """
         reason = "crashed"
         try:
-            reason = self._loop()
+            with Interrupts(self._say_draining) as self._interrupts:
+                reason = self._loop()
+            with self._journal.together():
+                self._journal.set_meta("ended", reason)
+                self._journal.decided("end", reason=reason)
             return reason
+        except sqlite3.OperationalError as error:
+            raise RunError(
+                f"The record of {str(self.run.directory)!r} could not be written: {error}. "
+                "Nothing that it holds is lost. Make room on the disk and continue with: "
+                f"nas resume {self.run.directory}"
+            ) from None
         finally:
-            self.run.journal.set_meta("ended", reason)
+            self.proposer.close()
 
     def _loop(self) -> str:
-        journal = self.run.journal
-        clock = _Clock(journal.elapsed())
-        session = journal.begin_session()
-        journal.set_meta("ended", "")
-        for record in journal.trials():
-            # "running" here was left by a driver that is gone: its result never arrived.
-            if record["status"] == "running":
-                journal.requeued(record["trial"], "the driver ended")
-            if record["status"] in ("queued", "running"):
-                self._waiting.append(record)
-        self._report(clock, None)
+        journal, book = self._journal, self._book
+        self._session = journal.begin_session()
+        self._clock = Clock(journal.elapsed())
+        self._alive_at = 0.0
+        with journal.together():
+            journal.set_meta("ended", "")
+            book.recover()
+        self._request = self.proposer.restore(self.run.directory)
+        self._pending = [record["trial"] for record in book.waiting]
+        self._report(None)
+        outcomes: list[Outcome] = []
         try:
             while True:
-                reason = self._stop_reason(clock)
-                while reason is None and len(self._in_flight) < self.executor.capacity:
-                    if not self._start_next():
-                        break
-                reason = self._stop_reason(clock)
-                if reason is not None and not self._in_flight:
+                actions: Actions = []
+                with journal.together():
+                    ended = [self._finish(outcome, actions) for outcome in outcomes]
+                    self._take_answer()
+                    reason = self._step(actions)
+                    self._note_alive()
+                for act in actions:  # only now: everything that these rest on is committed
+                    act()
+                for record in ended:
+                    self._report(record)
+                if reason is not None and not book.in_flight:
                     return reason
-                outcomes = self.executor.wait(_POLL_SECONDS)
-                for outcome in outcomes:
-                    self._finish(outcome, clock)
-                journal.seen(session)
-                if not outcomes:
-                    self._report(clock, None)
+                outcomes = self._wait()
         except KeyboardInterrupt:
-            for trial in self._in_flight:
-                journal.requeued(trial, "interrupted")
+            with journal.together():
+                for trial in journal.running():
+                    journal.requeued(trial, "interrupted")
             return "interrupted"
         finally:
-            journal.seen(session)
+            journal.seen(self._session)
 
-    def _stop_reason(self, clock: _Clock) -> str | None:
+    # What is decided in a step is committed before any of its actions happens.
+
+    def _step(self, actions: Actions) -> str | None:
+        """Give free workers work and ask for more; return why nothing further may start."""
+        reason = self._stop_reason()
+        while reason is None and len(self._book.in_flight) < self.executor.capacity:
+            if not self._start_next(actions):
+                break
+            reason = self._stop_reason()
+        if reason is None:
+            self._ask_ahead(actions)
+        return reason
+
+    def _stop_reason(self) -> str | None:
         """Return why no further trial may start, or None."""
-        records = self.run.journal.trials()
-        done = [r for r in records if r["status"] == "done"]
-        failed = [r for r in records if r["status"] == "failed"]
-        if not done and len(failed) >= _FAILING_ALIKE and len({r["error"] for r in failed}) == 1:
-            return "failing"
-        if len(done) + len(failed) >= self.experiment.trials:
-            return "trials"
-        if len(records) >= self.experiment.trials and not self._waiting:
-            return "trials"
-        if self.experiment.time is not None and not self._fits(clock, done):
-            return "time"
-        if self._exhausted and not self._waiting:
-            return "exhausted"
-        return None
-
-    def _fits(self, clock: _Clock, done: list[dict[str, Any]]) -> bool:
-        """Whether a trial of usual length started now would end within the budget."""
-        usual = statistics.median(r["seconds"] for r in done) if done else 0.0
-        return clock.elapsed() + usual <= self.experiment.time
-
-    def _start_next(self) -> bool:
-        """Give a free worker a waiting or a new trial; return whether there was one."""
-        record = self._waiting.popleft() if self._waiting else self._ask()
-        if record is None:
-            return False
-        self.run.journal.started(record["trial"])
-        self._in_flight[record["trial"]] = record
-        self.executor.submit(
-            Job(
-                trial=record["trial"],
-                architecture=record["architecture"],
-                seed=record["seed"],
-                timeout=self.experiment.execution.trial_timeout,
-            )
+        book, tally = self._book, self._book.tally
+        if self._interrupts.asked:
+            return "interrupted"
+        if self._full_disk:
+            return "no-space"
+        if self._losses >= max(_LOSSES_IN_A_ROW, 3 * self.executor.capacity):
+            return "lost"
+        reason = settled(self.experiment, tally)
+        if reason is not None:
+            return reason
+        if self._all_asked and not book.waiting and not book.in_flight and not self._promotion():
+            return "trials" if tally.asked >= self.experiment.trials else "exhausted"
+        return spent(
+            self.experiment,
+            tally,
+            elapsed=self._clock.elapsed(),
+            fidelity=book.waiting[0]["fidelity"] if book.waiting else 1.0,
+            gpus=self._gpus,
         )
+
+    @property
+    def _all_asked(self) -> bool:
+        none_coming = self._exhausted and self._request is None
+        return none_coming or self._book.tally.asked >= self.experiment.trials
+
+    def _promotion(self) -> tuple[int, float] | None:
+        book = self._book
+        return book.promotion(last=self._all_asked and not book.waiting and not book.in_flight)
+
+    def _start_next(self, actions: Actions) -> bool:
+        """Give a free worker a waiting or a promoted trial; return whether there was one."""
+        book = self._book
+        if not (book.waiting and book.waiting[0]["attempts"]):
+            promotion = self._promotion()
+            if promotion is not None:
+                book.promote(*promotion)
+        if not book.waiting:
+            return False
+        job = book.start()
+        actions.append(lambda: self.executor.submit(job))
         return True
 
-    def _ask(self) -> dict[str, Any] | None:
-        if len(self.run.journal.trials()) >= self.experiment.trials:
-            return None
-        proposals = self.policy.ask(1)
-        if not proposals:
-            self._exhausted = True
-            return None
-        (architecture,) = proposals
-        seed = trial_seed(self.experiment.seed, architecture.hash, 1.0)
-        trial = self.run.journal.asked(
-            architecture.to_dict(),
-            architecture.hash,
-            seed=seed,
-            proposal=self.policy.explain(architecture) or {},
-        )
-        return {
-            "trial": trial,
-            "hash": architecture.hash,
-            "architecture": architecture.to_dict(),
-            "seed": seed,
-            "attempts": 0,
-        }
-
-    def _finish(self, outcome: Outcome, clock: _Clock) -> None:
-        """Record an outcome, then let the policy learn from it."""
-        record = self._in_flight.pop(outcome.trial)
-        record["attempts"] = record.get("attempts", 0) + 1
-        if outcome.cause == "lost" and record["attempts"] <= _LOST_RETRIES:
-            self.run.journal.requeued(outcome.trial, outcome.error or "lost")
-            self._waiting.append(record)
+    def _ask_ahead(self, actions: Actions) -> None:
+        """Ask for what free workers need now and others will need soon, one request at a time."""
+        if self._request is not None or self._all_asked:
             return
-        values = {**outcome.scores, **outcome.costs}
-        broken = [name for name, value in values.items() if not math.isfinite(value)]
-        cause, error = outcome.cause, outcome.error
-        if cause is None and broken:
-            cause, error = "nan", f"The trial returned {broken[0]} = {values[broken[0]]}."
-        architecture = Architecture.from_dict(record["architecture"])
-        where = {"node": outcome.node, "device": outcome.device, "seconds": outcome.seconds}
-        if cause is None:
-            self._keep_weights(record["hash"], outcome.weights)
-            self.run.journal.finished(
-                outcome.trial,
-                "done",
-                scores=outcome.scores,
-                costs=outcome.costs,
-                details=outcome.details,
-                **where,
-            )
-            self.policy.tell(architecture, values, cost=outcome.seconds)
-        else:
-            self.run.journal.finished(
-                outcome.trial,
-                "failed",
-                cause=cause,
-                error=error,
-                traceback=outcome.traceback,
-                **where,
-            )
-            self.policy.tell(architecture, error=cause)
-        self._report(clock, outcome.trial)
+        book = self._book
+        free = self.executor.capacity - len(book.in_flight)
+        n = free + self._ahead.wanted(book.tally.counts["done"]) - len(book.waiting)
+        n = min(n, self.experiment.trials - book.tally.asked)
+        if n < 1:
+            return
+        self._pending = [*book.in_flight, *(record["trial"] for record in book.waiting)]
+        number = self._request = self._journal.requested(n)
+        actions.append(lambda: self.proposer.request(number, n))
 
-    def _keep_weights(self, digest: str, weights: bytes | None) -> None:
-        if weights is not None:
-            write_whole(self.run.weights / f"{digest}.safetensors", weights)
+    def _take_answer(self) -> None:
+        """Record what the policy proposed, if it has answered."""
+        answer = self.proposer.answer() if self._request is not None else None
+        if answer is None:
+            return
+        self._request = None
+        self._ahead.answered(answer.seconds)
+        if not answer.proposals:
+            self._exhausted = True
+            self._journal.exhausted(answer.request)
+        pending = list(self._pending)
+        for architecture, digest, why in answer.proposals:
+            trial = self._book.enter(architecture, digest, why, answer.request, list(pending))
+            pending.append(trial)
 
-    def _report(self, clock: _Clock, latest: int | None) -> None:
-        from nas.pareto import non_dominated_rows
+    # What comes back.
 
-        records = self.run.journal.trials()
-        done = [r for r in records if r["status"] == "done"]
-        objectives = self.run.objectives
-        rows = [[{**r["scores"], **r["costs"]}[name] for name in objectives] for r in done]
-        sign = 1.0 if next(iter(objectives.values())) == "max" else -1.0
-        best = max((sign * row[0] for row in rows), default=None)
-        seconds = [r["seconds"] for r in done]
-        remaining = self.experiment.trials - sum(r["status"] in ("done", "failed") for r in records)
-        left = None
-        if seconds:
-            left = statistics.mean(seconds) * max(0, remaining) / self.executor.capacity
-            if self.experiment.time is not None:
-                left = min(left, max(0.0, self.experiment.time - clock.elapsed()))
+    def _wait(self) -> list[Outcome]:
+        """Wait until a worker or the policy has something."""
+        busy = len(self._book.in_flight)
+        starved = self._request is not None and busy < self.executor.capacity
+        if starved and self.proposer.ready(0.0 if busy else _POLL_SECONDS):
+            return []
+        outcomes = self.executor.wait(_GLANCE_SECONDS if starved else _POLL_SECONDS)
+        if not outcomes and not starved:
+            self._report(None)
+        return outcomes
+
+    def _finish(self, outcome: Outcome, actions: Actions) -> dict[str, Any]:
+        """Record an outcome, and have the policy told if it is the trial's last."""
+        self._ahead.returned(time.monotonic())
+        outcome = checked(outcome, self._needed)
+        if outcome.cause is None:
+            try:
+                self._book.keep_weights(outcome)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                outcome = replace(outcome, cause="no-space", error=str(error))
+        self._losses = self._losses + 1 if outcome.cause in BLAMELESS else 0
+        self._full_disk = self._full_disk or outcome.cause == "no-space"
+        record = self._book.finish(outcome)
+        if record["status"] != "queued":
+            event = told(record)
+            actions.append(lambda: self.proposer.tell(event))
+        return record
+
+    # Who watches.
+
+    def _note_alive(self) -> None:
+        now = time.monotonic()
+        if now - self._alive_at >= _POLL_SECONDS:
+            self._alive_at = now
+            self._journal.seen(self._session)
+
+    def _say_draining(self) -> None:
+        self._report(None, note="Stopping: waiting for the trials in flight. Ctrl-C again: at once")
+
+    def _report(self, latest: dict[str, Any] | None, note: str | None = None) -> None:
+        capacity = self.executor.capacity
         self._watch(
-            Progress(
-                counts=self.run.journal.counts(),
-                planned=self.experiment.trials,
-                best=None if best is None else sign * best,
-                front=len(non_dominated_rows(rows, list(objectives.values()))),
-                elapsed=clock.elapsed(),
-                left=left,
-                latest=next((r for r in records if r["trial"] == latest), None),
-            )
+            progress(self.experiment, self._book.tally, self._clock, capacity, latest, note)
         )
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is either absent or complete, whatever happens meanwhile."""
-    temporary = path.with_name(path.name + ".partial")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

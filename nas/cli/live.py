@@ -62,7 +62,7 @@ class LiveView:
         """Show the progress."""
         if self._quiet:
             return
-        line = self._trial_line(progress)
+        line = progress.note or self._trial_line(progress)
         if self._live is None:
             emit_progress(progress)
             return
@@ -75,13 +75,16 @@ class LiveView:
         if trial is None:
             return None
         what = Architecture.from_dict(trial["architecture"]).describe()
-        if trial["status"] == "failed":
-            return f"trial {trial['trial']:>3}  failed ({trial['cause']}): {trial['error']}  {what}"
+        if trial["status"] != "done":
+            became = "failed" if trial["status"] == "failed" else "to be repeated"
+            why = f"{became} ({trial['cause']}): {trial['error']}"
+            return f"trial {trial['trial']:>3}  {why}  {what}"
         value = {**trial["scores"], **trial["costs"]}[self._score]
         parameters = trial["costs"].get("parameters", 0)
+        part = "" if trial["fidelity"] == 1 else f"  at {trial['fidelity']:g} of the tokens"
         return (
             f"trial {trial['trial']:>3}  {self._score} {value:.3f}  "
-            f"{parameters:>11,.0f} parameters  {trial['seconds']:5.1f} s  {what}"
+            f"{parameters:>11,.0f} parameters  {trial['seconds']:5.1f} s  {what}{part}"
         )
 
     def _summary(self, progress: Progress) -> str:

@@ -12,6 +12,7 @@ from search_spaces.errors import NasError
 COMMANDS = {
     "search": ("nas.cli.search", "Search: train architectures, keep the Pareto front."),
     "resume": ("nas.cli.search", "Continue a run, or extend a finished one."),
+    "replay": ("nas.cli.replay", "Repeat every decision of a run from its record."),
     "status": ("nas.cli.look", "How far a run is."),
     "trials": ("nas.cli.look", "All trials of a run as a table, CSV or JSON."),
     "pareto": ("nas.cli.look", "The Pareto front of a run, and a picture of it."),

@@ -24,6 +24,12 @@ _DEFAULT_TIME = "7m"
 @click.option("--time", "budget", help="Start no trial that would end later: 90s, 30m, 2h.")
 @click.option("--objective", help="Such as glue:max,latency_ms:min; the first one is the best.")
 @click.option("--constraint", multiple=True, help="Such as 'parameters<15e6'; repeatable.")
+@click.option("--gpu-hours", type=float, help="Budget of GPU-hours, all trials together.")
+@click.option("--cost", type=float, help="Budget of money; needs --price-per-hour.")
+@click.option("--price-per-hour", type=float, help="Price of an hour of what one trial reserves.")
+@click.option("--patience", type=int, help="Stop after so many results without progress.")
+@click.option("--fidelity", help="full, asha, hyperband or median: train the promising further.")
+@click.option("--inheritance", is_flag=True, default=None, help="Start from a relative's weights.")
 @click.option("--address", help="Address of a Ray cluster, or auto.")
 @click.option("--cpus-per-trial", type=float, help="Cores of one trial.")
 @click.option("--gpus-per-trial", help="Share of a GPU of one trial, or auto.")
@@ -93,26 +99,40 @@ def _sort_files(
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--trials", help="A new number of trials, or +50 for 50 more.")
-@click.option("--time", "budget", help="A time budget from now on: 30m, 2h.")
+@click.option("--time", help="A time budget from now on: 30m, 2h.")
+@click.option("--gpu-hours", type=float, help="A new budget of GPU-hours, from the beginning.")
+@click.option("--cost", type=float, help="A new budget of money, from the beginning.")
+@click.option("--price-per-hour", type=float, help="Price of an hour of what one trial reserves.")
+@click.option("--patience", type=int, help="Stop after so many results without progress.")
+@click.option("--objective", "objectives", help="Other objectives, such as glue:max,flops:min.")
+@click.option("--constraint", "constraints", multiple=True, help="Other constraints; repeatable.")
+@click.option("--address", help="Address of a Ray cluster, or auto.")
+@click.option("--max-concurrent", type=int, help="Most trials at once.")
 @click.option("--quiet", is_flag=True, help="Print only the result.")
-def resume(run: Path, trials: str | None, budget: str | None, *, quiet: bool) -> None:
-    """Continue RUN: finished trials stay, interrupted ones start again.
+def resume(run: Path, *, quiet: bool, **options: Any) -> None:
+    """Continue RUN, extend it, or aim it at something else: nothing is trained twice.
 
     \b
     nas resume runs/search-1
     nas resume runs/search-1 --trials +20
+    nas resume runs/search-1 --objective glue:max,flops:min --constraint "parameters<1e6"
     """  # noqa: D301  click reads \b
     from nas.cli.live import LiveView
-    from nas.config import parse_seconds
+    from nas.config import parse_objectives
     from nas.driver import resume as continue_run
     from nas.runs import open_run
 
-    objectives = open_run(run).objectives
-    seconds = parse_seconds(budget) if budget else None
+    changes = {name: value for name, value in options.items() if value not in (None, ())}
+    execution = {k: changes.pop(k) for k in ("address", "max_concurrent") if k in changes}
+    if execution:
+        changes["execution"] = execution
+    reader = open_run(run)
+    objectives = reader.objectives
+    reader.close()
+    if "objectives" in changes:
+        objectives = changes["objectives"] = parse_objectives(changes["objectives"])
     with LiveView(objectives=objectives, quiet=quiet) as view:
-        opened, reason = continue_run(
-            run, trials=trials, seconds=seconds, watch=view.update, say=view.say
-        )
+        opened, reason = continue_run(run, changes=changes, watch=view.update, say=view.say)
     finish(opened, reason)
 
 
@@ -138,10 +158,6 @@ def finish(run: Any, reason: str) -> None:
 
     where = run.directory
     done = run.finished()
-    if reason == "failing":
-        first = next(r for r in run.journal.trials() if r["status"] == "failed")
-        click.echo(first["traceback"] or "", err=True)
-        click.echo(f"Stopped: every trial failed alike: {first['error']}", err=True)
     if reason == "interrupted":
         click.echo(
             f"\nInterrupted; finished trials kept: {len(done)}. Continue: nas resume {where}"
@@ -152,13 +168,41 @@ def finish(run: Any, reason: str) -> None:
         goals = ", ".join(f"{name} {arrows[d]}" for name, d in run.objectives.items())
         click.echo(f"\nPareto front ({goals}): {len(front)} of {len(done)} trained encoders\n")
         print_table(front, first=tuple(run.objectives))
-        print_against_majority(run)
+        trained = run.experiment.execution.trial_function is None
+        if trained:
+            print_against_majority(run)
         picture = draw_front(done, run.objectives, where / "front.png")
         click.echo(f"\nPicture:  {picture}\nRun:      {where}")
-        click.echo(f"Export the winner:  nas export {where} --pick best --to zoo/best")
-    if reason == "time":
-        click.echo(f"The time budget is spent. Continue with: nas resume {where} --time 30m")
-    if reason == "exhausted":
-        click.echo("The space has no further architecture that the constraints allow.")
+        if trained:
+            click.echo(f"Export the winner:  nas export {where} --pick best --to zoo/best")
+    _say_why(run, reason)
     run.close()
     sys.exit(EXIT_CODES[reason])
+
+
+def _say_why(run: Any, reason: str) -> None:
+    """Say why the search ended and how to go on, unless it just did what was planned."""
+    where, experiment = run.directory, run.experiment
+    if reason == "failing":
+        first = next(r for r in run.journal.each_trial() if r["status"] == "failed")
+        click.echo(first["traceback"] or "", err=True)
+        click.echo(f"Stopped: every trial failed alike: {first['error']}", err=True)
+    budgets = {"time": "time", "gpu_hours": "gpu-hours", "cost": "cost"}
+    if reason in budgets:
+        more = {
+            "time": "30m",
+            "gpu_hours": f"{2 * (experiment.gpu_hours or 1):g}",
+            "cost": f"{2 * (experiment.cost or 1):g}",
+        }[reason]
+        name = budgets[reason]
+        click.echo(f"The {name} budget is spent. Continue with: nas resume {where} --{name} {more}")
+    lines = {
+        "exhausted": "The space has no further architecture that the constraints allow.",
+        "patience": f"No progress within {experiment.patience} results. Continue with: "
+        f"nas resume {where} --patience {2 * (experiment.patience or 1)}",
+        "lost": "Stopped: workers keep vanishing before any trial ends. Check the machines "
+        f"(nas doctor), then continue with: nas resume {where}",
+        "no-space": f"Stopped: the disk is full. Make room, then continue with: nas resume {where}",
+    }
+    if reason in lines:
+        click.echo(lines[reason], err=reason in ("lost", "no-space"))

@@ -6,6 +6,7 @@ import pytest
 
 from nas.config import make_experiment
 from nas.execution import Executor, Outcome
+from nas.proposing import InlineProposer
 from nas.runs import create_run
 from nas.search import Search
 from search_spaces import Architecture, load_space
@@ -96,6 +97,6 @@ def begin(tmp_path, experiment):
             seed=plan.seed,
             constraints=plan.constraints,
         )
-        return Search(run, plan, policy, executor or PretendExecutor(), watch)
+        return Search(run, plan, InlineProposer(policy), executor or PretendExecutor(), watch)
 
     return make

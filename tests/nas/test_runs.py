@@ -185,7 +185,7 @@ def test_a_run_of_the_older_format_is_read_as_it_is_and_migrated_by_its_next_dri
     older(finished)
     read = open_run(finished)
     assert read.journal.meta("format") == "1"
-    absent = {"worker": None, "spent_seconds": None, "gpu_seconds": None}
+    absent = {"worker": None, "spent_seconds": None, "gpu_seconds": None, "history": []}
     assert read.journal.trials() == [{**row, **absent} for row in before]
     assert len(read.trials()) == len(before)
     read.close()

@@ -3,8 +3,11 @@
 import pytest
 
 from nas.execution import Outcome
+from nas.proposing import InlineProposer
+from nas.reaiming import reaim
 from nas.runs import open_run
-from nas.search import EXIT_CODES, Search, replay, trial_seed, write_whole
+from nas.search import EXIT_CODES, Search
+from nas.trial_book import trial_seed, write_whole
 from search_spaces import FiniteSpace, load_space
 from surrogates import make_policy
 
@@ -13,15 +16,17 @@ def hashes(run):
     return [record["hash"] for record in run.journal.trials()]
 
 
-def again(run, plan, executor, **changes):
+def again(run, executor, **changes):
     """Open the run as a second driver would, after the first has gone."""
     run.close()
     opened = open_run(run.directory, readonly=False)
     opened.lock()
-    plan = plan.model_copy(update=changes)
-    policy = make_policy(plan.policy, load_space(plan.space), dict(plan.objectives), seed=plan.seed)
-    replay(opened, policy)
-    return Search(opened, plan, policy, executor)
+    plan = reaim(opened, changes)
+    policy = make_policy(
+        plan.policy, load_space(plan.space), dict(plan.objectives), seed=plan.seed,
+        constraints=plan.constraints,
+    )  # fmt: skip
+    return Search(opened, plan, InlineProposer(policy), executor)
 
 
 def test_a_search_trains_what_was_planned_and_records_it(begin):
@@ -51,7 +56,7 @@ def test_killed_and_resumed_asks_what_the_uninterrupted_search_asks(begin, polic
     counts = cut.run.journal.counts()
     assert (counts["done"], counts["queued"], counts["running"]) == (4, 1, 0)
     second = pretend(capacity=1)
-    resumed = again(cut.run, cut.experiment, second)
+    resumed = again(cut.run, second)
     assert resumed.run_until_done() == "trials"
     assert hashes(resumed.run) == hashes(whole.run)
     # The interrupted trial runs again, the finished ones do not.
@@ -61,12 +66,15 @@ def test_killed_and_resumed_asks_what_the_uninterrupted_search_asks(begin, polic
 def test_a_driver_that_died_leaves_running_trials_that_run_again(begin, pretend):
     search = begin()
     search.run.journal.begin_session()
-    record = search._ask()
-    search.run.journal.started(record["trial"])
+    journal = search.run.journal
+    (first,) = search.proposer.policy.ask(1)
+    request = journal.requested(1)
+    trial = journal.asked(first.to_dict(), first.hash, seed=1, proposal={}, request=request)
+    journal.started(trial)
     executor = pretend()
-    resumed = again(search.run, search.experiment, executor)
+    resumed = again(search.run, executor)
     assert resumed.run_until_done() == "trials"
-    assert executor.performed[0].trial == record["trial"]
+    assert executor.performed[0].trial == trial
     assert resumed.run.journal.counts()["done"] == 8
 
 
@@ -74,7 +82,7 @@ def test_a_finished_run_can_be_extended(begin, pretend):
     search = begin(trials=3)
     search.run_until_done()
     first = hashes(search.run)
-    longer = again(search.run, search.experiment, pretend(), trials=5)
+    longer = again(search.run, pretend(), trials="5")
     assert longer.run_until_done() == "trials"
     assert len(set(hashes(longer.run))) == 5
     assert hashes(longer.run)[:3] == first
@@ -93,25 +101,46 @@ def test_failures_are_recorded_told_and_survived(begin, pretend):
     assert records[4]["cause"] == "nan"
     assert records[4]["error"] == "The trial returned glue = nan."
     assert search.run.journal.counts()["done"] == 6
-    assert len(search.policy.pending()) == 0
+    assert len(search.proposer.policy.pending()) == 0
 
 
-def test_a_lost_worker_is_retried_and_then_given_up(begin, pretend):
+def test_a_lost_worker_does_not_count_against_its_trial(begin, pretend):
+    losses = {1: 1, 2: 4}
+
+    def lose(job):
+        losses[job.trial] -= 1
+        return Outcome(job.trial, cause="lost", error="gone") if losses[job.trial] >= 0 else None
+
+    search = begin(executor=pretend(faults=dict.fromkeys(losses, lose)), trials=4)
+    assert search.run_until_done() == "trials"
+    records = {r["trial"]: r for r in search.run.journal.trials()}
+    assert [(records[t]["status"], records[t]["attempts"]) for t in (1, 2)] == [
+        ("done", 2),
+        ("done", 5),
+    ]
+    assert [entry["cause"] for entry in records[2]["history"]] == ["lost"] * 4
+
+
+def test_a_trial_that_takes_every_worker_along_is_given_up_in_the_end(begin, pretend):
     def lose(job):
         return Outcome(job.trial, cause="lost", error="the worker is gone")
 
-    attempts = []
-
-    def lose_once(job):
-        attempts.append(job.trial)
-        return lose(job) if len(attempts) == 1 else None
-
-    search = begin(executor=pretend(faults={1: lose_once, 3: lose}), trials=4)
+    search = begin(executor=pretend(faults={3: lose}))
     assert search.run_until_done() == "trials"
     records = {r["trial"]: r for r in search.run.journal.trials()}
-    assert (records[1]["status"], records[1]["attempts"]) == ("done", 2)
-    assert (records[3]["status"], records[3]["attempts"]) == ("failed", 3)
-    assert records[3]["cause"] == "lost"
+    assert (records[3]["status"], records[3]["cause"]) == ("failed", "lost")
+    assert search.run.journal.counts()["done"] == 7
+
+
+def test_workers_that_only_vanish_end_the_search(begin, pretend):
+    faults = {n: Outcome(n, cause="preempted", error="taken back") for n in range(1, 9)}
+    search = begin(executor=pretend(faults=faults))
+    assert search.run_until_done() == "lost"
+    counts = search.run.journal.counts()
+    assert (counts["failed"], counts["done"]) == (0, 0)
+    second = again(search.run, pretend())
+    assert second.run_until_done() == "trials"
+    assert second.run.journal.counts()["done"] == 8
 
 
 def test_first_trials_that_all_fail_alike_end_the_search(begin, pretend):
@@ -139,10 +168,10 @@ def test_a_small_space_ends_cleanly(begin):
     assert search.run.journal.counts()["done"] == 3
 
 
-def test_trial_seeds_depend_on_run_architecture_and_fidelity_alone():
-    assert trial_seed(0, "ab", 1.0) == trial_seed(0, "ab", 1.0)
-    assert len({trial_seed(s, h, f) for s in (0, 1) for h in "ab" for f in (0.5, 1.0)}) == 8
-    assert 0 <= trial_seed(3, "x", 1.0) < 2**32
+def test_trial_seeds_depend_on_run_and_architecture_alone():
+    assert trial_seed(0, "ab") == trial_seed(0, "ab")
+    assert len({trial_seed(s, h) for s in (0, 1) for h in "ab"}) == 4
+    assert 0 <= trial_seed(3, "x") < 2**32
 
 
 def test_a_file_is_whole_or_absent(tmp_path):

@@ -1,0 +1,42 @@
+"""`nas replay`: repeat every decision of a run from its record."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+def replay(run: Path, *, as_json: bool) -> None:
+    """Repeat every decision of RUN from its record, without training; exit 1 at a difference.
+
+    Each proposal is asked for again with what the policy knew at that moment; promotions and
+    retries are decided again. Works for runs of many workers, whatever order results came in.
+    """
+    from nas.replaying import replayed
+    from nas.runs import open_run
+
+    opened = open_run(run)
+    count, different = 0, None
+    for decision in replayed(opened):
+        count += 1
+        if decision.differs:
+            different = decision
+            break
+        if not as_json and count % 100 == 0:
+            click.echo(f"{count} decisions repeated …", err=True)
+    if as_json:
+        difference = vars(different) if different else None
+        answer = {"decisions": count, "differences": int(different is not None)}
+        click.echo(json.dumps({**answer, "first": difference}))
+    elif different is None:
+        click.echo(f"{count} decisions repeated, 0 differences")
+    else:
+        click.echo(
+            f"{count} decisions repeated, the last one differs: event {different.event}, "
+            f"{different.what}: recorded {different.recorded}, repeated {different.repeated}"
+        )
+    sys.exit(0 if different is None else 1)

@@ -1,0 +1,42 @@
+"""Whose weights a new trial starts from: the finished one that shares most with it."""
+
+from typing import Any
+
+from search_spaces import Architecture
+
+# Of more finished trials than this, only the latest are compared: looking through thousands for
+# each proposal would take longer than what a slightly nearer parent saves.
+_COMPARED = 500
+
+
+class Parents:
+    """The finished trials of a run as possible parents.
+
+    Args:
+        options: What parameters are counted with, as `nas.models.overlap.overlap` takes it.
+    """
+
+    def __init__(self, options: dict[str, Any]):
+        self._options = options
+        self._finished: dict[str, Architecture] = {}
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Enter a finished trial, whose weights are kept."""
+        self._finished.pop(record["hash"], None)
+        self._finished[record["hash"]] = Architecture.from_dict(record["architecture"])
+
+    def choose(self, architecture: dict[str, Any]) -> dict[str, Any]:
+        """Return the nearest finished trial as {"parent": hash, "overlap": share}, or nothing."""
+        from nas.models.overlap import nearest_parent
+
+        candidates = list(self._finished.values())[-_COMPARED:]
+        found = nearest_parent(Architecture.from_dict(architecture), candidates, **self._options)
+        if found is None or found[1] <= 0:
+            return {}
+        return {"parent": found[0].hash, "overlap": round(found[1], 6)}
+
+    def job(self, digest: str | None) -> dict[str, Any] | None:
+        """Return what a job needs to know of the parent with that hash."""
+        if digest is None or digest not in self._finished:
+            return None
+        return {"hash": digest, "architecture": self._finished[digest].to_dict()}
