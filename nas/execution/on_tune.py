@@ -132,13 +132,13 @@ def _trainable(
     from ray import tune
 
     from nas.execution.perform import perform
-    from nas.search import trial_seed
+    from nas.trial_book import trial_seed
 
     for fidelity in rungs:
         job = Job(
             0,
             config["architecture"],
-            seed=trial_seed(seed, config["hash"], 1.0),
+            seed=trial_seed(seed, config["hash"]),
             timeout=execution.trial_timeout,
             fidelity=fidelity,
         )

@@ -6,10 +6,11 @@ import pytest
 
 from nas.config import make_experiment
 from nas.execution import Executor, Outcome
+from nas.policy_building import run_policy
 from nas.proposing import InlineProposer
 from nas.runs import create_run
 from nas.search import Search
-from search_spaces import Architecture, load_space
+from search_spaces import Architecture
 from surrogates import make_policy
 
 
@@ -90,13 +91,9 @@ def begin(tmp_path, experiment):
     def make(*, name="run", executor=None, space=None, watch=None, **settings):
         plan = experiment(**settings)
         run = create_run(tmp_path / name, plan, plan.objectives)
-        policy = make_policy(
-            plan.policy,
-            space or load_space(plan.space),
-            dict(plan.objectives),
-            seed=plan.seed,
-            constraints=plan.constraints,
-        )
+        policy = run_policy(plan, None)
+        if space is not None:
+            policy = make_policy(plan.policy, space, dict(plan.objectives), seed=plan.seed)
         return Search(run, plan, InlineProposer(policy), executor or PretendExecutor(), watch)
 
     return make

@@ -3,13 +3,14 @@
 import pytest
 
 from nas.execution import Outcome
+from nas.policy_building import run_policy
 from nas.proposing import InlineProposer
 from nas.reaiming import reaim
 from nas.runs import open_run
 from nas.search import EXIT_CODES, Search
 from nas.trial_book import trial_seed, write_whole
 from search_spaces import FiniteSpace, load_space
-from surrogates import make_policy
+from search_spaces.errors import InvalidExperiment
 
 
 def hashes(run):
@@ -22,11 +23,7 @@ def again(run, executor, **changes):
     opened = open_run(run.directory, readonly=False)
     opened.lock()
     plan = reaim(opened, changes)
-    policy = make_policy(
-        plan.policy, load_space(plan.space), dict(plan.objectives), seed=plan.seed,
-        constraints=plan.constraints,
-    )  # fmt: skip
-    return Search(opened, plan, InlineProposer(policy), executor)
+    return Search(opened, plan, InlineProposer(run_policy(plan, None)), executor)
 
 
 def test_a_search_trains_what_was_planned_and_records_it(begin):
@@ -154,11 +151,110 @@ def test_first_trials_that_all_fail_alike_end_the_search(begin, pretend):
     assert search.run.journal.counts()["failed"] == 3
 
 
+def long(job):
+    return Outcome(job.trial, scores={"glue": 0.5}, costs={"parameters": 1.0}, seconds=1800.0)
+
+
 def test_a_spent_time_budget_starts_nothing_more(begin, pretend):
-    search = begin(time="1s", executor=pretend(capacity=1))
-    # One trial takes 2 pretended seconds, so after the first no other fits into one second.
+    search = begin(time="1000s", executor=pretend(capacity=1, faults={1: long}))
+    # One trial takes 1800 pretended seconds, so after the first no other fits.
     assert search.run_until_done() == "time"
     assert search.run.journal.counts()["done"] == 1
+
+
+@pytest.mark.parametrize(
+    ("budget", "reason"),
+    [({"cost": 3.0, "price_per_hour": 2.0}, "cost"), ({"gpu_hours": 0.8}, "gpu_hours")],
+)
+def test_a_budget_of_money_or_gpu_hours_is_never_overrun(begin, pretend, budget, reason):
+    executor = pretend(capacity=2, faults=dict.fromkeys(range(1, 9), long))
+    executor.gpus_per_trial = 0.5
+    search = begin(executor=executor, **budget)
+    assert search.run_until_done() == reason
+    # half an hour costs 1, and is a quarter of a GPU-hour
+    assert search.run.journal.counts()["done"] == 3
+    records = search.run.journal.trials()
+    assert sum(r["gpu_seconds"] or 0 for r in records) == 3 * 900
+    more = {name: 2 * value for name, value in budget.items() if name == reason}
+    longer = again(search.run, executor, **more)
+    assert longer.run_until_done() == reason
+    assert longer.run.journal.counts()["done"] == 6
+
+
+def test_patience_ends_a_search_without_progress(begin, pretend):
+    def flat(job):
+        return Outcome(job.trial, scores={"glue": 0.5}, costs={"parameters": 1.0}, seconds=1.0)
+
+    faults = dict.fromkeys(range(2, 9), flat)
+    search = begin(executor=pretend(capacity=1, faults=faults), objectives="glue:max", patience=3)
+    assert search.run_until_done() == "patience"
+    best = [r["scores"]["glue"] for r in search.run.journal.trials() if r["status"] == "done"]
+    assert best.index(max(best)) == len(best) - 1 - 3
+
+
+def test_memory_and_nan_get_other_settings_a_bug_does_not(begin, pretend):
+    seen = []
+
+    def fail(cause):
+        def act(job):
+            seen.append((job.trial, job.alone, job.micro_batches, job.learning_rate_scale))
+            return Outcome(job.trial, cause=cause, error=cause, seconds=1.0, node="n", logs="last")
+
+        return act
+
+    faults = {2: fail("out-of-memory"), 4: fail("nan"), 5: fail("error"), 6: fail("time-out")}
+    search = begin(executor=pretend(capacity=1, faults=faults), retry_nan=True)
+    assert search.run_until_done() == "trials"
+    assert [s[1:] for s in seen if s[0] == 2] == [
+        (False, 1, 1.0),
+        (True, 1, 1.0),
+        (True, 2, 1.0),
+        (True, 4, 1.0),
+        (True, 8, 1.0),
+    ]
+    assert [s[1:] for s in seen if s[0] == 4] == [(False, 1, 1.0), (False, 1, 0.5)]
+    assert [s[0] for s in seen if s[0] > 4] == [5, 6]
+    record = search.run.journal.trials()[1]
+    assert (record["status"], record["cause"], record["attempts"]) == ("failed", "out-of-memory", 5)
+    assert (record["logs"], record["node"], record["spent_seconds"]) == ("last", "n", 5.0)
+    assert [entry["attempt"] for entry in record["history"]] == [1, 2, 3, 4, 5]
+
+
+def test_a_measurement_without_an_objective_is_an_error_that_names_it(begin, pretend):
+    faults = {n: Outcome(n, scores={"acc": 1.0}, seconds=1.0) for n in range(1, 9)}
+    search = begin(executor=pretend(faults=faults))
+    assert search.run_until_done() == "failing"
+    error = search.run.journal.trials()[0]["error"]
+    assert error == ("The trial returned no 'glue', which the search needs; it returned acc.")
+
+
+def test_a_full_disk_pauses_the_search(begin, pretend, monkeypatch):
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    search = begin(executor=pretend(capacity=1))
+    with monkeypatch.context() as patched:
+        patched.setattr("nas.trial_book.write_whole", full)
+        assert search.run_until_done() == "no-space"
+    assert search.run.journal.counts()["queued"] == 1
+    resumed = again(search.run, pretend())
+    assert resumed.run_until_done() == "trials"
+    assert resumed.run.journal.counts()["done"] == 8
+
+
+def test_a_run_can_be_aimed_at_something_else_without_training_again(begin, pretend):
+    search = begin(trials=4, policy="boshnas")
+    search.run_until_done()
+    executor = pretend()
+    change = {"objectives": {"latency_ms": "min"}, "constraints": ["parameters<4e5"]}
+    aimed = again(search.run, executor, trials="+3", **change)
+    assert aimed.run_until_done() == "trials"
+    assert [job.trial for job in executor.performed] == [5, 6, 7]
+    assert aimed.run.objectives == {"latency_ms": "min"}
+    assert len(aimed.proposer.policy.trials()) == 7
+    with pytest.raises(InvalidExperiment, match="Trial 1 of .* has no 'rte', so the run cannot"):
+        again(aimed.run, executor, objectives={"rte": "max"})
+    assert open_run(search.run.directory).objectives == {"latency_ms": "min"}
 
 
 def test_a_small_space_ends_cleanly(begin):
