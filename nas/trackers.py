@@ -166,6 +166,11 @@ def _wandb(run: "Run") -> Tracker:
     """Weights & Biases: project WANDB_PROJECT, or the experiment's name."""
     import os
 
+    from nas.execution.on_ray import start_ray
+
+    # Its uploads run beside the trials; an engine without Ray has not started it.
+    start_ray(run.experiment.execution.address)
+    (run.directory / FOLDER).mkdir(exist_ok=True)
     project = os.environ.get("WANDB_PROJECT", run.experiment.name)
     return RayCallback(run, "wandb", project=project, group=run.directory.resolve().name)
 
