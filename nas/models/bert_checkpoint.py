@@ -1,0 +1,244 @@
+"""BERT checkpoints of Hugging Face as encoders of the space, and back.
+
+A folder that `transformers.BertModel.save_pretrained` wrote becomes an `Encoder`; an encoder whose
+layers are all alike, scaled dot products with absolute positions, becomes a `BertModel`. Outputs
+are equal, up to the order of additions.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from nas.models.encoder import NORM_EPSILON, Encoder
+from search_spaces.architecture import Architecture
+from search_spaces.errors import InvalidData
+
+_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+_OUTER = {
+    "embeddings.tokens.weight": "embeddings.word_embeddings.weight",
+    "embeddings.types.weight": "embeddings.token_type_embeddings.weight",
+    "embeddings.positions.weight": "embeddings.position_embeddings.weight",
+    "embeddings.norm": "embeddings.LayerNorm",
+    "pooler": "pooler.dense",
+}
+_LAYER = {
+    "mixed": "attention.output.dense",
+    "mixed_norm": "attention.output.LayerNorm",
+    "feedforward.stack.0": "intermediate.dense",
+    "feedforward.output": "output.dense",
+    "feedforward_norm": "output.LayerNorm",
+}
+_JOINED = "mixers.sa_sdp.query_key_value"
+_PARTS = tuple(f"attention.self.{part}" for part in ("query", "key", "value"))
+
+
+def load_bert(folder: str | Path, *, dropout: float | None = None) -> Encoder:
+    """Build the encoder that a `BertModel` checkpoint holds, in evaluation mode.
+
+    Heads on top, such as the one that predicts masked tokens, are left behind; a checkpoint without
+    a pooler gets a new one.
+
+    Args:
+        folder: With config.json and model.safetensors.
+        dropout: Probability that a feature is zeroed in training; None as the checkpoint says.
+
+    Raises:
+        InvalidData: The folder holds no such checkpoint, or BERT in a form the space does not have.
+    """
+    folder = Path(folder)
+    config = _read_config(folder)
+    encoder = Encoder(
+        bert_architecture(config),
+        config["vocab_size"],
+        max_length=config["max_position_embeddings"],
+        token_types=config["type_vocab_size"],
+        dropout=config.get("hidden_dropout_prob", 0.1) if dropout is None else dropout,
+        pad_id=config.get("pad_token_id") or 0,
+    )
+    theirs = _read_weights(folder)
+    own = encoder.state_dict()
+    taken: dict[str, Tensor] = {}
+    for name, sources in _sources(own).items():
+        missing = [source for source in sources if source not in theirs]
+        if missing and name.startswith("pooler"):
+            taken[name] = own[name]
+            continue
+        if missing:
+            raise InvalidData(
+                f"{folder / _WEIGHTS} has no tensor {missing[0]!r}. "
+                "Give a folder that BertModel.save_pretrained wrote."
+            )
+        value = torch.cat([theirs[source] for source in sources]).to(own[name].dtype)
+        if value.shape != own[name].shape:
+            raise InvalidData(
+                f"{folder / _WEIGHTS}: {sources[0]!r} has the shape {tuple(value.shape)}, but "
+                f"{_CONFIG} asks for {tuple(own[name].shape)}. Put back the files that belong "
+                "together."
+            )
+        taken[name] = value
+    encoder.load_state_dict(taken)
+    return encoder.eval()
+
+
+def save_bert(encoder: Encoder, folder: str | Path) -> None:
+    """Write `encoder` as a folder that `transformers.BertModel.from_pretrained` loads.
+
+    Args:
+        encoder: All layers alike: heads "sa_sdp" as wide as the layer together, one inner
+            feed-forward layer; absolute positions.
+        folder: Made if absent; its config.json and model.safetensors are replaced.
+
+    Raises:
+        InvalidData: The encoder is not of BERT's form; the message names what differs.
+    """
+    layer = _only_layer(encoder)
+    config = {
+        "architectures": ["BertModel"],
+        "model_type": "bert",
+        "hidden_act": "gelu",
+        "hidden_size": layer.width,
+        "num_hidden_layers": len(encoder.layers),
+        "num_attention_heads": len(layer.heads),
+        "intermediate_size": layer.feedforward[0],
+        "vocab_size": encoder.vocabulary_size,
+        "max_position_embeddings": encoder.max_length,
+        "type_vocab_size": encoder.embeddings.types.num_embeddings,
+        "layer_norm_eps": NORM_EPSILON,
+        "hidden_dropout_prob": encoder.embeddings.dropout.p,
+        "attention_probs_dropout_prob": 0.0,  # as the encoder was trained
+        "pad_token_id": encoder.pad_id,
+        "position_embedding_type": "absolute",
+    }
+    own = encoder.state_dict()
+    theirs: dict[str, Tensor] = {}
+    for name, targets in _sources(own).items():
+        parts = own[name].detach().cpu().chunk(len(targets))
+        theirs |= {t: part.clone() for t, part in zip(targets, parts, strict=True)}
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{_WEIGHTS}.{os.getpid()}.part"
+    try:
+        save_file(theirs, partial, metadata={"format": "pt"})
+        os.replace(partial, folder / _WEIGHTS)
+        partial.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        os.replace(partial, folder / _CONFIG)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def bert_architecture(config: dict[str, Any]) -> Architecture:
+    """Return the point of the space that a BERT configuration describes.
+
+    Raises:
+        InvalidData: It asks for something the space does not have, such as another activation.
+    """
+    wanted = {
+        "model_type": ("bert",),
+        "hidden_act": ("gelu", None),
+        "position_embedding_type": ("absolute", None),
+        "is_decoder": (False, None),
+        "layer_norm_eps": (NORM_EPSILON, None),
+    }
+    for key, allowed in wanted.items():
+        if config.get(key) not in allowed:
+            raise InvalidData(
+                f"The checkpoint's {key} is {config.get(key)!r}, and BERT encoders of the space "
+                f"have {allowed[0]!r}. Give a checkpoint of BertModel with it."
+            )
+    layers = config["num_hidden_layers"]
+    described = {
+        "o": "sa",
+        "p": "sdp",
+        "h": config["hidden_size"],
+        "n": config["num_attention_heads"],
+        "f": [config["intermediate_size"]],
+    }
+    return Architecture.from_dict({"l": layers, **{k: [v] * layers for k, v in described.items()}})
+
+
+def _only_layer(encoder: Encoder) -> Any:
+    layers = encoder.architecture.layers
+    first = layers[0]
+    kinds = sorted({f"{h.operation}_{h.parameter}" for layer in layers for h in layer.heads})
+    shapes = {(layer.width, len(layer.heads), tuple(layer.feedforward)) for layer in layers}
+    reasons = {
+        f"its heads are {', '.join(kinds)}, not sa_sdp alone": kinds != ["sa_sdp"],
+        "its layers differ from each other": len(shapes) > 1,
+        "it stacks several feed-forward layers": len(first.feedforward) > 1,
+        "its heads together are not as wide as the layer": (
+            sum(h.width for h in first.heads) != first.width
+        ),
+        "its positions are relative": encoder.embeddings.positions is None,
+    }
+    found = [reason for reason, applies in reasons.items() if applies]
+    if found:
+        raise InvalidData(
+            f"This encoder cannot be a BertModel: {found[0]}. Export it with nas export, which "
+            "writes any architecture for AutoModel."
+        )
+    return first
+
+
+def _sources(own: dict[str, Tensor]) -> dict[str, list[str]]:
+    """Names of our tensors to the names of the tensors of `BertModel` they are made of."""
+    found = {}
+    for name in own:
+        if name in _OUTER:
+            found[name] = [_OUTER[name]]
+            continue
+        stem, _, kind = name.rpartition(".")
+        if not stem.startswith("layers."):
+            found[name] = [f"{_OUTER[stem]}.{kind}"]
+            continue
+        _, number, inner = stem.split(".", 2)
+        theirs = _PARTS if inner == _JOINED else (_LAYER[inner],)
+        found[name] = [f"encoder.layer.{number}.{part}.{kind}" for part in theirs]
+    return found
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    needed = (
+        "vocab_size",
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+        "max_position_embeddings",
+        "type_vocab_size",
+    )
+    path = folder / _CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        missing = [key for key in needed if not isinstance(config.get(key), int)]
+    except (OSError, ValueError, AttributeError) as error:
+        raise InvalidData(
+            f"{path} cannot be read as a configuration ({error}). Give a folder that "
+            "BertModel.save_pretrained wrote."
+        ) from None
+    if missing:
+        raise InvalidData(f"{path} has no number {missing[0]!r}. Give a complete checkpoint.")
+    return config
+
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    path = folder / _WEIGHTS
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InvalidData(
+            f"{path} cannot be read ({error}). Checkpoints of other formats, such as "
+            "pytorch_model.bin, are never loaded: save them again as safetensors."
+        ) from None
+    # a model with a head on top keeps its encoder under this name; old files name norms otherwise
+    renamed = {}
+    for name, value in tensors.items():
+        name = name.removeprefix("bert.")
+        name = name.replace("LayerNorm.gamma", "LayerNorm.weight")
+        renamed[name.replace("LayerNorm.beta", "LayerNorm.bias")] = value
+    return renamed
