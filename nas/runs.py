@@ -14,7 +14,9 @@ import json
 import os
 import platform
 import re
+import shlex
 import sqlite3
+import sys
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -51,6 +53,7 @@ def describe_environment() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "packages": versions,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": shlex.join(["nas", *sys.argv[1:]]),
     }
 
 

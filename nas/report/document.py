@@ -93,7 +93,7 @@ def tiles(snapshot: Snapshot) -> list[dict[str, Any]]:
     rows = [[snapshot.value(i, name) for name in names] for i in snapshot.done]
     complete = [row for row in rows if None not in row]
     front = non_dominated_rows(complete, list(snapshot.objectives.values()))
-    worked = sum(record["seconds"] or 0.0 for record in snapshot.records)
+    worked = sum(snapshot.spent(record) for record in snapshot.records)
     gpu = any("cuda" in (record["device"] or "") for record in snapshot.records)
     status = snapshot.status
     return [
@@ -105,7 +105,7 @@ def tiles(snapshot: Snapshot) -> list[dict[str, Any]]:
         {"name": "encoders on the front", "value": f"{len(front)}"},
         {"name": "trials done", "value": f"{status['done']:,}"},
         {"name": "failed", "value": f"{status['failed']:,}"},
-        {"name": "time passed", "value": _clock(status["spent_seconds"])},
+        {"name": "time passed", "value": _clock(snapshot.clock(snapshot.made_at))},
         {"name": "GPU-hours" if gpu else "worker-hours (CPU)", "value": f"{worked / 3600:.3g}"},
     ]
 

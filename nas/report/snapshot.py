@@ -108,6 +108,11 @@ class Snapshot:
         found = [self.value(i, column) for i in positions]
         return np.array([np.nan if v is None else v for v in found], dtype=float)
 
+    @staticmethod
+    def spent(record: dict[str, Any]) -> float:
+        """Return the worker-seconds a trial took, those of its lost attempts included."""
+        return record.get("spent_seconds") or record["seconds"] or 0.0
+
     def in_order_of_end(self) -> list[int]:
         """Return `done` by the time each trial ended."""
         return sorted(self.done, key=lambda i: self.records[i]["finished_at"] or 0.0)

@@ -64,7 +64,7 @@ class Chart {
     this.x = scale(x, this.left, this.right);
     this.y = scale(y, this.bottom, this.top);
     const room = Math.max(2, Math.floor((this.right - this.left) / 62));
-    const xTicks = x.ticks === false ? [] : x.log ? logTicks(x.domain, room) : ticks(x.domain, room);
+    const xTicks = x.ticks === false ? [] : x.log ? logTicks(x.domain, room) : ticks(x.domain, room, x.whole);
     for (const [i, t] of yTicks.entries()) {
       const at = this.y(t);
       this.svg.append(svg("line", { class: "grid", x1: this.left, x2: this.right, y1: at, y2: at }),

@@ -29,7 +29,7 @@ Object.assign(BLOCKS, {
       tipOf: (item) => item.trial !== undefined ? tipOfTrial(item.trial) : [item.name, `${block.x.find((a) => a.key === axis).label}: ${full(item.at)}`, `${block.y}: ${full(item.value)}`],
       draw: (c) => {
         const xs = extent(block.series.flatMap((s) => s.x[axis])), ys = extent(block.series.flatMap((s) => [...s.y, ...(s.low || []), ...(s.high || [])]));
-        c.axes({ x: { domain: padded(xs, 0.02), label: block.x.find((a) => a.key === axis).label }, y: { domain: padded(ys), label: block.y } });
+        c.axes({ x: { domain: padded(xs, 0.02), whole: axis === "trials", label: block.x.find((a) => a.key === axis).label }, y: { domain: padded(ys), label: block.y } });
         for (const s of block.series) {
           const points = s.x[axis].map((v, i) => [c.x(v), c.y(s.y[i])]);
           if (s.low) {

@@ -49,10 +49,11 @@ function paddedLog([low, high]) {
   return [low / Math.max(room, 1.02), high * Math.max(room, 1.02)];
 }
 
-function ticks([low, high], count) {
+function ticks([low, high], count, whole) {
   const rough = (high - low) / Math.max(1, count);
   const power = Math.pow(10, Math.floor(Math.log10(rough)));
-  const step = power * ([1, 2, 5, 10].find((m) => m * power >= rough) || 10);
+  const fine = power * ([1, 2, 5, 10].find((m) => m * power >= rough) || 10);
+  const step = whole ? Math.max(1, Math.round(fine)) : fine;
   const found = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) {
     found.push(Number((i * step).toPrecision(12)));

@@ -42,7 +42,7 @@ def spent(snapshot: Snapshot, order: list[int]) -> list[dict[str, Any]]:
     ended = [r for r in snapshot.records if r["finished_at"] is not None]
     ended.sort(key=lambda r: r["finished_at"])
     times = np.array([r["finished_at"] for r in ended])
-    worked = np.cumsum([r["seconds"] or 0.0 for r in ended])
+    worked = np.cumsum([snapshot.spent(r) for r in ended])
     sizes = np.cumsum([r["costs"].get("parameters", 0.0) * r["fidelity"] for r in ended])
     at = np.searchsorted(times, ends, side="right") - 1
     gpu = any("cuda" in (r["device"] or "") for r in ended)
