@@ -4,6 +4,7 @@ A tracker only repeats what the record says; if one fails, the search goes on wi
 """
 
 import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ class TensorBoard(Tracker):
 
     def log(self, record: Mapping[str, Any], best: float | None) -> None:
         self._step += 1
-        at = record["finished_at"]
+        at = record.get("finished_at") or time.time()  # a live row has no time of its own yet
 
         def add(tag: str, value: float) -> None:
             self._writer.add_scalar(tag, value, self._step, walltime=at)
@@ -92,8 +93,8 @@ class TensorBoard(Tracker):
 
 def trial_scalars(record: Mapping[str, Any]) -> dict[str, float]:
     """Return every number of a trial: scores, costs, and the seconds it took."""
-    numbers = {**record["scores"], **record["costs"]}
-    if record["seconds"] is not None:
+    numbers = {**record.get("scores", {}), **record.get("costs", {})}
+    if record.get("seconds") is not None:
         numbers["seconds"] = float(record["seconds"])
     return numbers
 
@@ -138,8 +139,8 @@ class _Trial:
         self.config = {
             "hash": record["hash"],
             "architecture": str(record["architecture"])[:500],
-            "fidelity": record["fidelity"],
-            "seed": record["seed"],
+            "fidelity": record.get("fidelity"),
+            "seed": record.get("seed"),
         }
 
     def __str__(self) -> str:
