@@ -151,7 +151,7 @@ def _mixed_lines(what: str, found: Mapping[str, float]) -> Iterator[Figure]:
 
 def _memory_lines(size: Size, architecture: Architecture, precision: str) -> Iterator[Figure]:
     found = {side: peak_bytes(architecture, side, precision, size.memory_length) for side in SIDES}
-    for kind in found["ours"]:
+    for kind in (k for k in found["ours"] if all(k in found[side] for side in SIDES)):
         ours = found["ours"][kind]
         bert = min(found[side][kind] for side in SIDES if side != "ours")
         what = f"{size.architecture}, training step, {precision}, peak memory of the {kind}"

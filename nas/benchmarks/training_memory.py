@@ -52,7 +52,9 @@ def measure_here(
         return {"tensors": (torch.cuda.max_memory_allocated(device) - before) / 1e6}
     before = _process_bytes("VmRSS") if _forget_peak() else None
     _train_once(architecture, side, precision, device, split)
-    found = {} if before is None else {"process": (_process_bytes("VmHWM") - before) / 1e6}
+    grown = 0 if before is None else _process_bytes("VmHWM") - before
+    # nothing where the process had room from before, which a new one has not
+    found = {"process": grown / 1e6} if grown > 0 else {}
     with LiveBytes() as live:
         _train_once(architecture, side, precision, device, split)
     return {"tensors": live.peak / 1e6, **found}

@@ -56,9 +56,10 @@ def test_a_regression_learns_and_answers_in_its_own_units(architecture, recipe, 
     assert np.abs(answers - train.labels).mean() < 1.0
 
 
-def test_padding_and_order_change_no_loss(architecture, recipe, data):
+@pytest.mark.parametrize(("operation", "parameter"), KINDS)
+def test_padding_and_order_change_no_loss(operation, parameter, architecture, recipe, data):
     split, task = data.tasks["sst2"]["dev"], GLUE["sst2"]
-    encoder = encoder_of(architecture(), recipe, data).eval()
+    encoder = encoder_of(architecture(operation, parameter), recipe, data).eval()
     with random_state(1):
         head = ClassificationHead(encoder.width, 2, 0.0).eval()
 
@@ -73,7 +74,9 @@ def test_padding_and_order_change_no_loss(architecture, recipe, data):
         one = mean_loss(batch_size=1, shuffle=False)
         many = mean_loss(batch_size=16, shuffle=False)
         padded = mean_loss(batch_size=16, shuffle=False, length_multiple=12)
+        bucketed = mean_loss(token_budget=60, seed=3)
     assert many == pytest.approx(one, abs=1e-5)
+    assert bucketed == pytest.approx(one, abs=1e-5)
     assert padded == pytest.approx(one, abs=1e-5)
 
 
