@@ -7,6 +7,7 @@ from nas.cli.lazy_group import LazyGroup
 BENCHMARKS = {
     "spaces": ("nas.cli.benchmark_spaces", "Distances, embeddings, and how far they scale."),
     "policies": ("nas.cli.benchmark_policies", "Policies on a table of trained architectures."),
+    "scheduler": ("nas.cli.benchmark_scheduler", "What the search costs beside the trials."),
     "training": ("nas.cli.benchmark_training", "Training, inference, memory beside transformers."),
 }
 

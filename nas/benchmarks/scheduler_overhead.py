@@ -1,0 +1,139 @@
+"""What a search costs beside the trials: seconds per trial, memory of the driver, resuming."""
+
+import os
+import resource
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+
+from nas.benchmarks.trivial_trial import measure
+from nas.config import Experiment, make_experiment
+from nas.driver import start
+from nas.execution import Executor, Job, Outcome
+from nas.policy_building import run_policy
+from nas.proposer_process import ProposerProcess
+from nas.proposing import InlineProposer
+from nas.runs import Run, create_run, open_run
+from nas.search import Search
+from search_spaces import Architecture
+
+
+def trivial_experiment(policy: str, trials: int, engine: str = "ray") -> Experiment:
+    """Return an experiment whose trials take no time, two at once."""
+    return make_experiment(
+        {
+            "policy": policy,
+            "space": "flexibert-small",
+            "objectives": "glue:max,parameters:min",
+            "trials": trials,
+            "execution": {
+                "engine": engine,
+                "max_concurrent": 2,
+                "trial_function": "nas.benchmarks.trivial_trial:measure",
+            },
+        }
+    )
+
+
+def overhead(policy: str, trials: int) -> dict[str, float]:
+    """Return the seconds a search with Ray takes per trial, from the first start to the end."""
+    with tempfile.TemporaryDirectory(prefix="nas-overhead-") as folder:
+        begun = time.perf_counter()
+        run, reason = start(trivial_experiment(policy, trials), Path(folder) / "run")
+        whole = time.perf_counter() - begun
+        assert reason == "trials", reason
+        rows = run.journal.trials()
+        run.close()
+    began = min(r["started_at"] for r in rows)
+    seconds = max(r["finished_at"] for r in rows) - began
+    return {
+        "trials": len(rows),
+        "seconds_per_trial": seconds / len(rows),
+        "set_up": whole - seconds,
+    }
+
+
+def tune_overhead(trials: int) -> dict[str, float]:
+    """Return the seconds that Ray Tune's own loop takes per trivial trial, random search."""
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    from ray import tune
+
+    from nas.execution.on_ray import start_ray
+
+    start_ray(None)
+    with tempfile.TemporaryDirectory(prefix="nas-tune-") as folder:
+        tuner = tune.Tuner(
+            tune.with_resources(lambda config: {"score": config["x"]}, {"cpu": 1}),
+            param_space={"x": tune.uniform(0, 1)},
+            tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=2),
+            run_config=tune.RunConfig(storage_path=folder, verbose=0),
+        )
+        begun = time.perf_counter()
+        tuner.fit()
+        seconds = time.perf_counter() - begun
+    import ray
+
+    ray.shutdown()
+    return {"trials": trials, "seconds_per_trial": seconds / trials}
+
+
+class InstantExecutor(Executor):
+    """Answers at once, so that only the driver takes time and memory."""
+
+    def __init__(self) -> None:
+        self.capacity, self.where = 2, "nowhere"
+        self._jobs: deque[Job] = deque()
+
+    def submit(self, job: Job) -> None:
+        self._jobs.append(job)
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        outcomes = []
+        while self._jobs:
+            job = self._jobs.popleft()
+            found = measure(Architecture.from_dict(job.architecture))
+            outcomes.append(Outcome(job.trial, **found, seconds=0.0))
+        return outcomes
+
+    def close(self) -> None:
+        self._jobs.clear()
+
+
+def memory_and_resume(trials: int) -> dict[str, float]:
+    """Return the driver's memory after so many trials, and the seconds to resume such a run.
+
+    The policy is `random`, which keeps what every policy keeps; it counts as the driver's here.
+    """
+    with tempfile.TemporaryDirectory(prefix="nas-resume-") as folder:
+        experiment = trivial_experiment("random", trials, "inline")
+        run = create_run(Path(folder) / "run", experiment, experiment.objectives)
+        before = _peak_mb()
+        policy = InlineProposer(run_policy(experiment, None))
+        begun = time.perf_counter()
+        Search(run, experiment, policy, InstantExecutor()).run_until_done()
+        seconds = time.perf_counter() - begun
+        grown = _peak_mb() - before
+        size = sum(f.stat().st_size for f in run.directory.glob("run.db*")) / 2**20
+        run.close()
+        return {
+            "trials": trials,
+            "driver_mb": grown,
+            "record_mb": size,
+            "driver_seconds_per_trial": seconds / trials,
+            "resume_seconds": _resume(open_run(run.directory, readonly=False)),
+        }
+
+
+def _resume(run: Run) -> float:
+    """Return the seconds until a finished run knows again that it is finished."""
+    begun = time.perf_counter()
+    proposer = ProposerProcess(run.experiment.model_dump(mode="json"))
+    reason = Search(run, run.experiment, proposer, InstantExecutor()).run_until_done()
+    assert reason == "trials", reason
+    run.close()
+    return time.perf_counter() - begun
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
