@@ -41,6 +41,8 @@ STATES = {
     "gpu_hours": "the budget of GPU hours is spent",
     "cost": "the budget is spent",
     "failing": "stopped: every trial failed alike",
+    "lost": "stopped: workers keep vanishing; see nas doctor",
+    "no-space": "stopped: the disk is full; make room, then nas resume",
 }
 
 

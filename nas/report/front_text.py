@@ -30,7 +30,7 @@ def front_text(
         column = round((x - left) / (right - left) * (width - 1))
         line = round((high - y) / (high - low) * (height - 1))
         cells[line][column] = "●" if on_front else "·"
-    labels = [f"{high:.4g}", *[""] * (height - 2), f"{low:.4g}"]
+    labels = [_short(high), *[""] * (height - 2), _short(low)]
     margin = max(map(len, labels))
     lines = [f"{up}   ● on the front   · dominated"]
     lines += [
@@ -38,7 +38,7 @@ def front_text(
         for label, row in zip(labels, cells, strict=True)
     ]
     lines.append(f"{'':>{margin}} └{'─' * width}")
-    ends = f"{left:.4g}", f"{right:.4g}"
+    ends = _short(left), _short(right)
     gap = max(1, width - len(ends[0]) - len(ends[1]) - len(across))
     lines.append(
         f"{'':>{margin}}  {ends[0]}{' ' * (gap // 2)}{across}{' ' * (gap - gap // 2)}{ends[1]}"
@@ -49,3 +49,7 @@ def front_text(
 def _bounds(values: list[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
