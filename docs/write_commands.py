@@ -28,6 +28,10 @@ COMMANDS = [
     ("why", "One trial, from the proposal to the outcome.", "nas why runs/search-1 7"),
     ("compare", "Runs beside each other, by one reference, and the settings that differ.",
      "nas compare runs/search-1 runs/search-2"),
+    ("replay", "Repeats every decision from the record; exit code 1 at a difference.",
+     "nas replay runs/search-1"),
+    ("report", "One HTML file that opens without a network.",
+     "nas report runs/search-1 --to report.html"),
     ("watch", "Live in a terminal; without one, as here, one line of JSON for each change.",
      "nas watch runs/search-1"),
     ("export", "A trained model as a folder that transformers loads.",
@@ -42,8 +46,8 @@ COMMANDS = [
 HEAD = """# The commands, with their output
 
 Written by `python docs/write_commands.py RUN OTHER_RUN` from real runs: `runs/search-1` is the
-default search (16 encoders, `glue-mini`, two CPU cores), `runs/search-2` one with the policy
-`random` and fewer trials. `nas COMMAND --help` lists the options of each.
+default search (16 encoders, `glue-mini`, two CPU cores that were busy with other work, so its times
+say little), `runs/search-2` one with the policy `random` and fewer trials, looked at while it runs. `nas COMMAND --help` lists the options of each.
 
 `nas search` and `nas resume` end with a front and the exit code 0 (done), 2 (bad input), 3 (a
 budget is reached), 4 (interrupted, resumable) or 5 (too many failures). Where standard output is no
