@@ -47,7 +47,8 @@ HEAD = """# The commands, with their output
 
 Written by `python docs/write_commands.py RUN OTHER_RUN` from real runs: `runs/search-1` is the
 default search (16 encoders, `glue-mini`, two CPU cores that were busy with other work, so its times
-say little), `runs/search-2` one with the policy `random` and fewer trials, looked at while it runs. `nas COMMAND --help` lists the options of each.
+say little), `runs/search-2` one with the policy `random` and fewer trials, looked at while it runs.
+`nas COMMAND --help` lists the options of each.
 
 `nas search` and `nas resume` end with a front and the exit code 0 (done), 2 (bad input), 3 (a
 budget is reached), 4 (interrupted, resumable) or 5 (too many failures). Where standard output is no
