@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nas.data.prepared import PreparedData
 from nas.evaluation.cost import measure_latency, peak_memory_mb
+from nas.evaluation.energy import measure_energy
 from nas.evaluation.metrics import glue_score
 from nas.evaluation.suites.glue import glue_tasks
 from nas.evaluation.suites.task import Task
@@ -279,13 +280,26 @@ def _costs(
     architecture: Architecture, encoder: Encoder, recipe: Recipe, vocabulary_size: int
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return the costs of one sequence of the longest length, and how far timings spread."""
+    device = next(encoder.parameters()).device
+    spread = {}
+    if device.type == "cuda":
+        # before anything else is measured: this resets the counter
+        spread["training_memory_mb"] = torch.cuda.max_memory_allocated(device) / 1e6
+    else:
+        step = peak_memory_mb(
+            encoder, batch=recipe.pretrain_batch, length=recipe.block_length, training=True
+        )
+        moments = 8 * sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
+        spread["training_memory_mb"] = step + moments
     latency = measure_latency(encoder, length=recipe.max_length, threads=recipe.threads)
     costs = {
         **_exact_costs(architecture, recipe, vocabulary_size),
         "latency_ms": latency.p50_ms,
         "peak_memory_mb": peak_memory_mb(encoder, length=recipe.max_length),
     }
-    return costs, {"latency_p95_ms": latency.p95_ms, "latency_iqr_ms": latency.iqr_ms}
+    spread |= {"latency_p95_ms": latency.p95_ms, "latency_iqr_ms": latency.iqr_ms}
+    joules = measure_energy(encoder, length=recipe.max_length)
+    return costs, spread if joules is None else {**spread, "energy_joules": joules}
 
 
 def _exact_costs(
