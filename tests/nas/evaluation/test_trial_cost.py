@@ -35,7 +35,7 @@ def test_trials_it_has_not_seen_are_ranked_and_near():
     found, true = np.array(found), np.array(true)
     for column in range(2):
         assert spearmanr(found[:, column], true[:, column]).statistic > 0.8
-    assert np.exp(np.abs(misses)).max(axis=0) == pytest.approx([1.0, 1.0], abs=1.0)
+    assert np.exp(np.abs(misses)).max() < 2
 
 
 def test_before_any_trial_the_formulas_rank_and_give_the_order_of_magnitude():
