@@ -21,7 +21,12 @@ from search_spaces.errors import InvalidExperiment, TrialError
 def long(recipe):
     """Dropout on, several passes over the text, and a level part of the learning rate."""
     return dataclasses.replace(
-        recipe, pretrain_tokens=2048, pretrain_decay=0.25, dropout=0.1, pretrain_dropout=0.1
+        recipe,
+        pretrain_tokens=4096,
+        pretrain_batch=8,
+        pretrain_decay=0.25,
+        dropout=0.1,
+        pretrain_dropout=0.1,
     )
 
 
@@ -102,7 +107,7 @@ def test_a_promoted_trial_equals_one_of_that_fidelity_and_repeats_only_the_decay
     # 16 of 64 steps were made; all but the decay are kept
     assert promoted.details["resumed_at_step"] == {0.25: 12, 1.0: 0, None: 6}[decay]
     assert fresh.details["resumed_at_step"] == 0
-    assert promoted.details["pretrain_tokens"] == 48 * 32
+    assert promoted.details["pretrain_tokens"] == fresh.details["pretrain_tokens"]
     again = run_trial(architecture(), long, data, fidelity=1.0, **common)
     assert again.scores == run_trial(architecture(), long, data, seed=3).scores
 
