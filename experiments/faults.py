@@ -1,0 +1,267 @@
+"""Kill searches at random moments, resume them, and compare with what was recorded before.
+
+Four kinds: the driver is killed with signal 9; a worker; the raylet of a node; and a power cut,
+for which the run's directory is copied while it is written and the copy resumed. Afterwards each
+run is resumed to its end and checked: every result that was committed is there unchanged, no trial
+was trained twice to completion, and a replay repeats every proposal.
+
+    python experiments/faults.py [--runs 200] [--to faults.csv] [--kinds driver,power]
+"""
+
+import argparse
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from nas.benchmarks.pretend_trials import LOG_VARIABLE, SECONDS_VARIABLE
+
+TRIALS = 8
+KINDS = ("driver", "power", "worker", "raylet")
+SETTINGS = {
+    "policy": "random",
+    "objectives": "glue:max,parameters:min",
+    "trials": TRIALS,
+}
+EXECUTION = {
+    "trial_function": "nas.benchmarks.pretend_trials:stepwise",
+    "checkpoint_seconds": 1,
+}
+COLUMNS = ("kind", "run", "at", "resumed", "kept", "lost", "twice", "differences", "seconds")
+
+
+def committed(directory):
+    """Return what the record holds for good: trial -> everything about a finished one."""
+    path = directory / "run.db"
+    if not path.exists():
+        return {}
+    try:
+        with sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30) as db:
+            db.row_factory = sqlite3.Row
+            rows = db.execute("SELECT * FROM trials WHERE status = 'done'")
+            return {row["trial"]: dict(row) for row in rows}
+    except sqlite3.OperationalError:  # killed while the file was being made
+        return {}
+
+
+def trained_twice(directory):
+    """Return how many trials of a run have every step twice or more."""
+    log, taken = Path(os.environ[LOG_VARIABLE]), defaultdict(Counter)
+    if not log.exists():
+        return 0
+    for line in log.read_text(encoding="utf-8").splitlines():
+        step = json.loads(line)
+        if step["run"] in (directory.name, f"{directory.name}-live"):
+            taken[step["hash"], step["fidelity"]][step["step"]] += 1
+    return sum(min(steps.values()) > 1 for steps in taken.values() if len(steps) == 10)
+
+
+def experiment_file(folder, number, **execution):
+    import yaml
+
+    path = folder / f"{number}.yaml"
+    settings = {**SETTINGS, "seed": number, "execution": {**EXECUTION, **execution}}
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return path
+
+
+def nas(*arguments, wait=True):
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-m", "nas", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if not wait:
+        return process
+    _, errors = process.communicate(timeout=300)
+    return process.returncode, errors.decode(errors="replace")
+
+
+def until(condition, seconds):
+    """Wait until `condition` holds; return whether it came to that."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def cut_driver(directory, file, chance):
+    """Start a search and kill its driver at a random moment after its record exists."""
+    process = nas("search", file, "--run", directory, "--quiet", wait=False)
+    until(lambda: (directory / "run.db").exists() or process.poll() is not None, 60)
+    time.sleep(chance.uniform(0.0, 2.2))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def cut_power(directory, file, chance):
+    """Copy a run's directory while it is written, file after file; the copy is what survives."""
+    live = directory.with_name(f"{directory.name}-live")
+    process = nas("search", file, "--run", live, "--quiet", wait=False)
+    until(lambda: (live / "run.db").exists() or process.poll() is not None, 60)
+    time.sleep(chance.uniform(0.1, 2.2))
+    # A machine without power stops between two instructions: nobody writes while we copy, but
+    # what had not been renamed into place, or not folded into the database, is copied as it is.
+    process.send_signal(signal.SIGSTOP)
+    shutil.copytree(live, directory)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def finish(directory, file):
+    """Resume the run, or start it if the driver died before there was one."""
+    if (directory / "run.db").exists():
+        return nas("resume", directory, "--quiet")
+    shutil.rmtree(directory, ignore_errors=True)
+    return nas("search", file, "--run", directory, "--quiet")
+
+
+def check(directory, before, code):
+    """Return the columns that say what became of a run."""
+    after = committed(directory)
+    kept = sum(after.get(trial) == row for trial, row in before.items())
+    replay = subprocess.run(
+        [sys.executable, "-m", "nas", "replay", str(directory), "--json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    try:
+        differences = json.loads(replay.stdout)["differences"]
+    except (ValueError, KeyError):
+        differences = f"no replay: {replay.stderr.strip().splitlines()[-1:]}"
+    return {
+        "resumed": int(code == 0 and len(after) == TRIALS),
+        "kept": kept,
+        "lost": len(before) - kept,
+        "twice": trained_twice(directory),
+        "differences": differences,
+    }
+
+
+class Nodes:
+    """Two Ray nodes on this machine, of which the second one may be killed."""
+
+    def __init__(self):
+        from ray.cluster_utils import Cluster
+
+        self.cluster = Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+        )
+        self.second = self.cluster.add_node(num_cpus=1)
+
+    def search(self, directory, number, kind, chance):
+        """Search here, in this process, while a thread kills a worker or the second node."""
+        from nas.config import make_experiment
+        from nas.driver import start
+
+        settings = {**EXECUTION, "address": self.cluster.address}
+        experiment = make_experiment({**SETTINGS, "seed": number, "execution": settings})
+        seen = {}
+
+        def strike():
+            until((directory / "run.db").exists, 60)
+            time.sleep(chance.uniform(0.2, 1.5))
+            seen["before"] = committed(directory)
+            if kind == "raylet":
+                self.second.kill_raylet(check_alive=False)
+            else:
+                kill_a_worker(chance)
+
+        striker = threading.Thread(target=strike)
+        striker.start()
+        run, reason = start(experiment, directory)
+        striker.join()
+        run.close()
+        if kind == "raylet":
+            self.cluster.remove_node(self.second, allow_graceful=False)
+            self.second = self.cluster.add_node(num_cpus=1)
+        return seen["before"], reason
+
+
+def kill_a_worker(chance):
+    """Kill one of the Ray workers below this process that has a trial."""
+    import psutil
+
+    def busy():
+        below = psutil.Process().children(recursive=True)
+        return [p for p in below if p.name().startswith("ray::_perform")]
+
+    if until(busy, 3):
+        victims = busy()
+        if victims:
+            chance.choice(victims).kill()
+
+
+def one(kind, number, folder, nodes):
+    """Make one run, hurt it, finish it; return its row of the table."""
+    started, chance = time.monotonic(), random.Random(number)
+    directory = folder / f"run-{number}"
+    if kind in ("worker", "raylet"):
+        before, reason = nodes.search(directory, number, kind, chance)
+        code = 0 if reason == "trials" else 1
+    else:
+        file = experiment_file(folder, number, engine="inline")
+        (cut_driver if kind == "driver" else cut_power)(directory, file, chance)
+        before = committed(directory)
+        code, errors = finish(directory, file)
+        if code:
+            print(errors[-2000:], file=sys.stderr)
+    row = {"kind": kind, "run": number, "at": len(before), **check(directory, before, code)}
+    return {**row, "seconds": round(time.monotonic() - started, 1)}
+
+
+def print_table(rows):
+    """Print one line a kind."""
+    names = ("kind", "runs", "resumed", "kept", "lost", "trained twice", "replay differences")
+    print(" | ".join(names))
+    for kind in (*dict.fromkeys(row["kind"] for row in rows), "all"):
+        mine = [row for row in rows if kind in (row["kind"], "all")]
+        differences = sum(
+            r["differences"] if isinstance(r["differences"], int) else 1 for r in mine
+        )
+        sums = [sum(row[name] for row in mine) for name in ("resumed", "kept", "lost", "twice")]
+        print(" | ".join(map(str, (kind, len(mine), *sums, differences))))
+
+
+def main(runs, to, kinds, seed=0):
+    """Make `runs` faults, in turn of each kind; write a row each, print the table."""
+    os.environ.setdefault(SECONDS_VARIABLE, "0.25")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    rows = []
+    with (
+        tempfile.TemporaryDirectory(prefix="nas-faults-") as folder,
+        open(to, "w", newline="", encoding="utf-8") as file,
+    ):
+        os.environ[LOG_VARIABLE] = f"{folder}/steps.jsonl"  # before Ray: its workers inherit it
+        nodes = Nodes() if {"worker", "raylet"} & set(kinds) else None
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for number in range(runs):
+            row = one(kinds[number % len(kinds)], seed + number, Path(folder), nodes)
+            rows.append(row)
+            writer.writerow(row)
+            file.flush()
+            print(row, flush=True)
+    if nodes is not None:
+        nodes.cluster.shutdown()
+    print_table(rows)
+    return rows
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--to", type=Path, default=Path("faults.csv"))
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    main(given.runs, given.to, given.kinds.split(","), given.seed)
