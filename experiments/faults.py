@@ -9,14 +9,15 @@ was trained twice to completion, and a replay repeats every proposal.
 """
 
 import argparse
+import contextlib
 import csv
 import json
+import multiprocessing
 import os
 import random
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
@@ -25,6 +26,9 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from nas.benchmarks.pretend_trials import LOG_VARIABLE, SECONDS_VARIABLE
+from nas.replaying import replayed
+from nas.runs import open_run
+from nas.search import EXIT_CODES
 
 TRIALS = 8
 KINDS = ("driver", "power", "worker", "raylet")
@@ -32,6 +36,7 @@ SETTINGS = {
     "policy": "random",
     "objectives": "glue:max,parameters:min",
     "trials": TRIALS,
+    "trackers": [],
 }
 EXECUTION = {
     "trial_function": "nas.benchmarks.pretend_trials:stepwise",
@@ -66,23 +71,26 @@ def trained_twice(directory):
     return sum(min(steps.values()) > 1 for steps in taken.values() if len(steps) == 10)
 
 
-def experiment_file(folder, number, **execution):
-    import yaml
+def _search(settings, directory):
+    from nas.config import make_experiment
+    from nas.driver import start
 
-    path = folder / f"{number}.yaml"
-    settings = {**SETTINGS, "seed": number, "execution": {**EXECUTION, **execution}}
-    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    return path
+    sys.exit(EXIT_CODES[start(make_experiment(settings), directory)[1]])
 
 
-def nas(*arguments, wait=True):
-    """Run the command line in a process of its own."""
-    command = [sys.executable, "-m", "nas", *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if not wait:
-        return process
-    _, errors = process.communicate(timeout=300)
-    return process.returncode, errors.decode(errors="replace")
+def _resume(directory):
+    from nas.driver import resume
+
+    sys.exit(EXIT_CODES[resume(directory)[1]])
+
+
+def in_process(what, *arguments):
+    """Start `what` in a process of its own, forked from one that has imported everything."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["nas.driver", "surrogates.random_search", "nas.replaying"])
+    process = context.Process(target=what, args=arguments)
+    process.start()
+    return process
 
 
 def until(condition, seconds):
@@ -95,49 +103,52 @@ def until(condition, seconds):
     return False
 
 
-def cut_driver(directory, file, chance):
-    """Start a search and kill its driver at a random moment after its record exists."""
-    process = nas("search", file, "--run", directory, "--quiet", wait=False)
-    until(lambda: (directory / "run.db").exists() or process.poll() is not None, 60)
-    time.sleep(chance.uniform(0.0, 2.2))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+def strike_time(directory, process, chance):
+    """Wait until a random number of trials is done, and then a part of a trial longer."""
+    wanted = chance.randrange(TRIALS)
+    until(lambda: len(committed(directory)) >= wanted or not process.is_alive(), 60)
+    time.sleep(chance.uniform(0.0, float(os.environ[SECONDS_VARIABLE])))
 
 
-def cut_power(directory, file, chance):
+def cut_driver(directory, settings, chance):
+    """Start a search and kill its driver at a random moment."""
+    process = in_process(_search, settings, directory)
+    strike_time(directory, process, chance)
+    process.kill()
+    process.join()
+
+
+def cut_power(directory, settings, chance):
     """Copy a run's directory while it is written, file after file; the copy is what survives."""
     live = directory.with_name(f"{directory.name}-live")
-    process = nas("search", file, "--run", live, "--quiet", wait=False)
-    until(lambda: (live / "run.db").exists() or process.poll() is not None, 60)
-    time.sleep(chance.uniform(0.1, 2.2))
+    process = in_process(_search, settings, live)
+    strike_time(live, process, chance)
     # A machine without power stops between two instructions: nobody writes while we copy, but
     # what had not been renamed into place, or not folded into the database, is copied as it is.
-    process.send_signal(signal.SIGSTOP)
-    shutil.copytree(live, directory)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    os.kill(process.pid, signal.SIGSTOP)
+    if live.exists():
+        shutil.copytree(live, directory)
+    process.kill()
+    process.join()
 
 
-def finish(directory, file):
-    """Resume the run, or start it if the driver died before there was one."""
+def finish(directory, settings):
+    """Resume the run, or start it if the driver died before there was one; return the exit code."""
     if (directory / "run.db").exists():
-        return nas("resume", directory, "--quiet")
-    shutil.rmtree(directory, ignore_errors=True)
-    return nas("search", file, "--run", directory, "--quiet")
+        process = in_process(_resume, directory)
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
+        process = in_process(_search, settings, directory)
+    process.join(300)
+    return process.exitcode
 
 
 def check(directory, before, code):
     """Return the columns that say what became of a run."""
     after = committed(directory)
     kept = sum(after.get(trial) == row for trial, row in before.items())
-    replay = subprocess.run(
-        [sys.executable, "-m", "nas", "replay", str(directory), "--json"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    try:
-        differences = json.loads(replay.stdout)["differences"]
-    except (ValueError, KeyError):
-        differences = f"no replay: {replay.stderr.strip().splitlines()[-1:]}"
+    with contextlib.closing(open_run(directory)) as run:
+        differences = sum(decision.differs for decision in replayed(run))
     return {
         "resumed": int(code == 0 and len(after) == TRIALS),
         "kept": kept,
@@ -168,8 +179,9 @@ class Nodes:
         seen = {}
 
         def strike():
-            until((directory / "run.db").exists, 60)
-            time.sleep(chance.uniform(0.2, 1.5))
+            wanted = chance.randrange(TRIALS - 2)
+            until(lambda: directory.exists() and len(committed(directory)) >= wanted, 60)
+            time.sleep(chance.uniform(0.0, 0.3))
             seen["before"] = committed(directory)
             if kind == "raylet":
                 self.second.kill_raylet(check_alive=False)
@@ -209,12 +221,10 @@ def one(kind, number, folder, nodes):
         before, reason = nodes.search(directory, number, kind, chance)
         code = 0 if reason == "trials" else 1
     else:
-        file = experiment_file(folder, number, engine="inline")
-        (cut_driver if kind == "driver" else cut_power)(directory, file, chance)
+        settings = {**SETTINGS, "seed": number, "execution": {**EXECUTION, "engine": "inline"}}
+        (cut_driver if kind == "driver" else cut_power)(directory, settings, chance)
         before = committed(directory)
-        code, errors = finish(directory, file)
-        if code:
-            print(errors[-2000:], file=sys.stderr)
+        code = finish(directory, settings)
     row = {"kind": kind, "run": number, "at": len(before), **check(directory, before, code)}
     return {**row, "seconds": round(time.monotonic() - started, 1)}
 
@@ -225,11 +235,9 @@ def print_table(rows):
     print(" | ".join(names))
     for kind in (*dict.fromkeys(row["kind"] for row in rows), "all"):
         mine = [row for row in rows if kind in (row["kind"], "all")]
-        differences = sum(
-            r["differences"] if isinstance(r["differences"], int) else 1 for r in mine
-        )
-        sums = [sum(row[name] for row in mine) for name in ("resumed", "kept", "lost", "twice")]
-        print(" | ".join(map(str, (kind, len(mine), *sums, differences))))
+        counted = ("resumed", "kept", "lost", "twice", "differences")
+        sums = [sum(row[name] for row in mine) for name in counted]
+        print(" | ".join(map(str, (kind, len(mine), *sums))))
 
 
 def main(runs, to, kinds, seed=0):

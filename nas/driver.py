@@ -4,7 +4,6 @@ Everything that can be wrong with the input is checked, and the workers are star
 directory is made, so that a mistake leaves nothing behind.
 """
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -128,10 +127,9 @@ def start(
         _proposer(resolved, policy, options["vocabulary_size"]) as proposer,
         _workers(resolved, recipe, data, directory, say) as executor,
     ):
-        run = create_run(directory, resolved, experiment.objectives)
-        run.journal.set_meta("model_options", json.dumps(options))
-        if data is not None:
-            data.save(run.directory / "data")
+        run = create_run(
+            directory, resolved, experiment.objectives, data=data, model_options=options
+        )
         with tracked(run, resolved.trackers, watch) as told:
             return run, Search(run, resolved, proposer, executor, told).run_until_done()
 

@@ -7,8 +7,8 @@ their order rebuild the policy; the trials are what people read.
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,21 @@ class Journal:
         path: The SQLite file.
         create: Make a new file with the current format.
         readonly: Open without the right to write, as readers of a live run do.
+        facts: What a new file knows from its first moment on; see `set_meta`.
     """
 
-    def __init__(self, path: Path, *, create: bool = False, readonly: bool = False):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool = False,
+        readonly: bool = False,
+        facts: Mapping[str, str] | None = None,
+    ):
         self.path = path
-        mode = "ro" if readonly else "rwc" if create else "rw"
+        if create:
+            _create(path, facts or {})
+        mode = "ro" if readonly else "rw"
         self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=30)
         self._db.row_factory = sqlite3.Row
         self._together = False
@@ -41,11 +51,7 @@ class Journal:
             # FULL: a committed row survives a power cut, not only a killed process.
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-        if create:
-            with self._db:
-                self._db.executescript(SCHEMA)
-                self._db.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
-        elif not readonly:
+        if not readonly:
             migrate(self._db)
 
     def close(self) -> None:
@@ -265,3 +271,13 @@ class Journal:
         """Return the number of trials by status; every status is present."""
         found = dict(self._db.execute("SELECT status, COUNT(*) FROM trials GROUP BY status"))
         return {status: found.get(status, 0) for status in STATUSES}
+
+
+def _create(path: Path, facts: Mapping[str, str]) -> None:
+    """Make a new file, which is there with its tables and facts or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with closing(sqlite3.connect(partial)) as db, db:
+        db.executescript(SCHEMA)
+        db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT)), *facts.items()])
+    partial.replace(path)

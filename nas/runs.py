@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nas.config import Experiment
+    from nas.data.prepared import PreparedData
 
 _PACKAGES = ("encoder-nas", "torch", "ray", "botorch", "transformers", "tokenizers", "numpy")
 
@@ -238,8 +239,22 @@ def _changed_settings(directory: Path, experiment: "Experiment") -> list[str]:
     ]
 
 
-def create_run(directory: Path, experiment: "Experiment", objectives: Mapping[str, str]) -> Run:
-    """Make a new run directory and lock it.
+def create_run(
+    directory: Path,
+    experiment: "Experiment",
+    objectives: Mapping[str, str],
+    *,
+    data: "PreparedData | None" = None,
+    model_options: Mapping[str, Any] | None = None,
+) -> Run:
+    """Make a new run directory and lock it; its record comes last, when all else is there.
+
+    Args:
+        directory: Where.
+        experiment: The resolved experiment.
+        objectives: Column to direction.
+        data: What is trained on, if anything.
+        model_options: What the run's models are built with, beside the architecture.
 
     Raises:
         RunError: The directory exists already, or cannot be made.
@@ -254,10 +269,15 @@ def create_run(directory: Path, experiment: "Experiment", objectives: Mapping[st
     write_experiment(experiment, directory / "experiment.yaml")
     environment = json.dumps(describe_environment(), indent=2)
     (directory / "environment.json").write_text(environment + "\n", encoding="utf-8")
-    run = Run(directory, Journal(directory / "run.db", create=True))
-    aim = {"objectives": dict(objectives), "constraints": list(experiment.constraints)}
-    run.journal.set_meta("objectives", json.dumps(dict(objectives)))
-    run.journal.set_meta("aim", json.dumps(aim))
+    if data is not None:
+        data.save(directory / "data")
+    facts = {
+        "objectives": dict(objectives),
+        "aim": {"objectives": dict(objectives), "constraints": list(experiment.constraints)},
+        "model_options": dict(model_options or {}),
+    }
+    texts = {name: json.dumps(value) for name, value in facts.items()}
+    run = Run(directory, Journal(directory / "run.db", create=True, facts=texts))
     run.lock()
     return run
 
