@@ -1,6 +1,8 @@
 """Run directories: what is stored, what comes out as DataFrames, and every refusal."""
 
 import json
+import os
+import platform
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -236,3 +238,26 @@ def test_best_front_and_picks_are_of_the_highest_fidelity(begin, pretend):
     # the same architecture at two fidelities is one pick, the higher
     journal._db.execute("UPDATE trials SET hash = ? WHERE trial = 1", (high["hash"],))
     assert run.pick(high["hash"][:10])["trial"] == 2
+
+
+def test_a_lock_left_by_a_dead_driver_is_taken_over_and_said(begin):
+    search = begin()
+    directory = search.run.directory
+    search.run.close()
+    assert (directory / "run.lock").read_text() == ""
+    left = json.dumps({"process": 2**22 + 1, "node": platform.node()})
+    (directory / "run.lock").write_text(left)
+    second = open_run(directory, readonly=False)
+    assert second.lock().startswith(f"Taking over from process {2**22 + 1}")
+    third = open_run(directory, readonly=False)
+    with pytest.raises(RunError, match=rf"\(process {os.getpid()} on "):
+        third.lock()
+    second.close()
+    # A driver on another machine is believed dead only after a minute without a sign of life.
+    (directory / "run.lock").write_text(json.dumps({"process": 1, "node": "elsewhere"}))
+    third.journal.begin_session()
+    with pytest.raises(RunError, match="process 1 on elsewhere"):
+        third.lock()
+    with third.journal._db as db:
+        db.execute("UPDATE sessions SET seen_at = seen_at - 1000")
+    assert "elsewhere" in third.lock()
