@@ -42,7 +42,18 @@ EXECUTION = {
     "trial_function": "nas.benchmarks.pretend_trials:stepwise",
     "checkpoint_seconds": 1,
 }
-COLUMNS = ("kind", "run", "at", "resumed", "kept", "lost", "twice", "differences", "seconds")
+COLUMNS = (
+    "kind",
+    "run",
+    "at",
+    "struck",
+    "resumed",
+    "kept",
+    "lost",
+    "twice",
+    "differences",
+    "seconds",
+)
 
 
 def committed(directory):
@@ -143,6 +154,12 @@ def finish(directory, settings):
     return process.exitcode
 
 
+def struck(directory):
+    """Return how many trials were under way when the fault came, and were tried again."""
+    with contextlib.closing(open_run(directory)) as run:
+        return sum(record["attempts"] > 1 for record in run.journal.trials())
+
+
 def check(directory, before, code):
     """Return the columns that say what became of a run."""
     after = committed(directory)
@@ -150,6 +167,7 @@ def check(directory, before, code):
     with contextlib.closing(open_run(directory)) as run:
         differences = sum(decision.differs for decision in replayed(run))
     return {
+        "struck": struck(directory),
         "resumed": int(code == 0 and len(after) == TRIALS),
         "kept": kept,
         "lost": len(before) - kept,
@@ -231,12 +249,20 @@ def one(kind, number, folder, nodes):
 
 def print_table(rows):
     """Print one line a kind."""
-    names = ("kind", "runs", "resumed", "kept", "lost", "trained twice", "replay differences")
+    names = (
+        "kind",
+        "runs",
+        "trials hit",
+        "resumed",
+        "kept",
+        "lost",
+        "trained twice",
+        "replay differences",
+    )
     print(" | ".join(names))
     for kind in (*dict.fromkeys(row["kind"] for row in rows), "all"):
         mine = [row for row in rows if kind in (row["kind"], "all")]
-        counted = ("resumed", "kept", "lost", "twice", "differences")
-        sums = [sum(row[name] for row in mine) for name in counted]
+        sums = [sum(row[name] for row in mine) for name in COUNTED]
         print(" | ".join(map(str, (kind, len(mine), *sums))))
 
 
