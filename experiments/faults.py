@@ -42,18 +42,8 @@ EXECUTION = {
     "trial_function": "nas.benchmarks.pretend_trials:stepwise",
     "checkpoint_seconds": 1,
 }
-COLUMNS = (
-    "kind",
-    "run",
-    "at",
-    "struck",
-    "resumed",
-    "kept",
-    "lost",
-    "twice",
-    "differences",
-    "seconds",
-)
+COUNTED = ("struck", "resumed", "kept", "lost", "twice", "differences")
+COLUMNS = ("kind", "run", "at", *COUNTED, "seconds")
 
 
 def committed(directory):

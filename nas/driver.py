@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.config import Experiment
 from nas.execution import Executor, make_executor
+from nas.execution.record_copy import copied_record
 from nas.execution.storage import open_storage
 from nas.policy_building import build_policy, run_policy
 from nas.proposer_process import ProposerProcess
@@ -210,6 +211,7 @@ def _workers(
     executor = make_executor(experiment.execution, recipe, data, storage)
     try:
         say(f"Training {experiment.trials} architectures: {executor.where}")
-        yield executor
+        with copied_record(directory, storage):
+            yield executor
     finally:
         executor.close()

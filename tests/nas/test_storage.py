@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sqlite3
 import uuid
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from nas.execution import Job
 from nas.execution.perform import perform
+from nas.execution.record_copy import copied_record
 from nas.execution.storage import Storage, open_storage, weights_name
 from search_spaces import load_space
 from search_spaces.errors import RunError
@@ -144,3 +146,17 @@ def test_a_full_disk_is_no_fault_of_the_trial(tmp_path, monkeypatch):
     assert outcome.cause == "no-space"
     assert not list(tmp_path.rglob("*.json"))
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_the_record_is_copied_while_it_is_written(storage, tmp_path):
+    directory = tmp_path / "run"
+    directory.mkdir()
+    (directory / "experiment.yaml").write_text("trials: 1")
+    with copied_record(directory, storage), sqlite3.connect(directory / "run.db") as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("CREATE TABLE t (x)")
+        db.execute("INSERT INTO t VALUES (5)")
+        db.commit()
+    assert storage.get("run.db", tmp_path / "copy.db")
+    with sqlite3.connect(tmp_path / "copy.db") as copy:
+        assert copy.execute("SELECT x FROM t").fetchall() == [(5,)]
