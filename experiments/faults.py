@@ -192,7 +192,7 @@ class Nodes:
             time.sleep(chance.uniform(0.0, 0.3))
             seen["before"] = committed(directory)
             if kind == "raylet":
-                self.second.kill_raylet(check_alive=False)
+                kill_a_node(self.second)
             else:
                 kill_a_worker(chance)
 
@@ -205,6 +205,21 @@ class Nodes:
             self.cluster.remove_node(self.second, allow_graceful=False)
             self.second = self.cluster.add_node(num_cpus=1)
         return seen["before"], reason
+
+
+def kill_a_node(node):
+    """Kill a node's raylet and, as when its machine is gone, what it had started.
+
+    Workers notice a dead raylet about a second later; a short trial would end and be told before.
+    """
+    import psutil
+
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    started = raylet.children(recursive=True)
+    node.kill_raylet(check_alive=False)
+    for process in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def kill_a_worker(chance):
