@@ -17,12 +17,14 @@ from nas.driver import resume, start
 from nas.runs import Run, open_run
 
 MODES = ("full", "asha")
+DECAY = 0.3
 COLUMNS = ("seed", "mode", "best", "tokens", "seconds", "architectures", "at_full", "hash")
 
 
 def settings(seed: int, mode: str, arguments: argparse.Namespace) -> dict:
     """Return the experiment of one row."""
-    recipe = {"preset": "glue-mini"}
+    # the schedule that a promotion can continue, on both sides
+    recipe = {"preset": "glue-mini", "pretrain_decay": DECAY}
     if arguments.tiny:
         recipe.update(pretrain_tokens=3000, max_train_examples=64)
         recipe.update(finetune_epochs=1, finetune_steps=1)
@@ -30,7 +32,7 @@ def settings(seed: int, mode: str, arguments: argparse.Namespace) -> dict:
         "space": "flexibert-micro",
         "policy": arguments.policy,
         "objectives": {"glue": "max"},
-        "tasks": ["sst2", "rte"] if arguments.tiny else [],
+        "tasks": ["sst2", "rte"] if arguments.tiny else arguments.tasks,
         "trials": arguments.trials,
         "seed": seed,
         "fidelity": mode,
@@ -40,13 +42,16 @@ def settings(seed: int, mode: str, arguments: argparse.Namespace) -> dict:
 
 
 def trained_tokens(run: Run) -> float:
-    """Return the pre-training tokens of all trials; a promoted one only adds what is new."""
+    """Return the pre-training tokens of all trials.
+
+    A promoted one adds what is new, and the decay of the rung below, which it does not continue.
+    """
     rows = {record["trial"]: record for record in run.journal.trials()}
     share = 0.0
     for row in rows.values():
         below = rows.get(row["continues"])
         if row["status"] == "done":
-            share += row["fidelity"] - (below["fidelity"] if below else 0.0)
+            share += row["fidelity"] - (below["fidelity"] * (1 - DECAY) if below else 0.0)
     return share * run.experiment.recipe["pretrain_tokens"]
 
 
@@ -83,6 +88,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=27)
     parser.add_argument("--policy", default="boshnas")
+    parser.add_argument("--tasks", default="", help="Such as cola,sst2; default: all of them.")
     parser.add_argument("--engine", default="ray", choices=("ray", "inline"))
     parser.add_argument("--tiny", action="store_true", help="Almost no training: a dry run.")
     arguments = parser.parse_args()

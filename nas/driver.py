@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from nas.training.recipe import Recipe
     from surrogates.policy import Policy
 
+# Of the schedules tried in `experiments/pretrain_decay.py`, the one of good scores at either end.
+_RUNG_DECAY = 0.3
+
 Watch = Callable[[Progress], None]
 Say = Callable[[str], None]
 
@@ -49,6 +52,10 @@ def experiment_recipe(experiment: Experiment) -> "Recipe":
     if experiment.tasks:
         settings["tasks"] = list(experiment.tasks)
     settings.setdefault("threads", max(1, int(experiment.execution.cpus_per_trial)))
+    if experiment.fidelity != "full":
+        # a promoted trial continues from where the decay began; without a level part it would
+        # have nothing to continue
+        settings.setdefault("pretrain_decay", _RUNG_DECAY)
     return Recipe.from_dict(settings)
 
 
