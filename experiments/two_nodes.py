@@ -15,6 +15,8 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from faults import kill_a_node  # beside this file
+
 from nas.benchmarks.pretend_trials import LOG_VARIABLE, SECONDS_VARIABLE, STEPS
 
 
@@ -24,7 +26,7 @@ def read_steps(log):
 
 
 def kill_when_busy(cluster, node, log, killed):
-    """Kill the raylet of `node` with signal 9 once a trial is in its midst there."""
+    """Kill `node` and its workers with signal 9 once a trial is in its midst there."""
     while True:
         time.sleep(0.05)
         steps = read_steps(log) if log.exists() else []
@@ -32,7 +34,7 @@ def kill_when_busy(cluster, node, log, killed):
         if len({s["hash"] for s in steps}) >= 6 and inside:
             break
     killed["at"] = time.time()
-    node.kill_raylet(check_alive=False)
+    kill_a_node(node)
 
 
 def main(directory):
