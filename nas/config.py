@@ -100,6 +100,12 @@ def _gpu_share(value: object) -> object:
     return share
 
 
+def _how_many(value: object) -> object:
+    if value != "all" and not (str(value).isdecimal() and int(str(value)) >= 1):
+        raise InvalidExperiment("write all, or how many of the best to keep, such as 10")
+    return value if value == "all" else int(str(value))
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Paths = Annotated[
     tuple[str, ...], BeforeValidator(lambda v: [str(v)] if isinstance(v, str | Path) else v)
@@ -124,6 +130,8 @@ class Execution(BaseModel):
         storage: Where weights and checkpoints are kept: a folder, or a URI such as s3://bucket/x
             that every node reaches; none takes the run's own directory.
         checkpoint_seconds: How often a trial writes its state, so that a lost one continues.
+        keep_weights: "all", or a number: then only so many of the best in the first objective and
+            the front keep their weights; those of others are removed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -137,6 +145,7 @@ class Execution(BaseModel):
     trial_function: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
     storage: str | None = None
     checkpoint_seconds: Seconds = 60.0
+    keep_weights: Annotated[int | Literal["all"], BeforeValidator(_how_many)] = "all"
 
 
 class Experiment(BaseModel):

@@ -5,6 +5,7 @@ directory is made, so that a mistake leaves nothing behind.
 """
 
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nas.config import Experiment
 from nas.execution import Executor, make_executor
 from nas.execution.record_copy import copied_record
-from nas.execution.storage import open_storage
+from nas.execution.storage import Storage, open_storage
 from nas.policy_building import build_policy, run_policy
 from nas.proposer_process import ProposerProcess
 from nas.proposing import InlineProposer, Proposer
@@ -129,17 +130,20 @@ def start(
         recipe = replace(recipe, tasks=tuple(data.tasks))
         policy = build_policy(experiment, recipe, data.vocabulary_size)
         options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
+    run_id = uuid.uuid4().hex[:8]
+    storage = open_storage(experiment.execution.storage, directory, run_id)
     preset = experiment.recipe.get("preset", default_preset(experiment.data))
     resolved = experiment.model_copy(update={"recipe": {"preset": preset, **recipe.to_dict()}})
     with (
         _proposer(resolved, policy, options["vocabulary_size"]) as proposer,
-        _workers(resolved, recipe, data, directory, say) as executor,
+        _workers(resolved, recipe, data, storage, directory, say) as executor,
     ):
         run = create_run(
-            directory, resolved, experiment.objectives, data=data, model_options=options
-        )
+            directory, resolved, experiment.objectives, data=data, model_options=options,
+            run_id=run_id,
+        )  # fmt: skip
         with tracked(run, resolved.trackers, watch) as told:
-            return run, Search(run, resolved, proposer, executor, told).run_until_done()
+            return run, Search(run, resolved, proposer, executor, told, storage).run_until_done()
 
 
 def resume(
@@ -178,12 +182,13 @@ def resume(
             data = PreparedData.load(run.directory / "data", mmap=False)
         vocabulary_size = run.model_options.get("vocabulary_size")
         policy = run_policy(experiment, vocabulary_size)
+        storage = open_storage(experiment.execution.storage, run.directory, run.id)
         with (
             _proposer(experiment, policy, vocabulary_size) as proposer,
-            _workers(experiment, recipe, data, run.directory, say) as executor,
+            _workers(experiment, recipe, data, storage, run.directory, say) as executor,
             tracked(run, experiment.trackers, watch) as told,
         ):
-            return run, Search(run, experiment, proposer, executor, told).run_until_done()
+            return run, Search(run, experiment, proposer, executor, told, storage).run_until_done()
     except BaseException:
         run.close()
         raise
@@ -209,12 +214,12 @@ def _workers(
     experiment: Experiment,
     recipe: "Recipe",
     data: "PreparedData | None",
+    storage: Storage,
     directory: Path,
     say: Say,
 ) -> Iterator[Executor]:
     """Start what trains, and stop it in the end."""
     say("Starting the workers")
-    storage = open_storage(experiment.execution.storage, directory)
     executor = make_executor(experiment.execution, recipe, data, storage)
     try:
         say(f"Training {experiment.trials} architectures: {executor.where}")

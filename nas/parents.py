@@ -19,11 +19,17 @@ class Parents:
     def __init__(self, options: dict[str, Any]):
         self._options = options
         self._finished: dict[str, Architecture] = {}
+        self._gone: dict[str, Architecture] = {}
 
     def add(self, record: dict[str, Any]) -> None:
         """Enter a finished trial, whose weights are kept."""
         self._finished.pop(record["hash"], None)
         self._finished[record["hash"]] = Architecture.from_dict(record["architecture"])
+
+    def drop(self, digest: str) -> None:
+        """Take a trial out whose weights are not kept; children chosen before still name it."""
+        if digest in self._finished:
+            self._gone[digest] = self._finished.pop(digest)
 
     def choose(self, architecture: dict[str, Any]) -> dict[str, Any]:
         """Return the nearest finished trial as {"parent": hash, "overlap": share}, or nothing."""
@@ -37,6 +43,7 @@ class Parents:
 
     def job(self, digest: str | None) -> dict[str, Any] | None:
         """Return what a job needs to know of the parent with that hash."""
-        if digest is None or digest not in self._finished:
+        if digest is None:
             return None
-        return {"hash": digest, "architecture": self._finished[digest].to_dict()}
+        found = self._finished.get(digest) or self._gone.get(digest)
+        return found and {"hash": digest, "architecture": found.to_dict()}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.execution.storage import open_storage, weights_name
+from nas.execution.storage import Storage, open_storage, weights_name
 from nas.runs import Run
 from search_spaces import Architecture
 from search_spaces.errors import RunError
@@ -71,15 +71,18 @@ def trial_weights(run: Run, trial: dict[str, Any]) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    storage = open_storage(run.experiment.execution.storage, run.directory)
+    storage = open_storage(run.experiment.execution.storage, run.directory, run.id)
+    # Where not every node reaches the storage, weights come back through the driver.
+    places = (storage, Storage(str(run.directory.resolve())))
     name = weights_name(trial["hash"], trial["fidelity"])
     advice = f"Pick another trial; see: nas trials {run.directory}"
     with tempfile.TemporaryDirectory(prefix="nas-export-") as folder:
         path = Path(folder) / "weights.safetensors"
-        if not storage.get(name, path):
+        if not any(place.get(name, path) for place in places):
             raise RunError(
-                f"The weights of trial {trial['trial']} are gone: {storage.place} has no {name}. "
-                f"{advice}"
+                _gone(run, trial, storage)
+                or f"The weights of trial {trial['trial']} are gone: {storage.place} has no "
+                f"{name}. {advice}"
             )
         try:
             return load(path.read_bytes())
@@ -88,3 +91,19 @@ def trial_weights(run: Run, trial: dict[str, Any]) -> dict[str, Any]:
                 f"The weights of trial {trial['trial']} cannot be read: {storage.place}/{name} "
                 f"({error}). {advice}"
             ) from None
+
+
+def _gone(run: Run, trial: dict[str, Any], storage: Storage) -> str | None:
+    """Say what to do about weights that the run did not keep; None where it keeps all."""
+    most = run.experiment.execution.keep_weights
+    if most == "all":
+        return None
+    there = {name.rpartition("/")[2].partition(".")[0] for name in storage.sizes("weights")}
+    kept = [h[:10] for h in run.finished()["hash"] if h in there]
+    return (
+        f"The weights of trial {trial['trial']} were removed: execution.keep_weights is {most}, "
+        f"and it is neither among the best {most} nor on the front. Pick one that was kept "
+        f"({', '.join(kept[:10]) or 'none'}), or train it again with: "
+        f"nas train {run.directory}/{trial['hash'][:10]} "
+        f"--experiment {run.directory / 'experiment.yaml'} --seed {trial['seed']}"
+    )

@@ -105,6 +105,11 @@ class Run(ResultTables):
         """What the run's models are built with, beside the architecture."""
         return json.loads(self.journal.meta("model_options") or "{}")
 
+    @property
+    def id(self) -> str | None:
+        """What tells this run's files in a storage from those of others; None in an older run."""
+        return self.journal.meta("run_id")
+
     def lock(self) -> str | None:
         """Make this process the run's only driver until it ends.
 
@@ -246,6 +251,7 @@ def create_run(
     *,
     data: "PreparedData | None" = None,
     model_options: Mapping[str, Any] | None = None,
+    run_id: str | None = None,
 ) -> Run:
     """Make a new run directory and lock it; its record comes last, when all else is there.
 
@@ -255,6 +261,7 @@ def create_run(
         objectives: Column to direction.
         data: What is trained on, if anything.
         model_options: What the run's models are built with, beside the architecture.
+        run_id: Part of the name of its files in a storage; see `open_storage`.
 
     Raises:
         RunError: The directory exists already, or cannot be made.
@@ -277,6 +284,8 @@ def create_run(
         "model_options": dict(model_options or {}),
     }
     texts = {name: json.dumps(value) for name, value in facts.items()}
+    if run_id is not None:
+        texts["run_id"] = run_id
     run = Run(directory, Journal(directory / "run.db", create=True, facts=texts))
     run.lock()
     return run

@@ -15,7 +15,10 @@ from typing import Any
 from nas.ahead import Ahead
 from nas.budgets import EXIT_CODES, settled, spent
 from nas.config import Experiment, parse_constraint
+from nas.disk_room import DiskRoom
 from nas.execution import BLAMELESS, Executor, Outcome
+from nas.execution.storage import Storage
+from nas.execution.sweeping import Sweeper
 from nas.interrupts import Interrupts
 from nas.outcomes import checked
 from nas.policy_events import told
@@ -45,6 +48,7 @@ class Search:
         proposer: Holds the policy; brought up to date with the run here.
         executor: Trains.
         watch: Called with a `Progress` when something changed and about once a second.
+        storage: Where the trials' files live; None where only the run's directory holds any.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Search:
         proposer: Proposer,
         executor: Executor,
         watch: Callable[[Progress], None] | None = None,
+        storage: Storage | None = None,
     ):
         self.run, self.experiment = run, experiment
         self.proposer, self.executor = proposer, executor
@@ -66,7 +71,10 @@ class Search:
         self._ahead = Ahead(executor.capacity, concurrent=proposer.concurrent)
         self._request: int | None = None  # its event, until it is answered
         self._pending: list[int] = []  # trials in flight when it was made
-        self._exhausted = self._full_disk = False
+        self._exhausted = False
+        folders = [run.directory.resolve(), *([storage.folder] if storage else [])]
+        self._room = DiskRoom([folder for folder in folders if folder is not None])
+        self._sweeper = Sweeper(storage, run.directory)
         self._losses = 0
 
     def run_until_done(self) -> str:
@@ -81,6 +89,7 @@ class Search:
                 reason = self._loop()
             with self._journal.together():
                 self._journal.set_meta("ended", reason)
+                self._journal.set_meta("lacking", self._room.lacking or "")
                 self._journal.decided("end", reason=reason)
             return reason
         except sqlite3.OperationalError as error:
@@ -91,6 +100,7 @@ class Search:
             ) from None
         finally:
             self.proposer.close()
+            self._sweeper.close()
 
     def _loop(self) -> str:
         journal, book = self._journal, self._book
@@ -100,6 +110,7 @@ class Search:
         with journal.together():
             journal.set_meta("ended", "")
             book.recover()
+        self._sweeper.remove(book.expendable())
         self._request = self.proposer.restore(self.run.directory)
         self._pending = [record["trial"] for record in book.waiting]
         self._report(None)
@@ -133,7 +144,7 @@ class Search:
         """Give free workers work and ask for more; return why nothing further may start."""
         reason = self._stop_reason()
         while reason is None and len(self._book.in_flight) < self.executor.capacity:
-            if not self._start_next(actions):
+            if not self._room.has_room() or not self._start_next(actions):
                 break
             reason = self._stop_reason()
         if reason is None:
@@ -145,7 +156,7 @@ class Search:
         book, tally = self._book, self._book.tally
         if self._interrupts.asked:
             return "interrupted"
-        if self._full_disk:
+        if self._room.given_up:
             return "no-space"
         if self._losses >= max(_LOSSES_IN_A_ROW, 3 * self.executor.capacity):
             return "lost"
@@ -218,6 +229,11 @@ class Search:
     def _wait(self) -> list[Outcome]:
         """Wait until a worker or the policy has something."""
         busy = len(self._book.in_flight)
+        if not self._room.has_room():
+            self._report(None, note=f"Paused: {self._room.lacking}")
+            if not busy:
+                time.sleep(_POLL_SECONDS)
+                return []
         starved = self._request is not None and busy < self.executor.capacity
         if starved and self.proposer.ready(0.0 if busy else _POLL_SECONDS):
             return []
@@ -237,12 +253,16 @@ class Search:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
                 outcome = replace(outcome, cause="no-space", error=str(error))
-        self._losses = self._losses + 1 if outcome.cause in BLAMELESS else 0
-        self._full_disk = self._full_disk or outcome.cause == "no-space"
+        if outcome.cause == "no-space":
+            self._room.ran_out(outcome.error)
+        else:
+            self._room.wrote()
+            self._losses = self._losses + 1 if outcome.cause in BLAMELESS else 0
         record = self._book.finish(outcome)
         if record["status"] != "queued":
-            event = told(record)
+            event, unneeded = told(record), self._book.expendable()
             actions.append(lambda: self.proposer.tell(event))
+            actions.append(lambda: self._sweeper.remove(unneeded))
         return record
 
     # Who watches.

@@ -15,6 +15,7 @@ from nas.config import Experiment
 from nas.execution import Job, Outcome
 from nas.execution.storage import weights_name
 from nas.fidelity_rules import FIDELITY_RULES
+from nas.kept_weights import KeptWeights
 from nas.parents import Parents
 from nas.retries import attempt_entry, judge
 from nas.runs import Run
@@ -56,6 +57,9 @@ class TrialBook:
             names = ("vocabulary_size", "max_length", "positions")
             options = {k: v for k, v in run.model_options.items() if k in names}
             self._parents = Parents(options)
+        most = experiment.execution.keep_weights
+        self._kept = KeptWeights(None if most == "all" else most)
+        self._used_up: list[str] = []  # checkpoints that nobody continues
         self.tally = Tally(run.objectives)
         self.waiting: deque[dict[str, Any]] = deque()
         self.in_flight: dict[int, dict[str, Any]] = {}
@@ -87,15 +91,20 @@ class TrialBook:
     def _learn(self, record: dict[str, Any]) -> None:
         """Count a trial that ended; let the rules know of one that finished."""
         self.tally.ended(record)
+        if record["status"] != "done" or record["fidelity"] == 1:
+            self._used_up.append(f"checkpoints/{record['hash']}")
         if record["status"] != "done":
             return
-        values = {**record["scores"], **record["costs"]}
-        self._rule.told(record["trial"], record["fidelity"], self.tally.front.oriented(values))
+        values = self.tally.front.oriented({**record["scores"], **record["costs"]})
+        self._rule.told(record["trial"], record["fidelity"], values)
         if self._partial and record["fidelity"] < 1:
             names = ("hash", "architecture", "seed", "proposal")
             self._below[record["trial"]] = {name: record[name] for name in names}
         if self._parents is not None:
             self._parents.add(record)
+        for digest in self._kept.add(record, values):
+            if self._parents is not None:
+                self._parents.drop(digest)
 
     def enter(
         self, architecture: dict, digest: str, why: dict, request: int, pending: list[int]
@@ -207,6 +216,12 @@ class TrialBook:
         record.update(status=status, **ended)
         self.tally.moved("running", status)
         self._learn(record)
+
+    def expendable(self) -> list[str]:
+        """Return the names of the files that nobody needs from here on, each once."""
+        names, self._used_up = self._used_up, []
+        ahead = (*self.waiting, *self.in_flight.values())
+        return [*names, *self._kept.expendable({r["proposal"].get("parent") for r in ahead})]
 
     def keep_weights(self, outcome: Outcome) -> None:
         """Store the weights that came with an outcome, if any did."""

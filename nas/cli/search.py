@@ -202,7 +202,8 @@ def _say_why(run: Any, reason: str) -> None:
         f"nas resume {where} --patience {2 * (experiment.patience or 1)}",
         "lost": "Stopped: workers keep vanishing before any trial ends. Check the machines "
         f"(nas doctor), then continue with: nas resume {where}",
-        "no-space": f"Stopped: the disk is full. Make room, then continue with: nas resume {where}",
+        "no-space": f"Stopped: {run.journal.meta('lacking') or 'The disk is full'}. Make room, "
+        f"then continue with: nas resume {where}",
     }
     if reason in lines:
         click.echo(lines[reason], err=reason in ("lost", "no-space"))

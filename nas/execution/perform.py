@@ -1,9 +1,8 @@
 """What a worker does with a job: train, measure, and turn whatever happens into an outcome."""
 
 import errno
-import hashlib
 import inspect
-import json
+import logging
 import platform
 import time
 import traceback
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nas.evaluation.derived import derived_values
 from nas.execution.executor import Job, Outcome
 from nas.execution.last_lines import last_lines
-from nas.execution.storage import Storage
+from nas.execution.storage import Storage, result_name
 from nas.execution.trial_files import TrialFiles, trial_files
 from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment, TrialError
@@ -23,6 +22,8 @@ from search_spaces.errors import InvalidExperiment, TrialError
 if TYPE_CHECKING:
     from nas.data.prepared import PreparedData
     from nas.training.recipe import Recipe
+
+_log = logging.getLogger(__name__)
 
 
 def perform(
@@ -63,17 +64,23 @@ def perform(
             with trial_files(
                 storage, architecture.hash, job.fidelity, parent, checkpoint_seconds
             ) as files:
+                orphan = parent is not None and files.parent is None
+                if orphan:
+                    _log.warning("The weights of the parent %s are gone: from scratch", parent)
                 measured = _call(
                     run_trial, job, architecture, recipe, data, files, checkpoint_seconds
                 )
                 has_weights = storage is None and files.weights.is_file()
                 weights = files.weights.read_bytes() if has_weights else None
             values = {**measured["scores"], **measured["costs"]}
+            details = dict(measured.get("details") or {})
+            if orphan:
+                details["missing_parent"] = parent
             outcome = Outcome(
                 job.trial,
                 scores=dict(measured["scores"]),
                 costs={**measured["costs"], **derived_values(architecture, values)},
-                details=dict(measured.get("details") or {}),
+                details=details,
                 seconds=time.monotonic() - started,
                 weights=weights,
                 node=node,
@@ -99,10 +106,8 @@ def perform(
 
 
 def _result_name(job: Job, architecture: Architecture) -> str:
-    """Return the name of a finished result: it is that of everything its numbers depend on."""
-    parts = (job.seed, job.fidelity, job.learning_rate_scale, (job.inherit or {}).get("hash"))
-    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
-    return f"results/{architecture.hash}-{digest}.json"
+    parent = (job.inherit or {}).get("hash")
+    return result_name(architecture.hash, job.seed, job.fidelity, job.learning_rate_scale, parent)
 
 
 def trial_function(name: str | None) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 Names are such as "weights/HASH.safetensors". Everything appears complete or not at all.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 def weights_name(digest: str, fidelity: float = 1.0) -> str:
     """Return the name of the weights of an architecture; each fidelity has a file of its own."""
     return f"weights/{digest}{'' if fidelity == 1 else f'@{fidelity:g}'}.safetensors"
+
+
+def result_name(
+    digest: str, seed: int, fidelity: float, learning_rate_scale: float, parent: str | None
+) -> str:
+    """Return the name of a finished result: it is that of everything its numbers depend on."""
+    parts = (seed, fidelity, learning_rate_scale, parent)
+    return f"results/{digest}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}.json"
 
 
 @dataclass(frozen=True)
@@ -189,12 +198,14 @@ class Storage:
             )
 
 
-def open_storage(setting: str | None, run_directory: Path) -> Storage:
+def open_storage(setting: str | None, run_directory: Path, run_id: str | None = None) -> Storage:
     """Return a run's storage: a folder for it in what `setting` names, or its own directory.
 
     Args:
         setting: A folder or a URI such as s3://bucket/searches; None for the run's own directory.
         run_directory: The run's directory, which need not exist yet.
+        run_id: Tells runs apart whose directories have the same name; None for one that was made
+            before runs had any.
 
     Raises:
         RunError: Nothing can be written there.
@@ -205,7 +216,8 @@ def open_storage(setting: str | None, run_directory: Path) -> Storage:
         setting = setting.removeprefix("file://")
     if "://" not in setting:
         setting = str(Path(setting).expanduser().resolve())
-    storage = Storage(f"{setting.rstrip('/')}/{run_directory.resolve().name}")
+    name = run_directory.resolve().name + (f"-{run_id}" if run_id else "")
+    storage = Storage(f"{setting.rstrip('/')}/{name}")
     storage.check()
     return storage
 

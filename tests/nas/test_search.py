@@ -235,6 +235,7 @@ def test_a_full_disk_pauses_the_search(begin, pretend, monkeypatch):
     search = begin(executor=pretend(capacity=1))
     with monkeypatch.context() as patched:
         patched.setattr("nas.trial_book.write_whole", full)
+        patched.setattr("nas.disk_room._PATIENCE_SECONDS", 0.0)
         assert search.run_until_done() == "no-space"
     assert search.run.journal.counts()["queued"] == 1
     resumed = again(search.run, pretend())

@@ -124,7 +124,9 @@ def test_a_child_gets_its_parents_weights_at_the_highest_fidelity(storage, tmp_p
             (tmp_path / "w").write_bytes(f"{fidelity:g}".encode())
             storage.put(tmp_path / "w", weights_name("parent", fidelity))
         wanted = job(inherit=parent, seed=number)
-        assert perform(wanted, None, seen, function=f"{__name__}:inherits", storage=storage)
+        outcome = perform(wanted, None, seen, function=f"{__name__}:inherits", storage=storage)
+        assert outcome.details == ({} if fidelity else {"missing_parent": "parent"})
+        assert ("parent parent are gone" in outcome.logs) == (fidelity is None)
     assert seen == [None, b"0.25", b"0.5", b"1"]
 
 
