@@ -126,7 +126,8 @@ def cut_power(directory, settings, chance):
     strike_time(live, process, chance)
     # A machine without power stops between two instructions: nobody writes while we copy, but
     # what had not been renamed into place, or not folded into the database, is copied as it is.
-    os.kill(process.pid, signal.SIGSTOP)
+    with contextlib.suppress(ProcessLookupError):  # it was done already
+        os.kill(process.pid, signal.SIGSTOP)
     if live.exists():
         shutil.copytree(live, directory)
     process.kill()
