@@ -13,7 +13,8 @@ from typing import Any
 
 from nas.confirmations import Confirmations
 from nas.execution import BLAMELESS, Executor, Job, Outcome, make_executor
-from nas.retraining import training_of
+from nas.interrupts import Interrupts
+from nas.retraining import adjustments, training_of
 from nas.runs import Run
 from search_spaces import Architecture
 from search_spaces.errors import RunError
@@ -34,7 +35,8 @@ def confirm(
     """Train the `top` architectures of the front with `seeds` fresh seeds; measure them here.
 
     Everything that ended well is kept at once, and is not done again by another call. Weights that
-    a trial of the search inherited are not inherited here: each training is a whole one.
+    a trial of the search inherited are not inherited here: each training is a whole one. What a
+    retry changed after a failure is changed here, too.
 
     Args:
         run: A run that no other process drives.
@@ -47,6 +49,7 @@ def confirm(
 
     Raises:
         RunError: No trial is finished, or another process drives the run.
+        KeyboardInterrupt: It was asked to stop; what had ended is kept.
     """
     front = run.pareto() if len(run.finished()) else None
     if front is None or front.empty:
@@ -62,9 +65,11 @@ def confirm(
     wanted = [(digest, n) for n in range(1, seeds + 1) for digest in chosen]
     todo = [pair for pair in wanted if pair not in have]
     say(f"{len(wanted)} trainings: {len(wanted) - len(todo)} done before, {len(todo)} to do")
-    if todo:
-        _train(run, store, known, todo, say)
-    _measure(run, store, known, wanted, say)
+    draining = "Stopping: waiting for the trainings in flight. Ctrl-C again: at once"
+    with Interrupts(lambda: say(draining)) as interrupts:
+        if todo:
+            _train(run, store, known, todo, say, interrupts)
+        _measure(run, store, known, wanted, say, interrupts)
     return chosen
 
 
@@ -74,6 +79,7 @@ def _train(
     known: dict[str, dict[str, Any]],
     todo: list[tuple[str, int]],
     say: Callable[[str], None],
+    interrupts: Interrupts,
 ) -> None:
     recipe, data = training_of(run)
     # Without storage: the weights of the search must stay those of its own seeds.
@@ -83,6 +89,8 @@ def _train(
     try:
         say(f"Training: {executor.where}")
         while waiting or running:
+            if interrupts.asked:
+                waiting.clear()
             while waiting and len(running) < executor.capacity:
                 _submit(run, executor, known, waiting.popleft(), running)
             for outcome in executor.wait(_POLL_SECONDS):
@@ -93,6 +101,8 @@ def _train(
                 say(_record(run, store, pair, outcome))
     finally:
         executor.close()
+    if interrupts.asked:
+        raise KeyboardInterrupt
 
 
 def _submit(
@@ -111,6 +121,7 @@ def _submit(
             confirmation_seed(run.experiment.seed, digest, fresh),
             run.experiment.execution.trial_timeout,
             attempt=attempt,
+            **adjustments(known[digest]),
         )
     )
 
@@ -139,6 +150,7 @@ def _measure(
     known: dict[str, dict[str, Any]],
     wanted: list[tuple[str, int]],
     say: Callable[[str], None],
+    interrupts: Interrupts,
 ) -> None:
     """Time forward passes here, alone, one architecture after another and over again."""
     from nas.evaluation.cost import measure_latency
@@ -150,6 +162,8 @@ def _measure(
     have = {(r["hash"], r["number"]) for r in store.latencies() if r["machine"] == machine}
     vocabulary = run.model_options["vocabulary_size"]
     for digest, number in wanted:
+        if interrupts.asked:
+            raise KeyboardInterrupt
         if (digest, number) in have:
             continue
         architecture = Architecture.from_dict(known[digest]["architecture"])

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,11 +97,35 @@ def _compared(run: Run, trial: Mapping[str, Any], task: "Task", score: float) ->
         return f"the first of {seeds} seeds, whose mean is {recorded:.4f}"
     if abs(score - recorded) <= _SAME_SCORE:
         return "as in the search"
-    return f"{score - recorded:+.4f} to the search, whose arithmetic was another machine's"
+    return f"{score - recorded:+.4f} to the search: {_why_it_differs(run, trial)}"
+
+
+def _why_it_differs(run: Run, trial: Mapping[str, Any]) -> str:
+    """Say what is not as it was when the trial was trained, as far as the record tells."""
+    import torch
+
+    from nas.training.device import choose_device
+    from nas.training.recipe import Recipe
+
+    kind = choose_device(Recipe.from_dict(run.experiment.recipe)).type
+    here = torch.cuda.get_device_name() if kind == "cuda" else kind
+    found = []
+    if trial["device"] and trial["device"] != here:
+        found.append(f"trained on {trial['device']}, fine-tuned again on {here}")
+    elif trial["node"] and trial["node"] != platform.node():
+        found.append(f"trained on another machine, {trial['node']}, which may round differently")
+    then = _environment(run).get("packages", {}).get("torch")
+    if then and then != version("torch"):
+        found.append(f"trained with torch {then}, fine-tuned again with {version('torch')}")
+    if found:
+        return "; ".join(found)
+    return "machine, device and torch are the same, so look at the run's weights and data"
 
 
 def trial_card(run: Run, trial: Mapping[str, Any], *, licence: str | None = None) -> dict[str, Any]:
     """Return the facts of a trial that a model card says."""
+    from nas.retraining import adjustments
+
     experiment = run.experiment
     recipe = experiment.recipe
     card: dict[str, Any] = {
@@ -126,6 +152,7 @@ def trial_card(run: Run, trial: Mapping[str, Any], *, licence: str | None = None
         },
         "lineage": _lineage(run, trial),
         "recipe": dict(recipe),
+        "adjusted_after_failure": adjustments(trial),
         "licence": licence or default_licence(experiment.data),
     }
     return {name: value for name, value in card.items() if value != {}}
@@ -148,11 +175,7 @@ def _costs(trial: Mapping[str, Any]) -> dict[str, float]:
 
 def _machine(run: Run, trial: Mapping[str, Any]) -> dict[str, Any]:
     """Say where the costs were measured, without the name of the machine."""
-    try:
-        environment = json.loads((run.directory / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        environment = {}
-    recipe = run.experiment.recipe
+    environment, recipe = _environment(run), run.experiment.recipe
     return {
         "device": trial["device"] or "unknown",
         "system": environment.get("system", "unknown"),
@@ -162,6 +185,13 @@ def _machine(run: Run, trial: Mapping[str, Any]) -> dict[str, Any]:
         "length_in_tokens": recipe.get("max_length"),
         "torch": environment.get("packages", {}).get("torch"),
     }
+
+
+def _environment(run: Run) -> dict[str, Any]:
+    try:
+        return json.loads((run.directory / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def _lineage(run: Run, trial: Mapping[str, Any]) -> list[dict[str, Any] | str]:

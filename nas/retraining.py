@@ -1,7 +1,7 @@
 """What a finished run needs to train again: its recipe, its data, its trials' seeds."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ def task_models_of(
 ) -> Iterator["TaskModel"]:
     """Yield the fine-tuned model of each of `tasks`, as the finished `trial` had them.
 
+    A trial that was retried is repeated as its last attempt was.
+
     Args:
         run: The run.
         trial: A row of its record.
@@ -59,7 +61,17 @@ def task_models_of(
         weights=trial_weights(run, trial),
         tasks=tasks,
         progress=progress,
+        **adjustments(trial),
     )
+
+
+def adjustments(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the last attempt of `trial` changed of the training, by argument of a trial.
+
+    A retry after NaN has another learning rate, one after out-of-memory parts of a batch.
+    """
+    adjusted = trial.get("adjusted") or {}
+    return {k: adjusted[k] for k in ("learning_rate_scale", "micro_batches") if k in adjusted}
 
 
 def trial_weights(run: Run, trial: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`nas confirm`: train the best again with fresh seeds, measure them again."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -18,18 +19,26 @@ def confirm(run: Path, top: int, seeds: int, form: str) -> None:
     """Train the front of RUN again with fresh seeds and measure its latency on this machine.
 
     A search picks the best of many noisy scores; the mean over fresh seeds is what to expect. The
-    same command continues where it was interrupted. Models exported afterwards say both in their
-    cards.
+    same command continues where it was interrupted (exit code 4). Models exported afterwards say
+    both in their cards.
 
     \b
     nas confirm runs/search-1 --top 3 --seeds 5
     """  # noqa: D301  click reads \b
+    from nas.budgets import EXIT_CODES
     from nas.cli.rows import print_rows
     from nas.confirming import confirm as confirm_run
     from nas.runs import open_run
 
     opened = open_run(run)
-    chosen = confirm_run(opened, top=top, seeds=seeds, say=lambda line: click.echo(line, err=True))
+    try:
+        chosen = confirm_run(
+            opened, top=top, seeds=seeds, say=lambda line: click.echo(line, err=True)
+        )
+    except KeyboardInterrupt:
+        again = f"nas confirm {run} --top {top} --seeds {seeds}"
+        click.echo(f"Interrupted; finished trainings are kept. Continue: {again}", err=True)
+        sys.exit(EXIT_CODES["interrupted"])
     table = opened.confirmations()
     table = table[table["hash"].isin(chosen)]
     if form == "csv":
@@ -46,5 +55,8 @@ def confirm(run: Path, top: int, seeds: int, form: str) -> None:
         print_rows(rows, [*shown, *measured])
         click.echo("As found in the search, then mean and deviation over the fresh seeds.")
         click.echo(f"Every task: nas.open_run({str(run)!r}).confirmations()")
+        if len(table):
+            again = f"nas export {run} --pick {table['hash'].iloc[0][:10]} --to NEW_FOLDER"
+            click.echo(f"Cards written before do not say this yet; write one that does: {again}")
     if table["seeds"].sum() < len(chosen) * seeds:
         click.echo("Some trainings failed; the same command tries them again.", err=True)

@@ -16,11 +16,19 @@ from search_spaces.operations import OPERATIONS
 VERSION = 1  # of the document
 HASH = 16  # characters kept: enough to pick a trial by
 
-_FINISHED = {
+# Every reason of nas.budgets.EXIT_CODES, and a run that is under way.
+STATES = {
+    "running": "running",
     "trials": "finished: all trials were trained",
     "exhausted": "finished: the space has no further encoder",
+    "patience": "finished: no progress within as many results as its patience",
     "time": "finished: the time budget was reached",
-    "failing": "ended: every trial failed alike",
+    "gpu_hours": "finished: the budget of GPU-hours was reached",
+    "cost": "finished: the budget of money was reached",
+    "interrupted": "interrupted",
+    "failing": "stopped: every trial failed alike",
+    "lost": "stopped: workers kept vanishing",
+    "no-space": "stopped: the disk was full",
 }
 
 
@@ -66,8 +74,8 @@ def _build(name: str, snapshot: Snapshot) -> Section | None:
 
 def state_text(snapshot: Snapshot) -> str:
     """Return in words how the run stands."""
-    state = snapshot.status["state"]
-    return _FINISHED.get(state, f"finished: {state}" if snapshot.finished else str(state))
+    state = str(snapshot.status["state"])
+    return STATES.get(state, state)
 
 
 def unfinished_text(snapshot: Snapshot) -> str | None:
@@ -76,9 +84,8 @@ def unfinished_text(snapshot: Snapshot) -> str | None:
         return None
     status, planned = snapshot.status, snapshot.settings.get("trials")
     of = f" of {planned}" if planned else ""
-    doing = "It is running" if status["state"] == "running" else f"It is {status['state']}"
     return (
-        f"This run is not finished. {doing}: {status['done']}{of} trials done, "
+        f"This run is not finished ({state_text(snapshot)}): {status['done']}{of} trials done, "
         f"{status['running']} running, {status['queued']} waiting, {status['failed']} failed. The "
         f"report shows what was there; write it again with: nas report {snapshot.directory}"
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nas.budgets import EXIT_CODES
 from nas.config import read_settings
 from nas.report.columns import describe_column
 from nas.run_status import run_status
@@ -14,7 +15,9 @@ from nas.runs import Run
 from search_spaces import Architecture
 from search_spaces.errors import RunError
 
-_ENDED = ("trials", "exhausted", "time", "patience", "gpu_hours", "cost", "failing")
+# Ends of a search that leave nothing to continue: 0 as planned, 3 a budget. After the others
+# (interrupted, failing, lost, no-space) trials that were planned are missing.
+_COMPLETE = (0, 3)
 
 
 class Snapshot:
@@ -67,7 +70,7 @@ class Snapshot:
     @property
     def finished(self) -> bool:
         """Whether the search ended by a rule of its own, so that nothing is missing."""
-        return self.status["state"] in _ENDED
+        return EXIT_CODES.get(self.status["state"]) in _COMPLETE
 
     @cached_property
     def architectures(self) -> list[Architecture]:

@@ -6,7 +6,8 @@ from importlib.resources import files
 
 import pytest
 
-from nas.report.document import build_document, plain
+from nas.budgets import EXIT_CODES
+from nas.report.document import STATES, build_document, plain, state_text, unfinished_text
 from nas.report.html_report import SCRIPTS
 from nas.report.sections import SECTIONS, Section
 from nas.runs import open_run
@@ -85,8 +86,7 @@ def test_an_unfinished_run_says_so(begin, pretend):
     run = open_run(search.run.directory)
     document = build_document(run)
     assert (
-        "This run is not finished. It is interrupted: 3 of 8 trials done"
-        in (document["unfinished"])
+        "This run is not finished (interrupted): 3 of 8 trials done" in (document["unfinished"])
         or "of 8 trials done" in document["unfinished"]
     )
     assert f"nas report {run.directory}" in document["unfinished"]
@@ -103,3 +103,17 @@ def test_plain_numbers():
         "a": [None, None, 3, 0.1234568]
     }
     assert plain((1, "x", None, True)) == [1, "x", None, True]
+
+
+def test_every_end_of_a_search_has_words():
+    assert set(STATES) == {"running", *EXIT_CODES}
+
+
+@pytest.mark.parametrize("state", EXIT_CODES)
+def test_a_search_that_ended_by_a_rule_is_whole_and_one_that_broke_off_is_not(
+    snapshot, record, architectures, state
+):
+    seen = snapshot([record(1, architectures[0])], ended=state)
+    broken = EXIT_CODES[state] in (4, 5)
+    assert (unfinished_text(seen) is not None) == broken
+    assert state_text(seen).startswith("finished") != broken

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import statistics
 from collections import deque
 
@@ -44,7 +45,9 @@ class Answers(Executor):
         fault = self.faults.get(self.turn)
         if isinstance(fault, BaseException):
             raise fault
-        if fault:
+        if callable(fault):
+            fault()
+        elif fault:
             return [Outcome(job.trial, cause=fault, error="no reason")]
         value = job.seed % 1000 / 1000
         return [Outcome(job.trial, scores={"glue": value, "sst2": value}, seconds=1.0)]
@@ -113,6 +116,33 @@ def test_what_is_finished_is_not_repeated(copied, answers):
     more = answers()
     confirm(copied, top=1, seeds=5)
     assert len(more.all) == 1
+
+
+def test_an_interrupt_lets_the_trainings_in_flight_end_and_says_how_to_continue(copied, answers):
+    executor = answers({2: lambda: signal.raise_signal(signal.SIGINT)})
+    arguments = ["confirm", str(copied.directory), "--top", "1", "--seeds", "5"]
+    answer = CliRunner().invoke(cli, arguments)
+    assert answer.exit_code == 4, answer.output
+    assert "Stopping: waiting for the trainings in flight" in answer.output
+    assert f"Continue: nas {' '.join(arguments)}" in answer.output
+    assert len(executor.all) == 3  # two in flight, and one that the first result made room for
+    assert len(Confirmations(copied.directory).trainings()) == 3
+    assert executor.closed == 1
+
+
+def test_what_a_retry_changed_is_changed_in_a_confirmation_too(copied, answers, monkeypatch):
+    records = copied.journal.trials()
+    changed = {"alone": True, "micro_batches": 2, "learning_rate_scale": 0.5}
+    records = [record | {"adjusted": changed} for record in records]
+    monkeypatch.setattr(copied.journal, "trials", lambda: records)
+    executor = answers()
+    confirm(copied, top=1, seeds=1)
+    (job,) = executor.all
+    assert (job.micro_batches, job.learning_rate_scale) == (2, 0.5)
+    assert trial_card(copied, records[0])["adjusted_after_failure"] == {
+        "learning_rate_scale": 0.5,
+        "micro_batches": 2,
+    }
 
 
 def test_failures_are_said_and_tried_again_and_lost_workers_do_not_count(copied, answers):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 
@@ -20,9 +21,11 @@ from transformers import (
 import nas
 from nas.evaluation.suites.glue import glue_task
 from nas.execution.storage import Storage
+from nas.exporting import _compared
 from nas.models.encoder import Encoder
 from nas.retraining import task_models_of, training_of, trial_weights
 from nas.training.prediction import Scale, predict
+from nas.training.task_models import task_models
 from nas.zoo import read_card
 from nas.zoo.card import missing_facts
 from search_spaces import Architecture
@@ -202,3 +205,37 @@ def test_weights_that_are_gone_or_broken(run, trial, tmp_path, monkeypatch):
     (tmp_path / "weights" / f"{trial['hash']}.safetensors").write_bytes(b"no such thing")
     with pytest.raises(RunError, match=f"weights of trial {number} cannot be read"):
         trial_weights(run, trial)
+
+
+def test_a_retried_trial_is_fine_tuned_as_its_last_attempt_was(run, trial, trained):
+    (again,) = task_models_of(run, trial | {"adjusted": {"alone": True}}, ["sst2"])
+    assert torch.equal(
+        again.weights["classifier.output.weight"],
+        trained["sst2"].weights["classifier.output.weight"],
+    )
+    adjusted = {"learning_rate_scale": 0.5, "micro_batches": 2}
+    (slower,) = task_models_of(run, trial | {"adjusted": adjusted}, ["sst2"])
+    recipe, data = training_of(run)
+    (expected,) = task_models(
+        Architecture.from_dict(trial["architecture"]), recipe, data, seed=trial["seed"],
+        weights=trial_weights(run, trial), tasks=["sst2"], **adjusted,
+    )  # fmt: skip
+    for name, tensor in expected.weights.items():
+        assert torch.equal(slower.weights[name], tensor)
+    name = "classifier.output.weight"
+    assert not torch.equal(slower.weights[name], trained["sst2"].weights[name])
+
+
+def test_a_score_that_differs_is_explained(run, trial):
+    here = {"device": "cpu", "node": platform.node()}
+    score = trial["scores"]["sst2"]
+
+    def said(difference=0.1, **changes):
+        return _compared(run, trial | here | changes, glue_task("sst2"), score + difference)
+
+    assert said(0.0) == "as in the search"
+    assert said(device="NVIDIA H100").startswith(
+        "+0.1000 to the search: trained on NVIDIA H100, fine-tuned again on cpu"
+    )
+    assert "another machine, elsewhere, which may round differently" in said(node="elsewhere")
+    assert "are the same, so look at the run's weights" in said()
