@@ -198,7 +198,9 @@ def test_a_trial_that_failed_while_fine_tuning_again_leaves_nothing(
 
 def test_weights_that_are_gone_or_broken(run, trial, tmp_path, monkeypatch):
     number = trial["trial"]
-    monkeypatch.setattr("nas.retraining.open_storage", lambda *_: Storage(str(tmp_path)))
+    here = Storage(str(tmp_path))  # in place of the run's storage and of its directory
+    for name in ("open_storage", "Storage"):
+        monkeypatch.setattr(f"nas.retraining.{name}", lambda *_: here)
     with pytest.raises(RunError, match=f"weights of trial {number} are gone: .* Pick another"):
         trial_weights(run, trial)
     (tmp_path / "weights").mkdir()
