@@ -184,8 +184,14 @@ class Journal:
             self._event(kind, row.lastrowid, payload, now)
         return int(row.lastrowid)
 
-    def started(self, trial: int, worker: int | None = None) -> None:
-        """Record that a worker, the slot of that number, is about to get the trial."""
+    def started(self, trial: int, worker: int | None = None, **payload: Any) -> None:
+        """Record that a worker, the slot of that number, is about to get the trial.
+
+        Args:
+            trial: Its number.
+            worker: The slot.
+            payload: What else the event says, such as the trial's limit.
+        """
         now = time.time()
         with self.together():
             self._db.execute(
@@ -193,7 +199,9 @@ class Journal:
                 " attempts = attempts + 1 WHERE trial = ?",
                 (now, worker, trial),
             )
-            self._event("start", trial, {} if worker is None else {"worker": worker}, now)
+            if worker is not None:
+                payload = {"worker": worker, **payload}
+            self._event("start", trial, payload, now)
 
     def requeued(self, trial: int, why: str, *, cause: str | None = None, **columns: Any) -> None:
         """Record that a started trial goes back to the queue, and why.

@@ -8,10 +8,12 @@ import heapq
 import os
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nas.config import Experiment
+from nas.deadlines import LIMITS, Deadlines, cost_of
 from nas.execution import Job, Outcome
 from nas.execution.storage import weights_name
 from nas.fidelity_rules import FIDELITY_RULES
@@ -59,6 +61,9 @@ class TrialBook:
             self._parents = Parents(options)
         most = experiment.execution.keep_weights
         self._kept = KeptWeights(None if most == "all" else most)
+        self._deadlines = Deadlines(
+            experiment.execution.trial_timeout, cost_of(experiment.recipe, run.model_options)
+        )
         self._used_up: list[str] = []  # checkpoints that nobody continues
         self.tally = Tally(run.objectives)
         self.waiting: deque[dict[str, Any]] = deque()
@@ -96,6 +101,7 @@ class TrialBook:
         if record["status"] != "done":
             return
         values = self.tally.front.oriented({**record["scores"], **record["costs"]})
+        self._deadlines.add(record)
         self._rule.told(record["trial"], record["fidelity"], values)
         if self._partial and record["fidelity"] < 1:
             names = ("hash", "architecture", "seed", "proposal")
@@ -154,7 +160,9 @@ class TrialBook:
         """Record that the next waiting trial starts; return its job."""
         record = self.waiting.popleft()
         slot = heapq.heappop(self._slots)
-        self._journal.started(record["trial"], slot)
+        limit, limited_by = self._deadlines.of(record["architecture"], record["fidelity"])
+        record["limited_by"] = limited_by
+        self._journal.started(record["trial"], slot, limit=limit, limited_by=limited_by)
         self.tally.moved("queued", "running")
         record.update(status="running", worker=slot, attempts=record["attempts"] + 1)
         self.in_flight[record["trial"]] = record
@@ -163,7 +171,7 @@ class TrialBook:
             trial=record["trial"],
             architecture=record["architecture"],
             seed=record["seed"],
-            timeout=self._experiment.execution.trial_timeout,
+            timeout=limit,
             fidelity=record["fidelity"],
             attempt=record["attempts"],
             inherit=self._parents.job(parent) if self._parents else None,
@@ -177,6 +185,9 @@ class TrialBook:
             The trial's row; its status says which.
         """
         record = self.in_flight.pop(outcome.trial)
+        if outcome.cause == "time-out":
+            error = f"{outcome.error or ''} (limit: {LIMITS[record['limited_by']]})".strip()
+            outcome = replace(outcome, error=error)
         heapq.heappush(self._slots, record["worker"])
         seconds = outcome.seconds or 0.0
         self.tally.spent(seconds, seconds * self._gpus)

@@ -1,0 +1,72 @@
+"""How long a trial may take: several times what is predicted, and never more than the setting."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nas.evaluation.trial_cost import TrialCost
+from search_spaces import Architecture
+
+# From so many finished trials on, the prediction is trusted; it is then this often exceeded before
+# a trial is taken to hang, and a busy machine may take this long for the smallest of trials.
+_TRUSTED_FROM = 5
+_TIMES_PREDICTED = 5.0
+_LEAST_SECONDS = 60.0
+# Learning again from every result would cost more than it brings, and from all of them as well.
+_GROWTH = 1.2
+_LATEST = 100
+
+
+LIMITS = {
+    "trial_timeout": "execution.trial_timeout",
+    "predicted": f"{_TIMES_PREDICTED:g} times what finished trials let expect",
+}
+
+
+def cost_of(recipe: Mapping[str, Any], model_options: Mapping[str, Any]) -> TrialCost:
+    """Return what predicts the trials of a recipe; settings that it lacks take their defaults."""
+    names = {
+        "tokens": recipe.get("pretrain_tokens"),
+        "batch": recipe.get("pretrain_batch"),
+        "length": recipe.get("block_length"),
+        "vocabulary_size": model_options.get("vocabulary_size"),
+        "positions": model_options.get("positions"),
+    }
+    return TrialCost(**{name: value for name, value in names.items() if value is not None})
+
+
+class Deadlines:
+    """Predicts from finished trials how long others take.
+
+    Args:
+        limit: Seconds that no trial may exceed, `execution.trial_timeout`.
+        cost: Predicts a trial's seconds.
+    """
+
+    def __init__(self, limit: float, cost: TrialCost):
+        self._limit, self._cost = limit, cost
+        self._finished: list[dict[str, Any]] = []
+        self._count = self._learned = 0
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Enter a trial that is done."""
+        names = ("architecture", "fidelity", "seconds", "details")
+        self._finished.append({name: record.get(name) for name in names})
+        del self._finished[:-_LATEST]
+        self._count += 1
+
+    def of(self, architecture: dict[str, Any], fidelity: float) -> tuple[float, str]:
+        """Return a trial's seconds, and what they follow from: "trial_timeout" or "predicted"."""
+        if self._count < _TRUSTED_FROM or self._limit <= _LEAST_SECONDS:
+            return self._limit, "trial_timeout"
+        if self._count >= _GROWTH * self._learned:
+            self._cost.fit(self._finished)
+            self._learned = self._count
+        predicted = self._cost.predict(Architecture.from_dict(architecture), fidelity)[0]
+        seconds = max(_LEAST_SECONDS, _TIMES_PREDICTED * predicted)
+        if seconds >= self._limit:
+            return self._limit, "trial_timeout"
+        return round(seconds, 1), "predicted"
+
+    def memory_mb(self, architecture: dict[str, Any], fidelity: float) -> float:
+        """Return the memory that a trial is predicted to need, in 10^6 bytes."""
+        return self._cost.predict(Architecture.from_dict(architecture), fidelity)[1]

@@ -1,0 +1,46 @@
+"""Deadlines from predicted time: trusted late, generous, and never above the setting."""
+
+import pytest
+
+from nas.deadlines import Deadlines, cost_of
+from nas.execution import Outcome
+from search_spaces import load_space
+
+SPACE = load_space("flexibert-micro")
+
+
+def learned(limit, seconds, count=12):
+    deadlines = Deadlines(limit, cost_of({"pretrain_tokens": 1000}, {}))
+    for architecture in SPACE.sample(count, seed=1):
+        deadlines.add({"architecture": architecture.to_dict(), "fidelity": 1.0, "seconds": seconds})
+    return deadlines
+
+
+def test_a_deadline_is_five_times_the_prediction_between_a_minute_and_the_setting():
+    (new,) = SPACE.sample(1, seed=9)
+    seconds, by = learned(3600.0, 100.0).of(new.to_dict(), 1.0)
+    assert by == "predicted"
+    rows = [{"architecture": a, "seconds": 100.0} for a in SPACE.sample(12, seed=1)]
+    expected = cost_of({"pretrain_tokens": 1000}, {}).fit(rows).predict(new)[0]
+    assert seconds == pytest.approx(5 * expected, abs=0.1)
+    assert 60 < expected < 160
+    assert learned(3600.0, 0.01).of(new.to_dict(), 1.0) == (60.0, "predicted")
+    assert learned(300.0, 100.0).of(new.to_dict(), 1.0) == (300.0, "trial_timeout")
+    assert learned(20.0, 0.01).of(new.to_dict(), 1.0) == (20.0, "trial_timeout")
+    assert learned(3600.0, 100.0, count=4).of(new.to_dict(), 1.0) == (3600.0, "trial_timeout")
+
+
+def test_a_search_takes_the_prediction_from_the_fifth_result_on_and_records_it(begin, pretend):
+    late = {8: Outcome(8, cause="time-out", error="No answer.", seconds=60.0)}
+    executor = pretend(capacity=1, faults=late)
+    search = begin(executor=executor)
+    search.run_until_done()
+    limits = [job.timeout for job in executor.performed]
+    assert limits == [3600.0] * 5 + [60.0] * 3
+    starts = [p for kind, _, p in search.run.journal.events() if kind == "start"]
+    assert [p["limit"] for p in starts] == limits
+    assert [p["limited_by"] for p in starts] == ["trial_timeout"] * 5 + ["predicted"] * 3
+    record = search.run.journal.trials()[7]
+    assert (record["status"], record["cause"]) == ("failed", "time-out")
+    expected = "No answer. (limit: 5 times what finished trials let expect)"
+    assert record["error"] == expected
