@@ -113,7 +113,7 @@ class Layer:
         heads = ",".join(f"{head}*{n}" for head, n in sorted(Counter(self.heads).items()))
         return f"{self.width}[{heads}]{'>'.join(map(str, self.feedforward))}"
 
-    @property
+    @cached_property
     def uniform(self) -> bool:
         """Whether all heads are of one kind and together exactly as wide as the layer."""
         return len(set(self.heads)) == 1 and self.inner_width == self.width

@@ -45,10 +45,12 @@ class Candidates:
         found: dict[str, Architecture] = {}
         # a tight constraint or an almost exhausted space makes most draws useless
         for _ in range(20):
-            drawn = self._space.sample(max(2 * n, 16), seed=int(rng.integers(2**31)))
-            self._add(found, drawn, seen)
-            if len(found) >= n:
-                break
+            seed = int(rng.integers(2**31))
+            # most often a few more than needed are enough; a longer draw begins with the same
+            for tried in (n + n // 8, 2 * n):
+                self._add(found, self._space.sample(max(tried, 16), seed=seed), seen)
+                if len(found) >= n:
+                    return list(found.values())[:n]
         return list(found.values())[:n]
 
     def near(

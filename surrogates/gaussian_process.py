@@ -6,6 +6,7 @@ variables with an analytic gradient: milliseconds for a hundred results.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
@@ -13,10 +14,12 @@ from scipy.optimize import minimize
 
 from search_spaces import Architecture
 from surrogates.model import Belief, Model
+from surrogates.scored import Scored
 
 JITTER = 1e-6
 NOISE_SLOPE = 0.7  # prior standard deviation of each slope of the log noise variance
 BIASES = (1.0, 0.1)  # prior medians of the weights of a lower fidelity's biases
+REMEMBERED = 16  # fits of a policy: two uses of a few metrics, and what a second opinion needs
 CHUNK = 2_000  # rows predicted at a time: what fits a cache is twice as fast
 
 
@@ -59,9 +62,12 @@ class SumKernelGP(Model):
         trend: Prior mean of the targets given rows, `(n,)`; None is zero.
         noise_features: Columns `(n, k)`, given rows, on which the logarithm of the noise variance
             depends linearly; None is constant noise.
+        fits: What was learned from which results, to be shared by the models of one policy and
+            read by nobody else.
     """
 
     learns_fidelities = True
+    learns_from_few = True
 
     def __init__(
         self,
@@ -70,16 +76,60 @@ class SumKernelGP(Model):
         noise: float = 0.14,
         trend: Callable[[np.ndarray], np.ndarray] | None = None,
         noise_features: Callable[[np.ndarray], np.ndarray] | None = None,
+        fits: dict | None = None,
     ):
         self._features, self.kernels = features, kernels
         self.trend = trend or (lambda rows: np.zeros(len(rows)))
         self._noise_features = noise_features or (lambda rows: np.empty((len(rows), 0)))
         self._prior = np.log([*kernels.weights, noise])
+        self._fits = {} if fits is None else fits
 
     def fit(self, architectures, targets, rng, fidelities=None):
+        self.learn(architectures, targets, fidelities)
+        self.condition(architectures, targets, fidelities)
+
+    def learn(self, architectures, targets, fidelities=None) -> None:
+        """Find the weights of the kernels and of the noise, and nothing else.
+
+        What was found for the same results before is remembered where `fits` was given.
+        """
+        self._place(architectures, targets, fidelities)
+        digest = sha256(type(self.kernels).__name__.encode())
+        for part in (self.rows, self.residuals, self._below):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        key = digest.digest()
+        if key not in self._fits:
+            while len(self._fits) >= REMEMBERED:
+                del self._fits[next(iter(self._fits))]
+            self._fits[key] = self._most_likely()
+        self.weights, self._bias_weights, self._noise_weights = self._fits[key]
+
+    def condition(self, architectures, targets, fidelities=None) -> None:
+        """Take these results for known, with the weights that `learn` found, on others perhaps."""
+        self._place(architectures, targets, fidelities)
+        matrix = self.kernels.weighted(self.weights, self.rows, self.rows)
+        if self._below.any():
+            low = self.rows[self._below]
+            constant, smooth = self._bias_weights
+            last = np.zeros(len(self.weights))
+            last[-1] = smooth
+            bias = constant + self.kernels.weighted(last, low, low)
+            matrix[np.ix_(self._below, self._below)] += bias * self._alike()[self._below][:, self._below]
+        matrix[np.diag_indices_from(matrix)] += self._noise_of(self._causes()) + JITTER
+        self.factor = np.linalg.cholesky(matrix)
+        self._whitened = solve_triangular(
+            self.factor, self.residuals, lower=True, check_finite=False
+        )
+        self._scored: Scored | None = None
+
+    def _place(self, architectures, targets, fidelities) -> None:
         self.rows = self._features(architectures)
         self._fidelities = np.ones(len(self.rows)) if fidelities is None else fidelities
+        self._below = self._fidelities < self._fidelities.max()
         self.residuals = np.asarray(targets, float) - self.trend(self.rows)
+
+    def _most_likely(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the weights of the kernels, of the biases, and what the noise depends on."""
         causes, parts = self._causes(), self._parts()
         base = len(self.kernels.weights)
         biases = np.log(BIASES[: len(parts) - base])
@@ -94,25 +144,27 @@ class SumKernelGP(Model):
             jac=True, method="L-BFGS-B", options={"maxiter": 40},
             bounds=[(p - b, p + b) for p, b in zip(prior, 4 * spread, strict=True)],
         )  # fmt: skip
-        self.weights = np.exp(found.x[:base])
-        self._bias_weights = np.exp(found.x[base : len(parts)])
-        self._noise_weights = found.x[len(parts) :]
-        self._factorise()
+        weights, noise = np.exp(found.x[: len(parts)]), found.x[len(parts) :]
+        if not self._below.any():  # lower fidelities are then as the prior has them
+            return weights, np.array(BIASES), np.append(noise, 0.0)
+        return weights[:base], weights[base:], noise
+
+    def _alike(self) -> np.ndarray:
+        """Return which pairs of results share the bias of a lower fidelity, `(n, n)`."""
+        return (self._fidelities[:, None] == self._fidelities[None]) & self._below[:, None]
 
     def _parts(self) -> np.ndarray:
         """Return every kernel between all results, those of the biases at the end, `(k, n, n)`."""
         parts = self.kernels.cross(self.rows, self.rows)
-        below = self._fidelities < self._fidelities.max()
-        if not below.any():
+        if not self._below.any():
             return parts
-        alike = (self._fidelities[:, None] == self._fidelities[None]) & below[:, None]
+        alike = self._alike()
         return np.concatenate([parts, [alike, alike * parts[-1]]])
 
     def _causes(self) -> np.ndarray:
         """Return what the noise of each result depends on: its size, and whether it is low."""
         causes = self._noise_features(self.rows)
-        below = self._fidelities < self._fidelities.max()
-        return np.column_stack([causes, below]) if below.any() else causes
+        return np.column_stack([causes, self._below]) if self._below.any() else causes
 
     def noise(self, rows: np.ndarray) -> np.ndarray:
         """Return the noise variance of results at the highest fidelity, `(n,)`."""
@@ -122,43 +174,67 @@ class SumKernelGP(Model):
         slopes = self._noise_weights[1 : 1 + causes.shape[1]]
         return np.exp(self._noise_weights[0] + np.clip(causes @ slopes, -4, 4))
 
-    def _factorise(self) -> None:
-        weights = np.concatenate([self.weights, self._bias_weights])
-        matrix = np.tensordot(weights, self._parts(), 1)
-        matrix[np.diag_indices_from(matrix)] += self._noise_of(self._causes()) + JITTER
-        self.factor = np.linalg.cholesky(matrix)
-        self.alpha = cho_solve((self.factor, True), self.residuals, check_finite=False)
+    @property
+    def alpha(self) -> np.ndarray:
+        """The weight of each result in the posterior mean, `(n,)`."""
+        return solve_triangular(
+            self.factor, self._whitened, lower=True, trans="T", check_finite=False
+        )
 
     def believe(self, architectures):
+        at = self._scored.find(architectures) if self._scored else None
+        if at is not None:
+            scored = self._scored
+            return _belief(scored.mean[at], scored.variance[at], scored.noise[at])
+        if not len(architectures):
+            return Belief(np.empty(0), np.empty(0), np.empty(0))
         rows = self._features(architectures)
-        means, variances = [], []
-        for i in range(0, len(rows), CHUNK):
-            part = rows[i : i + CHUNK]
-            cross, reduced = self._reduced(part)
-            prior = self.weights @ self.kernels.diagonal(part)
-            variances.append(prior - (reduced**2).sum(0))
-            means.append(self.trend(part) + cross.T @ self.alpha)
-        variance = np.maximum(np.concatenate(variances), 1e-12)
-        return Belief(np.concatenate(means), np.sqrt(variance), np.sqrt(self.noise(rows)))
+        chunks = [self._score(rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
+        mean, variance = (np.concatenate([c[j] for c in chunks]) for j in (0, 1))
+        noise = self.noise(rows)
+        # a batch is chosen from ever smaller parts of one list, which is scored once
+        if len(chunks) == 1 and (self._scored is None or len(rows) >= len(self._scored.rows)):
+            self._scored = Scored(architectures, rows, mean, variance, noise, chunks[0][2])
+        return _belief(mean, variance, noise)
 
-    def _reduced(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _score(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return posterior mean and variance, `(n,)`, and the whitened kernel, `(results, n)`."""
+        reduced = self._reduced(rows)
+        prior = self.weights @ self.kernels.diagonal(rows)
+        mean = self.trend(rows) + reduced.T @ self._whitened
+        return mean, prior - (reduced**2).sum(0), reduced
+
+    def _reduced(self, rows: np.ndarray) -> np.ndarray:
         cross = self.kernels.weighted(self.weights, self.rows, rows)
-        return cross, solve_triangular(self.factor, cross, lower=True, check_finite=False)
+        return solve_triangular(self.factor, cross, lower=True, check_finite=False)
 
     def covariance(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Return the joint epistemic covariance of `architectures`, `(n, n)`."""
         rows = self._features(architectures)
-        _, reduced = self._reduced(rows)
+        reduced = self._reduced(rows)
         prior = np.tensordot(self.weights, self.kernels.cross(rows, rows), 1)
         return prior - reduced.T @ reduced
 
     def assume(self, architectures, targets):
+        # the factor grows by a block, and what was scored follows: nothing is factorised anew
         rows = self._features(architectures)
+        side = self._reduced(rows)
+        own = self.kernels.weighted(self.weights, rows, rows) - side.T @ side
+        own[np.diag_indices_from(own)] += self.noise(rows) + JITTER
+        corner = np.linalg.cholesky(own)
+        residuals = targets - self.trend(rows)
+        whitened = solve_triangular(corner, residuals - side.T @ self._whitened, lower=True)
+        if self._scored is not None:
+            cross = self.kernels.weighted(self.weights, rows, self._scored.rows)
+            self._scored.follow(cross, side, corner, whitened)
+        self.factor = np.block([[self.factor, np.zeros_like(side)], [side.T, corner]])
+        self._whitened = np.concatenate([self._whitened, whitened])
         self.rows = np.concatenate([self.rows, rows])
-        highest = np.full(len(rows), self._fidelities.max())
-        self._fidelities = np.concatenate([self._fidelities, highest])
-        self.residuals = np.concatenate([self.residuals, targets - self.trend(rows)])
-        self._factorise()
+        self.residuals = np.concatenate([self.residuals, residuals])
+
+
+def _belief(mean: np.ndarray, variance: np.ndarray, noise: np.ndarray) -> Belief:
+    return Belief(mean, np.sqrt(np.maximum(variance, 1e-12)), np.sqrt(noise))
 
 
 def _negative_log_posterior(

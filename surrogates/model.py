@@ -30,9 +30,12 @@ class Model(ABC):
     Attributes:
         learns_fidelities: Whether `fit` takes `fidelities`, `(n,)`; a model that does not is
             shown results at the highest fidelity alone.
+        learns_from_few: Whether it can `learn` its hyper-parameters from some results and
+            `condition` on others, which bounds the work where there are many.
     """
 
     learns_fidelities = False
+    learns_from_few = False
 
     @abstractmethod
     def fit(

@@ -56,10 +56,11 @@ class BoshnasOptions(ModelOptions):
 
 def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
     """Build the policy registered as "boshnas"."""
+    fits: dict = {}  # what was learned of the same results before
     policy = ModelPolicy(
         name, space, objectives, seed, constraints, options, settings=BoshnasOptions,
-        make_model=lambda sign, features: make_model(sign, features, policy.options),
-        second_opinion=position_model(),
+        make_model=lambda sign, features: make_model(sign, features, policy.options, fits),
+        second_opinion=position_model(fits),
         more_candidates=lambda *found: more_candidates(policy, *found),
     )  # fmt: skip
     for option, allowed in CHOICES.items():
@@ -71,14 +72,14 @@ def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
     return policy
 
 
-def position_model() -> MakeModel:
+def position_model(fits: dict | None = None) -> MakeModel:
     """Return what builds the second opinion: layers compared place by place, no size in it.
 
     The first model believes that scores grow with size and finds a front quickly where they do;
     where they do not, it never looks at the small encoders that make the front.
     """
     codes = LayerCodes()
-    return lambda sign, features: SumKernelGP(codes, Hamming())
+    return lambda sign, features: SumKernelGP(codes, Hamming(), fits=fits)
 
 
 def more_candidates(policy: ModelPolicy, model: Model | None, best, drawn, rng) -> list:
@@ -88,7 +89,9 @@ def more_candidates(policy: ModelPolicy, model: Model | None, best, drawn, rng) 
     return climbed_candidates(model, policy.features, best, drawn, rng)
 
 
-def make_model(sign: int, features: Featurizer, options: BoshnasOptions) -> Model:
+def make_model(
+    sign: int, features: Featurizer, options: BoshnasOptions, fits: dict | None = None
+) -> Model:
     """Build the model of one metric.
 
     Before any result it expects the raw metric to grow with size: true of scores, latency, memory
@@ -106,4 +109,5 @@ def make_model(sign: int, features: Featurizer, options: BoshnasOptions) -> Mode
         SizeAndContent(sizes),
         trend=trend if options.trend else None,
         noise_features=(lambda rows: rows[:, :sizes]) if options.noise == "by-size" else None,
+        fits=fits,
     )
