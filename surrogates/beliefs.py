@@ -7,10 +7,12 @@ import numpy as np
 from search_spaces import Architecture
 from surrogates.acquisition import expected_improvement, probability_below
 from surrogates.hypervolume import expected_hypervolume_improvement
+from surrogates.many_results import MANY, best_in_turn
 from surrogates.model import Model
 from surrogates.objectives import Constraint, Objective
 from surrogates.record import Record
-from surrogates.warping import RankWarp, Standardise, Warp
+from surrogates.told import Told
+from surrogates.warping import RankWarp, Warp
 
 
 class Fitted:
@@ -23,6 +25,7 @@ class Fitted:
         record: Results to learn; a failure counts as the worst value told.
         rng: For the fit.
         warp: Turns values into targets.
+        best: Positions of results with values, the best first, to keep where there are too many.
     """
 
     def __init__(
@@ -33,26 +36,11 @@ class Fitted:
         record: Record,
         rng: np.random.Generator,
         warp: type[Warp] = RankWarp,
+        best: np.ndarray | None = None,
     ):
         self.sign, self.model = sign, model
-        done, failed = record.done(), record.failed()
-        values = [sign * t.values[metric] for t in done]
-        values += [min(values)] * len(failed)
-        told = [t.architecture for t in done + failed]
-        low = record.lower() if model.learns_fidelities else []
-        if not low:
-            self.warp = warp(np.array(values))
-            model.fit(told, self.warp.scores, rng)
-            return
-        # scores of ranks at one fidelity say nothing about another
-        self.warp = Standardise(np.array(values))
-        lower = [self.warp.score(sign * values[metric]) for _, _, values in low]
-        model.fit(
-            [*told, *(a for a, _, _ in low)],
-            np.concatenate([self.warp.scores, lower]),
-            rng,
-            np.array([record.highest()] * len(told) + [fidelity for _, fidelity, _ in low]),
-        )
+        told = Told(metric, sign, record, lower=model.learns_fidelities)
+        self.warp = told.fit(model, warp, rng, best)
 
     def warped(self, architectures: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and epistemic standard deviation in warped units, each `(n,)`."""
@@ -99,15 +87,16 @@ class Beliefs:
         self._objectives, self._exact = record.objectives, exact
         self._alone = first_alone or len(record.objectives) == 1
         self._constraints = [c for c in record.constraints if not c.exact]
-        self._fitted = {
-            metric: Fitted(metric, sign, make_model(sign), record, rng, warp)
-            for metric, sign in self._metrics(record.objectives, self._constraints)
-        }
         done = record.done()
         self._values = np.array([[self._value(o, t) for o in self._objectives] for t in done])
         self._kept = np.array(
             [all(c.allows(t.values[c.metric]) for c in self._constraints) for t in done]
         )
+        best = best_in_turn(self._values) if len(done) > MANY else None
+        self._fitted = {
+            metric: Fitted(metric, sign, make_model(sign), record, rng, warp, best)
+            for metric, sign in self._metrics(record.objectives, self._constraints)
+        }
         self._assumed = np.empty((0, len(self._objectives)))
 
     @staticmethod

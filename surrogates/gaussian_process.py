@@ -114,11 +114,13 @@ class SumKernelGP(Model):
             last = np.zeros(len(self.weights))
             last[-1] = smooth
             bias = constant + self.kernels.weighted(last, low, low)
-            matrix[np.ix_(self._below, self._below)] += bias * self._alike()[self._below][:, self._below]
+            matrix[np.ix_(self._below, self._below)] += (
+                bias * self._alike()[self._below][:, self._below]
+            )
         matrix[np.diag_indices_from(matrix)] += self._noise_of(self._causes()) + JITTER
-        self.factor = np.linalg.cholesky(matrix)
+        self._factor, self._grown = np.linalg.cholesky(matrix), []
         self._whitened = solve_triangular(
-            self.factor, self.residuals, lower=True, check_finite=False
+            self._factor, self.residuals, lower=True, check_finite=False
         )
         self._scored: Scored | None = None
 
@@ -217,20 +219,39 @@ class SumKernelGP(Model):
 
     def assume(self, architectures, targets):
         # the factor grows by a block, and what was scored follows: nothing is factorised anew
-        rows = self._features(architectures)
-        side = self._reduced(rows)
+        at = self._scored.find(architectures) if self._scored else None
+        if at is None:
+            rows = self._features(architectures)
+            side = self._reduced(rows)
+        else:
+            rows, side = self._scored.rows[at], self._scored.reduced(at)
         own = self.kernels.weighted(self.weights, rows, rows) - side.T @ side
         own[np.diag_indices_from(own)] += self.noise(rows) + JITTER
         corner = np.linalg.cholesky(own)
         residuals = targets - self.trend(rows)
-        whitened = solve_triangular(corner, residuals - side.T @ self._whitened, lower=True)
+        unexpected = residuals - side.T @ self._whitened
+        whitened = solve_triangular(corner, unexpected, lower=True, check_finite=False)
         if self._scored is not None:
             cross = self.kernels.weighted(self.weights, rows, self._scored.rows)
             self._scored.follow(cross, side, corner, whitened)
-        self.factor = np.block([[self.factor, np.zeros_like(side)], [side.T, corner]])
+        self._grown.append((side, corner))
         self._whitened = np.concatenate([self._whitened, whitened])
         self.rows = np.concatenate([self.rows, rows])
         self.residuals = np.concatenate([self.residuals, residuals])
+
+    @property
+    def factor(self) -> np.ndarray:
+        """The lower triangular factor of the covariance of all results, `(n, n)`."""
+        if self._grown:
+            known = len(self._factor)
+            whole = np.zeros((len(self.rows), len(self.rows)))
+            whole[:known, :known] = self._factor
+            for side, corner in self._grown:
+                end = known + len(corner)
+                whole[known:end, :known], whole[known:end, known:end] = side.T, corner
+                known = end
+            self._factor, self._grown = whole, []
+        return self._factor
 
 
 def _belief(mean: np.ndarray, variance: np.ndarray, noise: np.ndarray) -> Belief:

@@ -11,6 +11,7 @@ from search_spaces.errors import PolicyError
 from surrogates.beliefs import Beliefs
 from surrogates.candidates import Candidates
 from surrogates.features import Featurizer
+from surrogates.many_results import MANY
 from surrogates.model import Model
 from surrogates.policy import Options, Policy, Prediction
 from surrogates.warping import AUTO, WARPS, Standardise
@@ -18,6 +19,7 @@ from surrogates.warping import AUTO, WARPS, Standardise
 DRAWN = 1000  # candidates drawn uniformly from a space too big to list
 PARENTS, NEIGHBOURS = 5, 40  # and neighbours of the best, per ask
 SCREENED = 1000  # best candidates that the later proposals of a batch choose from
+COMPUTED = 100_000  # exact values remembered at most
 FIRST_SHARE = 0.3  # of proposals for the first objective alone, where there are several
 SECOND_SHARE = 0.5  # of the other proposals then, by the second opinion
 
@@ -95,6 +97,16 @@ class ModelPolicy(Policy):
         self._second_opinion = second_opinion
         self.features = Featurizer(space, ends=self.options.ends)
         self._candidates = Candidates(space, self.allowed)
+        self._computed: dict[tuple[str, str], float] = {}
+
+    def exact(self, metric, architecture):
+        # asked of the same candidates by every belief and for every proposal of a batch
+        key = metric, architecture.hash
+        if key not in self._computed:
+            if len(self._computed) >= COMPUTED:
+                self._computed.clear()
+            self._computed[key] = super().exact(metric, architecture)
+        return self._computed[key]
 
     def _check(self, option: str, allowed: tuple[str, ...]) -> None:
         value = getattr(self.options, option)
@@ -155,8 +167,8 @@ class ModelPolicy(Policy):
             best = int(np.argmax(value))
             proposals.append((pool[best], beliefs.explain(pool[best], float(value[best]))))
             if len(proposals) < n:
-                for others in by_aim.values():
-                    others.assume([pool[best]])
+                for later in dict.fromkeys(aims[len(proposals) :]):
+                    by_aim[later].assume([pool[best]])
                 pool = _without(pool, best, value, max(SCREENED, 2 * n))
         return proposals
 
@@ -196,9 +208,15 @@ class ModelPolicy(Policy):
         )
 
     def _pool(self, n, rng, seen, beliefs) -> list[Architecture]:
-        """Everything left of a listable space; else draws and neighbours of the best."""
+        """Everything left of a listable space; else draws and neighbours of the best.
+
+        With many results only a part of a listable space is scored too: all of it would take
+        longer with every result, for less and less that is new.
+        """
         if self._candidates.listable:
-            return [a for a in self._candidates.every() if a.hash not in seen]
+            left = [a for a in self._candidates.every() if a.hash not in seen]
+            if len(self._record.turns) <= MANY or len(left) <= 2 * DRAWN:
+                return left
         drawn = self._candidates.draw(max(DRAWN, n), rng, seen)
         near = self._candidates.near(self._best(), rng, seen, NEIGHBOURS)
         more = []

@@ -45,6 +45,10 @@ class Record:
     """Every trial by architecture hash, in the order of first mention, and the events behind it.
 
     Replaying `events` rebuilds the record exactly, which is all a policy needs to continue.
+
+    Attributes:
+        turns: Hash and fidelity of each result, None for a failure, to its place in the order of
+            telling.
     """
 
     objectives: tuple[Objective, ...]
@@ -52,6 +56,7 @@ class Record:
     trials: dict[str, Trial] = field(default_factory=dict)
     events: list[dict] = field(default_factory=list)
     asked: int = 0
+    turns: dict[tuple[str, float | None], int] = field(default_factory=dict)
 
     def ask(self, architecture: Architecture, why: dict | None) -> None:
         """Enter `architecture` as pending."""
@@ -105,6 +110,8 @@ class Record:
         }  # fmt: skip
         # absent at full fidelity, so that states without fidelities are what they always were
         self.events.append(event if fidelity == 1 else {**event, "fidelity": float(fidelity)})
+        told_at = None if values is None else float(fidelity)
+        self.turns[architecture.hash, told_at] = len(self.turns)
 
     def _checked(self, name: str, values: dict) -> dict[str, float]:
         """Keep the numbers that objectives and constraints need; refuse what cannot be used."""

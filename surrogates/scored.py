@@ -40,6 +40,10 @@ class Scored:
         at = [self._at.get(a.hash, -1) for a in architectures]
         return None if min(at, default=-1) < 0 else np.array(at)
 
+    def reduced(self, at: np.ndarray) -> np.ndarray:
+        """Return the inverse factor times the kernel with the candidates `at`, `(results, k)`."""
+        return np.concatenate([block[:, at] for block in self._reduced])
+
     def follow(
         self, cross: np.ndarray, side: np.ndarray, corner: np.ndarray, whitened: np.ndarray
     ) -> None:
@@ -51,10 +55,10 @@ class Scored:
             corner: The factor's new lower right corner, `(k, k)`.
             whitened: What of their residuals was not expected, over `corner`, `(k,)`.
         """
-        done = 0
+        known = 0
         for block in self._reduced:
-            cross = cross - side[done : done + len(block)].T @ block
-            done += len(block)
+            cross = cross - side[known : known + len(block)].T @ block
+            known += len(block)
         new = solve_triangular(corner, cross, lower=True, check_finite=False)
         self._reduced.append(new)
         self.mean = self.mean + whitened @ new

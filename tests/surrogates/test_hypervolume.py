@@ -87,3 +87,21 @@ def test_constraints_on_measured_outcomes_are_learned(score):
         kept[constraints] = [slow[t.architecture.hash] < bound for t in policy.trials()][5:]
     free, bounded = (np.mean(k) for k in kept.values())
     assert bounded > free + 0.3
+
+
+def test_the_plane_equals_what_botorch_computes():
+    from botorch.acquisition.multi_objective import ExpectedHypervolumeImprovement
+    from botorch.utils.multi_objective.box_decompositions import FastNondominatedPartitioning
+
+    from surrogates.botorch_model import TableModel, positions
+
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        front = rng.uniform(-0.2, 1, (12, 2))
+        mean, spread = rng.uniform(-0.5, 1.5, (40, 2)), rng.uniform(0, 0.3, (40, 2))
+        boxes = FastNondominatedPartitioning(torch.zeros(2).double(), torch.as_tensor(front))
+        gain = ExpectedHypervolumeImprovement(TableModel(mean, spread), [0.0, 0.0], boxes)
+        with torch.no_grad():
+            theirs = gain(positions(0, 40)).numpy()
+        ours = expected_hypervolume_improvement(mean, spread, front, np.zeros(2))
+        assert np.allclose(ours, theirs, rtol=1e-6, atol=1e-9)
