@@ -1,10 +1,11 @@
-"""How long a trial may take: several times what is predicted, and never more than the setting."""
+"""What trials will need: a deadline of several times the predicted seconds, and memory."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from nas.config import Experiment
 from nas.evaluation.trial_cost import TrialCost
-from search_spaces import Architecture
+from search_spaces import Architecture, load_space
 
 # From so many finished trials on, the prediction is trusted; it is then this often exceeded before
 # a trial is taken to hang, and a busy machine may take this long for the smallest of trials.
@@ -14,6 +15,7 @@ _LEAST_SECONDS = 60.0
 # Learning again from every result would cost more than it brings, and from all of them as well.
 _GROWTH = 1.2
 _LATEST = 100
+_SAMPLED = 64
 
 
 LIMITS = {
@@ -32,6 +34,13 @@ def cost_of(recipe: Mapping[str, Any], model_options: Mapping[str, Any]) -> Tria
         "positions": model_options.get("positions"),
     }
     return TrialCost(**{name: value for name, value in names.items() if value is not None})
+
+
+def largest_memory_mb(experiment: Experiment, model_options: Mapping[str, Any]) -> float:
+    """Return what the largest of a sample of the space will need in training, in 10^6 bytes."""
+    cost = cost_of(experiment.recipe, model_options)
+    sample = load_space(experiment.space).sample(_SAMPLED, seed=experiment.seed)
+    return max(cost.predict(architecture)[1] for architecture in sample)
 
 
 class Deadlines:

@@ -9,10 +9,12 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.config import Experiment
+from nas.deadlines import largest_memory_mb
 from nas.execution import Executor, make_executor
 from nas.execution.record_copy import copied_record
 from nas.execution.storage import Storage, open_storage
@@ -220,7 +222,10 @@ def _workers(
 ) -> Iterator[Executor]:
     """Start what trains, and stop it in the end."""
     say("Starting the workers")
-    executor = make_executor(experiment.execution, recipe, data, storage)
+    need = None
+    if experiment.execution.trial_function is None:
+        need = partial(largest_memory_mb, experiment, {"vocabulary_size": recipe.vocabulary_size})
+    executor = make_executor(experiment.execution, recipe, data, storage, need)
     try:
         say(f"Training {experiment.trials} architectures: {executor.where}")
         with copied_record(directory, storage):

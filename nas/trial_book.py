@@ -175,6 +175,9 @@ class TrialBook:
             fidelity=record["fidelity"],
             attempt=record["attempts"],
             inherit=self._parents.job(parent) if self._parents else None,
+            memory_mb=self._deadlines.memory_mb(record["architecture"], record["fidelity"])
+            if self._gpus
+            else None,
             **record["adjusted"],
         )
 
@@ -190,9 +193,12 @@ class TrialBook:
             outcome = replace(outcome, error=error)
         heapq.heappush(self._slots, record["worker"])
         seconds = outcome.seconds or 0.0
-        self.tally.spent(seconds, seconds * self._gpus)
+        gpus = self._gpus
+        if gpus and record["adjusted"].get("alone"):
+            gpus = max(1.0, gpus)
+        self.tally.spent(seconds, seconds * gpus)
         record["spent_seconds"] = (record["spent_seconds"] or 0.0) + seconds
-        record["gpu_seconds"] = (record["gpu_seconds"] or 0.0) + seconds * self._gpus
+        record["gpu_seconds"] = (record["gpu_seconds"] or 0.0) + seconds * gpus
         kept = {name: record[name] for name in ("spent_seconds", "gpu_seconds")}
         if outcome.cause is not None:
             entry = attempt_entry(outcome, record["attempts"], self.tally.counts["done"])

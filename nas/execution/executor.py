@@ -35,6 +35,7 @@ class Job:
         learning_rate_scale: Multiplies the recipe's rates; below 1 for a retry after NaN.
         micro_batches: Parts of each step's batch; above 1 for a retry after out-of-memory.
         alone: Share the device with no other trial, whatever was predicted.
+        memory_mb: What it is predicted to need, in 10^6 bytes; None if nobody knows.
     """
 
     trial: int
@@ -47,6 +48,7 @@ class Job:
     learning_rate_scale: float = 1.0
     micro_batches: int = 1
     alone: bool = False
+    memory_mb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def make_executor(
     recipe: "Recipe",
     data: "PreparedData | None",
     storage: "Storage | None" = None,
+    memory_mb: Callable[[], float] | None = None,
 ) -> Executor:
     """Return the engine that `settings` name, ready to take jobs.
 
@@ -127,7 +130,9 @@ def make_executor(
         data: What they are trained on; None for a function that needs none.
         storage: Where weights and checkpoints are kept; None sends the weights back and keeps no
             checkpoint.
+        memory_mb: Says what the largest trials will need, in 10^6 bytes, so that others can share
+            a GPU with them; None gives each trial a GPU of its own, where there are any.
     """
     module, name = EXECUTORS[settings.engine]
     build: Callable[..., Executor] = getattr(import_module(module), name)
-    return build(settings, recipe, data, storage)
+    return build(settings, recipe, data, storage, memory_mb)

@@ -1,6 +1,7 @@
 """One trial after another in this process: for tests, debugging, and profiling."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nas.execution.executor import Executor, Job, Outcome
@@ -22,6 +23,7 @@ class InlineExecutor(Executor):
         recipe: "Recipe",
         data: "PreparedData | None",
         storage: "Storage | None" = None,
+        memory_mb: Callable[[], float] | None = None,
     ):
         self.capacity = 1
         self.where = "this process, one trial at a time"

@@ -8,13 +8,14 @@ imported once a process.
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas.execution.cluster import alive_nodes, reachable, require_places
 from nas.execution.endings import outcome_of
 from nas.execution.executor import Executor, Job, Outcome
+from nas.execution.packing import device_memory_mb, gpu_share
 from nas.execution.whereabouts import Whereabouts, hide_gpus, verify_device, whereabouts
 from search_spaces.errors import RunError, TrialError
 
@@ -123,20 +124,27 @@ class RayExecutor(Executor):
         recipe: "Recipe",
         data: "PreparedData | None",
         storage: "Storage | None" = None,
+        memory_mb: Callable[[], float] | None = None,
     ):
         import ray
 
         self._ray = ray
         resources = start_ray(settings.address)
         cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
-        if settings.gpus_per_trial == "auto":
-            gpus_per_trial = 1.0 if gpus else 0.0
-        else:
+        self._device_mb = None
+        if settings.gpus_per_trial != "auto":
             gpus_per_trial = settings.gpus_per_trial
+        elif gpus and memory_mb is not None:
+            self._device_mb = device_memory_mb()
+            gpus_per_trial = gpu_share(memory_mb(), self._device_mb)
+        else:
+            gpus_per_trial = 1.0 if gpus else 0.0
         places = require_places(alive_nodes(), settings.cpus_per_trial, gpus_per_trial)
         self.capacity = max(1, min(places, settings.max_concurrent or places))
         machines = "this machine" if not settings.address else f"{len(alive_nodes())} nodes"
         self.where = f"Ray on {machines}: {self.capacity} at once, {cpus:g} CPUs, {gpus:g} GPUs"
+        if 0 < gpus_per_trial < 1:
+            self.where += f", {int(1 / gpus_per_trial + 1e-6)} trials on a GPU"
         self._recipe, self._data = ray.put(recipe), ray.put(data)
         self._settings, self.gpus_per_trial = settings, gpus_per_trial
         self._storage, self._reached = storage, not settings.address
@@ -146,11 +154,12 @@ class RayExecutor(Executor):
     def submit(self, job: Job) -> None:
         if not self._reached:
             self._storage, self._reached = reachable(self._storage), True
+        gpus = self._gpus_of(job)
         # A lost worker is retried by the search, which records it; Ray must not do so silently.
         # Two answers: where it runs, at once, and how it ended.
         task = self._task.options(
             num_cpus=self._settings.cpus_per_trial,
-            num_gpus=self.gpus_per_trial,
+            num_gpus=gpus,
             max_retries=0,
             num_returns="streaming",
         )
@@ -159,8 +168,19 @@ class RayExecutor(Executor):
             "storage": self._storage,
             "checkpoint_seconds": self._settings.checkpoint_seconds,
         }
-        answers = task.remote(job, self._recipe, self._data, self.gpus_per_trial, options)
+        answers = task.remote(job, self._recipe, self._data, gpus, options)
         self._running[answers] = _Task(job, time.monotonic())
+
+    def _gpus_of(self, job: Job) -> float:
+        """Return a trial's GPUs: the usual share, or more where it would not fit into that."""
+        if not self.gpus_per_trial:
+            return 0.0
+        if job.alone:
+            return max(1.0, self.gpus_per_trial)
+        if self._device_mb is None:
+            return self.gpus_per_trial
+        predicted = gpu_share(job.memory_mb, self._device_mb) if job.memory_mb else 0.0
+        return max(self.gpus_per_trial, predicted)
 
     def wait(self, seconds: float) -> list[Outcome]:
         outcomes: list[Outcome] = []

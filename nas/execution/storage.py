@@ -3,6 +3,7 @@
 Names are such as "weights/HASH.safetensors". Everything appears complete or not at all.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -54,10 +55,13 @@ class Storage:
 
         try:
             return fs.FileSystem.from_uri(self.place)
-        except (ValueError, OSError, NotImplementedError):
+        except (ValueError, OSError, NotImplementedError) as error:
             import fsspec
 
-            system, path = fsspec.core.url_to_fs(self.place)
+            try:
+                system, path = fsspec.core.url_to_fs(self.place)
+            except ImportError:  # fsspec needs a package for it, pyarrow does not
+                raise error from None
             return fs.PyFileSystem(fs.FSSpecHandler(system)), path
 
     def put(self, file: Path, name: str) -> None:
@@ -216,10 +220,24 @@ def open_storage(setting: str | None, run_directory: Path, run_id: str | None = 
         setting = setting.removeprefix("file://")
     if "://" not in setting:
         setting = str(Path(setting).expanduser().resolve())
+    _check_leaving_nothing(Storage(setting))
     name = run_directory.resolve().name + (f"-{run_id}" if run_id else "")
-    storage = Storage(f"{setting.rstrip('/')}/{name}")
-    storage.check()
-    return storage
+    # What follows "?" in a URI are options of the connection.
+    place, mark, options = setting.partition("?") if "://" in setting else (setting, "", "")
+    return Storage(f"{place.rstrip('/')}/{name}{mark}{options}")
+
+
+def _check_leaving_nothing(storage: Storage) -> None:
+    """Check a storage; a folder that was not there before the check is not there after it."""
+    absent: list[Path] = []
+    if storage.folder is not None:
+        absent = [p for p in (storage.folder, *storage.folder.parents) if not p.exists()]
+    try:
+        storage.check()
+    finally:
+        for folder in absent:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _synced(path: Path) -> None:

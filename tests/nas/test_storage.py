@@ -55,6 +55,14 @@ def test_a_place_without_permission_is_refused_by_name(place, tmp_path):
         open_storage(place, tmp_path / "run")
 
 
+def test_a_check_leaves_nothing_and_options_of_a_uri_stay_at_its_end(tmp_path, monkeypatch):
+    open_storage(str(tmp_path / "a" / "b"), Path("run"), "id")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(Storage, "check", lambda self: None)
+    found = open_storage("s3://bucket/x/?region=eu-west-1", Path("run"), "id")
+    assert found.place == "s3://bucket/x/run-id?region=eu-west-1"
+
+
 def test_a_run_without_a_setting_keeps_its_files_itself(tmp_path):
     assert open_storage(None, tmp_path / "run").folder == tmp_path / "run"
     assert open_storage(f"file://{tmp_path}/a", Path("run")).folder == tmp_path / "a" / "run"
