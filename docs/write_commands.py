@@ -3,52 +3,101 @@
 python docs/write_commands.py RUN OTHER_RUN
 
 RUN is a finished run of the default search (`nas search`), OTHER_RUN a second one to compare with.
-The commands are run in an empty directory in which the runs are called runs/search-1 and
-runs/search-2, so that the page does not depend on where they lie.
+The commands are run in an empty directory on copies of them, called runs/search-1 and
+runs/search-2, so that the page does not depend on where they lie and they stay as they are. What
+trains does so by the settings of SMALL. Exit status 1 if a command did not end as expected.
 """
 
 import os
+import platform
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "commands.md"
 WIDTH = 120
+MOST_LINES = 36  # of one command's output; the middle of a longer one is left out
+TIME_OUT = 240.0  # seconds
 
-# (heading, what it is for, command)
+SMALL = """\
+policy: random
+objectives: glue:max,parameters:min
+tasks: [sst2, stsb]
+trials: 2
+execution: {engine: inline}
+recipe: {vocabulary_size: 300, pretrain_tokens: 4000, finetune_epochs: 1,
+         max_train_examples: 128, max_dev_examples: 128}
+"""
+REVIEWS = "the film was good\nthe song was bad\n"
+
+# (heading, what it is for, command, exit code)
 COMMANDS = [
+    ("search", "Here one that takes seconds, by the settings in `small.yaml`; `nas search` is "
+     "the default search. This is what a program reads; a terminal shows it live.",
+     "cat small.yaml; nas search small.yaml --run runs/small", 0),
+    ("resume", "Continues, extends or redirects a run.",
+     "nas resume runs/small --trials +1 --quiet 2>&1 | grep -v '^{'", 0),
     ("status", "How far a run is, at once: it loads neither torch nor pandas.",
-     "nas status runs/search-1"),
-    ("trials", "Every trial, sorted and filtered. `--format csv|json|parquet` or `--to FILE` for "
-     "other tools.", 'nas trials runs/search-1 --sort glue --where "parameters < 3e5"'),
-    ("pareto", "What no other trial beats. `--x` and `--y` name two columns, `-o` any number.",
-     "nas pareto runs/search-1 --x latency_ms --y glue --plot front.png"),
-    ("why", "One trial, from the proposal to the outcome.", "nas why runs/search-1 7"),
-    ("compare", "Runs beside each other, by one reference, and the settings that differ.",
-     "nas compare runs/search-1 runs/search-2"),
-    ("replay", "Repeats every decision from the record; exit code 1 at a difference.",
-     "nas replay runs/search-1"),
-    ("report", "One HTML file that opens without a network.",
-     "nas report runs/search-1 --to report.html"),
+     "nas status runs/search-1", 0),
     ("watch", "Live in a terminal; without one, as here, one line of JSON for each change.",
-     "nas watch runs/search-1"),
-    ("export", "A trained model as a folder that transformers loads.",
-     "nas export runs/search-1 --pick knee --to zoo/small"),
-    ("space", "What may be built.", "nas space show flexibert-micro"),
+     "nas watch runs/search-1", 0),
+    ("trials", "Every trial, sorted and filtered. `--format csv|json|parquet` or `--to FILE` for "
+     "other tools.", 'nas trials runs/search-1 --sort glue --where "parameters < 3e5"', 0),
+    ("pareto", "What no other trial beats. `--x` and `--y` name two columns, `-o` any number.",
+     "nas pareto runs/search-1 --x latency_ms --y glue --plot front.png", 0),
+    ("why", "One trial, from the proposal to the outcome.", "nas why runs/search-1 7", 0),
+    ("compare", "Runs beside each other, by one reference, and the settings that differ.",
+     "nas compare runs/search-1 runs/search-2", 0),
+    ("replay", "Repeats every decision from the record; exit code 1 at a difference.",
+     "nas replay runs/search-1", 0),
+    ("report", "One HTML file that opens without a network.",
+     "nas report runs/search-1 --to report.html", 0),
+    ("confirm", "Trains the front again with fresh seeds and measures its latency here.",
+     "nas confirm runs/small --top 1 --seeds 3", 0),
+    ("export", "A trained model as a folder that transformers loads; `--onnx`, `--torch-export` "
+     "and `--quantize int8` add other formats, each compared with torch.",
+     "nas export runs/search-1 --pick knee --to zoo/small --tasks sst2,rte", 0),
+    ("train", "One architecture without a search.",
+     "nas train runs/small/best --experiment small.yaml --to zoo/alone", 0),
+    ("evaluate", "An exported model's scores; `--finetune` fine-tunes it anew, `--submission DIR` "
+     "writes what the GLUE server takes.", "nas evaluate zoo/small --tasks sst2", 0),
+    ("predict", "An exported model's answers.",
+     "cat reviews.txt; nas predict zoo/small --task sst2 reviews.txt", 0),
+    ("zoo", "Exported models, best first.", "nas zoo list zoo", 0),
+    ("zoo show", "A model card.", "nas zoo show zoo/small", 0),
+    ("zoo check", "Every file by its checksum, the card, and an answer of every model.",
+     "nas zoo check zoo/small", 0),
+    ("zoo push", "To the Hugging Face hub; `--dry-run` sends nothing.",
+     "nas zoo push zoo/small --repo me/small --dry-run", 0),
+    ("space", "What may be built.", "nas space list; nas space show flexibert-micro", 0),
+    ("space sample, check, count", "",
+     "nas space sample flexibert-micro --seed 1 > one.json; head -c 100 one.json; echo; "
+     "nas space check one.json; nas space count flexibert-micro", 0),
+    ("benchmark", "Parts of it beside their peers. `--quick` shows that it runs here; figures "
+     "that mean something are in [experiments](../experiments/README.md).",
+     "nas benchmark --help; nas benchmark scheduler --quick --part size", 0),
+    ("doctor", "Is this machine ready?", "nas doctor", 0),
     ("bad input", "A message that names what is near, and exit code 2.",
-     "nas trials runs/search-1 --where 'paramters < 2e5'"),
+     "nas trials runs/search-1 --where 'paramters < 2e5'", 2),
+    ("an existing folder", "Nothing is written over.",
+     "nas export runs/search-1 --to zoo/small", 2),
+    ("a changed weight file", "",
+     "printf x >> zoo/alone/model.safetensors; nas zoo check zoo/alone", 2),
     ("completion", "In `~/.bashrc`: `eval \"$(nas completion bash)\"`; zsh alike; fish: "
-     "`nas completion fish | source`.", "nas completion bash | head -n 3"),
+     "`nas completion fish | source`.", "nas completion bash | head -n 3", 0),
 ]  # fmt: skip
 
 HEAD = """# The commands, with their output
 
 Written by `python docs/write_commands.py RUN OTHER_RUN` from real runs: `runs/search-1` is the
-default search (16 encoders, `glue-mini`, two CPU cores that were busy with other work, so its times
-say little), `runs/search-2` one with the policy `random` and fewer trials, looked at while it runs.
-`nas COMMAND --help` lists the options of each.
+default search (16 encoders, `glue-mini`, two CPU cores), `runs/search-2` a second, shorter one.
+What trains on this page does so for seconds (`small.yaml`), so its scores say nothing; times depend
+on what else the machine did. `nas COMMAND --help` lists the options of each.
 
 `nas search` and `nas resume` end with a front and the exit code 0 (done), 2 (bad input), 3 (a
 budget is reached), 4 (interrupted, resumable) or 5 (too many failures). Where standard output is no
@@ -56,35 +105,80 @@ terminal it gets one JSON object a line, and the summary for people goes to stan
 """
 
 
-def main(run: Path, other: Path) -> None:
-    """Run every command and write the page."""
+def main(run: Path, other: Path) -> int:
+    """Run every command and write the page; return how many did not end as expected."""
     with tempfile.TemporaryDirectory() as place:
-        here = Path(place)
-        (here / "runs").mkdir()
-        (here / "runs" / "search-1").symlink_to(run.resolve())
-        (here / "runs" / "search-2").symlink_to(other.resolve())
-        (here / "nas").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nas "$@"\n')
-        (here / "nas").chmod(0o755)
-        environment = {
-            **os.environ,
-            "PATH": f"{place}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-            "COLUMNS": str(WIDTH),
-        }
-        parts = [HEAD]
-        for heading, purpose, command in COMMANDS:
-            answer = subprocess.run(
-                ["bash", "-c", command], cwd=here, env=environment, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-            shown = "\n".join(line.rstrip() for line in answer.stdout.strip().splitlines())
-            code = f"\n(exit code {answer.returncode})" if answer.returncode else ""
-            parts.append(f"## {heading}\n\n{purpose}\n\n```\n$ {command}\n{shown}{code}\n```\n")
-            print(f"{answer.returncode}  {command}")
+        here = Path(place).resolve()
+        for number, given in enumerate((run, other), start=1):
+            shutil.copytree(given, here / "runs" / f"search-{number}")
+        (here / "small.yaml").write_text(SMALL)
+        (here / "reviews.txt").write_text(REVIEWS)
+        (here / "bin").mkdir()
+        shim = here / "bin" / "nas"
+        shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nas "$@"\n')
+        shim.chmod(0o755)
+        parts, wrong = [HEAD], 0
+        for heading, purpose, command, expected in COMMANDS:
+            started = time.monotonic()
+            code, output = call(command, here)
+            wrong += code != expected
+            parts.append(block(heading, purpose, command, code, shown(output, here)))
+            mark = "" if code == expected else f"  EXPECTED {expected}\n{output}"
+            print(f"{code} {time.monotonic() - started:6.1f} s  {command}{mark}", flush=True)
     PAGE.write_text("\n".join(parts), encoding="utf-8")
+    return wrong
+
+
+def call(command: str, here: Path) -> tuple[int, str]:
+    """Run a command line in `here`; return its exit code and everything it printed."""
+    environment = {
+        **os.environ,
+        "PATH": f"{here / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "ignore",
+        "COLUMNS": str(WIDTH),
+    }
+    try:
+        answer = subprocess.run(
+            ["bash", "-c", command], cwd=here, env=environment, text=True, timeout=TIME_OUT,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return 124, f"It took longer than {TIME_OUT:.0f} s."
+    return answer.returncode, answer.stdout
+
+
+def shown(output: str, here: Path) -> str:
+    """Return what the page shows of `output`: nothing of this machine, and not too much."""
+    for private, public in (
+        (f"{here}{os.sep}", ""),
+        (str(here), "."),
+        (f"{ROOT}{os.sep}", ""),
+        (str(ROOT), "."),
+        (sys.prefix, ".venv"),
+        (str(Path.home()), "~"),
+        (tempfile.gettempdir(), "/tmp"),  # noqa: S108  only text
+        (platform.node(), "this-machine"),
+    ):
+        if len(private) > 1:
+            output = output.replace(private, public)
+    output = re.sub(r"\b\d{1,3}(\.\d{1,3}){3}\b", "10.0.0.5", output)
+    lines = [line.rstrip() for line in output.strip().splitlines()]
+    if len(lines) > MOST_LINES:
+        half = MOST_LINES // 2
+        lines = [*lines[:half], f"… {len(lines) - 2 * half} lines", *lines[-half:]]
+    return "\n".join(lines)
+
+
+def block(heading: str, purpose: str, command: str, code: int, output: str) -> str:
+    """Return one section of the page."""
+    said = f"{purpose}\n\n" if purpose else ""
+    end = f"\n(exit code {code})" if code else ""
+    lines = "\n".join(f"$ {line}" for line in command.split("; "))
+    return f"## {heading}\n\n{said}```\n{lines}\n{output}{end}\n```\n"
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    sys.exit(1 if main(Path(sys.argv[1]), Path(sys.argv[2])) else 0)

@@ -54,8 +54,7 @@ def confirm(
     front = run.pareto() if len(run.finished()) else None
     if front is None or front.empty:
         raise RunError(
-            f"The run {str(run.directory)!r} has no finished trial to confirm. "
-            f"Continue it with: nas resume {run.directory}"
+            f"The run {str(run.directory)!r} has no finished trial to confirm. {run.way_on()}"
         )
     run.lock()
     chosen = list(front["hash"])[:top]

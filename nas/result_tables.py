@@ -62,6 +62,10 @@ class ResultTables(ABC):
         spent_cost (missing without a price).
         """
 
+    def way_on(self) -> str:
+        """Return what to do about results that lack a finished trial, for messages."""
+        return "See how far it is with: nas status; continue an interrupted one with: nas resume"
+
     def finished(self) -> "pd.DataFrame":
         """Return the finished trials of the highest fidelity, which alone can be compared."""
         from nas.trial_table import at_highest_fidelity
@@ -160,8 +164,8 @@ class ResultTables(ABC):
         done = self.finished()
         if done.empty:
             raise RunError(
-                f"{self.where[0].upper()}{self.where[1:]} has no finished trial yet. See how far "
-                "it is with: nas status; continue an interrupted one with: nas resume"
+                f"{self.where[0].upper()}{self.where[1:]} has no finished trial yet. "
+                f"{self.way_on()}"
             )
         numeric = done.select_dtypes("number").columns
         measured = [name for name in numeric if done[name].notna().any()]

@@ -165,6 +165,14 @@ class Run(ResultTables):
         records = [r for r in self.journal.trials() if r["trial"] in set(highest)]
         return confirmation_table(self.directory, records)
 
+    def way_on(self) -> str:
+        failed = self.journal.counts()["failed"]
+        more = f"Continue it with: nas resume {self.directory}"
+        if not failed:
+            return more
+        failures = f"nas trials {self.directory} --where \"status == 'failed'\""
+        return f"{failed} failed; see why: {failures}. {more}"
+
     def pick(self, which: str) -> dict[str, Any]:
         """Return the finished trial called "best", "knee", or by the start of its hash.
 
@@ -180,7 +188,7 @@ class Run(ResultTables):
             if done.empty:
                 raise RunError(
                     f"The run {str(self.directory)!r} has no finished trial to pick from. "
-                    f"Continue it with: nas resume {self.directory}"
+                    f"{self.way_on()}"
                 )
             # On the whole front, so that among equally good models a cheap one is taken.
             chosen = self.pareto() if which == "best" else knee(done, **self.objectives)
@@ -197,9 +205,12 @@ class Run(ResultTables):
                 f"Write best, knee, or the start of one of these hashes: {options or 'none yet'}."
             )
         if found.iloc[0]["status"] != "done":
+            row = found.iloc[0]
+            why = f"{row['cause']}; nas why {self.directory} {row['trial']} says more"
             raise RunError(
-                f"Trial {which!r} is {found.iloc[0]['status']}, so it has no weights. "
-                f"Pick a finished one; see: nas trials {self.directory}"
+                f"Trial {row['trial']} ({row['hash'][:10]}) is {row['status']}, so it has no "
+                + ("weights" if row["status"] != "failed" else f"weights ({why})")
+                + f". Pick a finished one; see: nas trials {self.directory}"
             )
         return dict(found.iloc[0])
 

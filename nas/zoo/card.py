@@ -63,7 +63,12 @@ def read_card(folder: Path | str) -> dict[str, Any]:
     path = Path(folder) / CARD
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
+    except FileNotFoundError:
+        raise NotAModel(
+            f"{Path(folder)} has no model card ({CARD}). Give a folder that nas export has "
+            "written, or export the model again."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
         raise NotAModel(f"{path} cannot be read ({error}). Export the model again.") from None
     try:
         _, head, _ = text.split("---\n", 2)

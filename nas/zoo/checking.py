@@ -37,7 +37,7 @@ def _file_problems(folder: Path) -> list[str]:
     try:
         entries = read_checksums(folder)
     except NotAModel as error:
-        return [str(error)]
+        return [str(error).removesuffix(".")]
     found = [file_problem(folder, name, entry) for name, entry in entries.items()]
     unknown = sorted(
         path.relative_to(folder).as_posix()
@@ -56,7 +56,7 @@ def _card_problems(folder: Path) -> list[str]:
     try:
         card = read_card(folder)
     except NotAModel as error:
-        return [str(error)]
+        return [str(error).removesuffix(".")]
     return [f"{folder / CARD} does not say {name}" for name in missing_facts(card)]
 
 
@@ -75,5 +75,5 @@ def _model_problems(folder: Path) -> list[str]:
             if not output.isfinite().all():
                 problems.append(f"{folder / (task or '')} answers with NaN or infinite numbers")
     except NotAModel as error:
-        problems.append(str(error))
+        problems.append(str(error).removesuffix("."))
     return problems

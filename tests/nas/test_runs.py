@@ -64,7 +64,9 @@ def test_front_best_knee_and_hash(finished):
 def test_picks_that_cannot_be(finished, begin):
     run = nas.open_run(finished)
     failed = run.trials().query("status == 'failed'").iloc[0]
-    with pytest.raises(RunError, match="is failed, so it has no weights"):
+    with pytest.raises(
+        RunError, match=r"is failed, so it has no weights \(nan; nas why .* \d+ says"
+    ):
         run.pick(failed["hash"])
     with pytest.raises(RunError, match="'zzz' names 0 trials.*Write best, knee, or the start of"):
         run.pick("zzz")
@@ -72,6 +74,7 @@ def test_picks_that_cannot_be(finished, begin):
         run.pick("")
     with pytest.raises(RunError, match="has no finished trial to pick from"):
         begin(name="empty").run.pick("best")
+    assert "1 failed; see why: nas trials" in run.way_on()
 
 
 def test_status_says_how_far(finished):

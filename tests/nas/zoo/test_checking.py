@@ -69,6 +69,9 @@ def test_files_that_were_added_and_checksums_that_are_gone(folder):
     assert "checksums.json cannot be read" in check_model(folder)[0]
     (folder / "checksums.json").unlink()
     assert "has no checksums.json, so its files cannot be trusted" in check_model(folder)[0]
+    (folder / "README.md").unlink()
+    problems = check_model(folder)
+    assert any(p.endswith("or export the model again") and "no model card" in p for p in problems)
     assert "nowhere is no folder" in check_model(folder / "nowhere")[0]
 
 
