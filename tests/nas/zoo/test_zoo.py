@@ -125,6 +125,7 @@ def test_an_encoder_alone_and_prefixed_names(tmp_path, tokenizer, trained):
     assert torch.equal(outputs[0], outputs[2])
 
 
+@pytest.mark.slow  # what a fast suite asks of it: test_pipelines_without_and_with_the_project
 def test_loads_where_the_project_is_not_installed(folder, tmp_path):
     batch = encoded(folder)
     expected = load_model(folder)(**batch).last_hidden_state
