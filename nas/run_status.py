@@ -4,6 +4,7 @@ import time
 from statistics import mean
 from typing import Any
 
+from nas.execution.storage import Storage
 from nas.runs import Run
 from nas.stalled import why_stalled
 from nas.worker_use import percentile, worker_use
@@ -30,7 +31,7 @@ def run_status(run: Run, *, now: float | None = None) -> dict[str, Any]:
     workers, idle = worker_use(records, journal.sessions(), now)
     proposals = journal.proposal_seconds()
     best, front = _best_and_front(records, run.objectives)
-    plan = run.experiment
+    plan, own = run.experiment, Storage(str(run.directory.resolve()))
     return {
         "run": str(run.directory),
         "state": ended or ("running" if alive else "interrupted"),
@@ -48,7 +49,7 @@ def run_status(run: Run, *, now: float | None = None) -> dict[str, Any]:
         "proposal_seconds_p95": _rounded(percentile(proposals, 0.95)),
         "spent_seconds": round(sum(r["spent_seconds"] or r["seconds"] or 0 for r in records), 1),
         "spent_gpu_hours": round(sum(r["gpu_seconds"] or 0 for r in records) / 3600, 3),
-        "weights_mb": round(sum(f.stat().st_size for f in run.weights.glob("*")) / 1e6, 1),
+        "weights_mb": round(sum(own.sizes("weights").values()) / 1e6, 1),
         "left_seconds": None if ended else _left(over, plan, workers, elapsed),
         "warning": why_stalled(
             records,

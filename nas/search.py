@@ -73,6 +73,7 @@ class Search:
         self._pending: list[int] = []  # trials in flight when it was made
         self._exhausted = False
         folders = [run.directory.resolve(), *([storage.folder] if storage else [])]
+        self._said: str | None = None  # what people were last told about it
         self._room = DiskRoom([folder for folder in folders if folder is not None])
         self._sweeper = Sweeper(storage, run.directory)
         self._losses = 0
@@ -229,8 +230,11 @@ class Search:
     def _wait(self) -> list[Outcome]:
         """Wait until a worker or the policy has something."""
         busy = len(self._book.in_flight)
-        if not self._room.has_room():
-            self._report(None, note=f"Paused: {self._room.lacking}")
+        if self._room.has_room():
+            self._said = None
+        else:
+            said, self._said = self._said, self._room.lacking
+            self._report(None, note=None if said == self._said else f"Paused: {self._said}")
             if not busy:
                 time.sleep(_POLL_SECONDS)
                 return []
