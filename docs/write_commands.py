@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
@@ -76,7 +77,7 @@ COMMANDS = [
      "nas zoo push zoo/small --repo me/small --dry-run", 0),
     ("space", "What may be built.", "nas space list; nas space show flexibert-micro", 0),
     ("space sample, check, count", "",
-     "nas space sample flexibert-micro --seed 1 > one.json; head -c 100 one.json; echo; "
+     "nas space sample flexibert-micro -n 1 > one.json; cat one.json; "
      "nas space check one.json; nas space count flexibert-micro", 0),
     ("benchmark", "Parts of it beside their peers. `--quick` shows that it runs here; figures "
      "that mean something are in [experiments](../experiments/README.md).",
@@ -140,7 +141,7 @@ def call(command: str, here: Path) -> tuple[int, str]:
     }
     try:
         answer = subprocess.run(
-            ["bash", "-c", command], cwd=here, env=environment, text=True, timeout=TIME_OUT,
+            ["bash", "-ec", command], cwd=here, env=environment, text=True, timeout=TIME_OUT,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
@@ -163,7 +164,7 @@ def shown(output: str, here: Path) -> str:
         if len(private) > 1:
             output = output.replace(private, public)
     output = re.sub(r"\b\d{1,3}(\.\d{1,3}){3}\b", "10.0.0.5", output)
-    lines = [line.rstrip() for line in output.strip().splitlines()]
+    lines = [line.rstrip() for line in output.strip("\n").splitlines()]
     if len(lines) > MOST_LINES:
         half = MOST_LINES // 2
         lines = [*lines[:half], f"… {len(lines) - 2 * half} lines", *lines[-half:]]
@@ -172,7 +173,7 @@ def shown(output: str, here: Path) -> str:
 
 def block(heading: str, purpose: str, command: str, code: int, output: str) -> str:
     """Return one section of the page."""
-    said = f"{purpose}\n\n" if purpose else ""
+    said = f"{textwrap.fill(purpose, 100)}\n\n" if purpose else ""
     end = f"\n(exit code {code})" if code else ""
     lines = "\n".join(f"$ {line}" for line in command.split("; "))
     return f"## {heading}\n\n{said}```\n{lines}\n{output}{end}\n```\n"

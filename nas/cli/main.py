@@ -49,7 +49,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a `NasError` becomes a message and exit code 2."""
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="nas", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:

@@ -26,5 +26,7 @@ def _cell(value: Any) -> str:
     if value is None or value != value:
         return "-"
     if isinstance(value, float):
+        if value.is_integer() and abs(value) >= 1000:
+            return f"{value:,.0f}"
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)

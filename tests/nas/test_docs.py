@@ -118,6 +118,18 @@ def test_commands_that_are_named_exist():
         assert set(named) <= set(COMMANDS), page.name
 
 
+def test_every_command_is_written_down_with_its_output():
+    """The page of docs/write_commands.py; what it will show is what the script lists."""
+    from nas.cli.main import COMMANDS
+
+    script = (DOCS / "write_commands.py").read_text(encoding="utf-8")
+    assert set(COMMANDS) <= set(re.findall(r"\bnas ([a-z]+)\b", script))
+    page = (DOCS / "commands.md").read_text(encoding="utf-8")
+    assert set(COMMANDS) <= set(re.findall(r"^\$ .*\bnas ([a-z]+)\b", page, re.MULTILINE))
+    assert "/tmp/" not in page
+    assert "Traceback" not in page
+
+
 def notebook_code(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
