@@ -1,5 +1,6 @@
 """`nas report`: a run as one HTML file."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -23,6 +24,16 @@ def report(run: Path, path: Path | None) -> None:
     from nas.report.html_report import write_report
     from nas.runs import open_run
 
-    written = write_report(open_run(run), path)
+    try:
+        written = write_report(open_run(run), path, progress=_say)
+    finally:
+        _say(None)
     size = written.stat().st_size
     click.echo(f"Report: {written} ({size / 1e6:.2g} MB). Open it in a browser.")
+
+
+def _say(part: str | None, done: int = 0, of: int = 0) -> None:
+    """On a terminal, show in one line what is computed; None clears the line."""
+    if sys.stderr.isatty():
+        text = "" if part is None else f"{done}/{of}  {part.replace('_', ' ')} …"
+        click.echo(f"\r\x1b[2K{text}", nl=False, err=True)

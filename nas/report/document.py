@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -14,6 +15,7 @@ from search_spaces.errors import NasError
 from search_spaces.operations import OPERATIONS
 
 VERSION = 1  # of the document
+Progress = Callable[[str, int, int], None]
 HASH = 16  # characters kept: enough to pick a trial by
 
 # Every reason of nas.budgets.EXIT_CODES, and a run that is under way.
@@ -32,14 +34,22 @@ STATES = {
 }
 
 
-def build_document(run: Run) -> dict[str, Any]:
+def build_document(run: Run, progress: Progress = lambda part, done, of: None) -> dict[str, Any]:
     """Return what the page of `run` shows: JSON types only, without NaN.
+
+    Args:
+        run: The run.
+        progress: Called with the section that is computed next, how many are done, and of how many.
 
     Raises:
         RunError: The run has no finished trial.
     """
     snapshot = Snapshot(run)
     layers = Layers()
+    built = {}
+    for done, name in enumerate(SECTIONS):
+        progress(name, done, len(SECTIONS))
+        built[name] = _build(name, snapshot)
     document = {
         "version": VERSION,
         "name": snapshot.name,
@@ -54,8 +64,8 @@ def build_document(run: Run) -> dict[str, Any]:
         "trials": trial_columns(snapshot, layers),
         "sections": [
             {"name": name, **asdict(section)}
-            for name in SECTIONS
-            if (section := _build(name, snapshot)) is not None
+            for name, section in built.items()
+            if section is not None
         ],
     }
     return plain({**document, **layers.described()})

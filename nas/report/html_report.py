@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from nas.report.document import build_document
+from nas.report.document import Progress, build_document
 from nas.runs import Run
 from search_spaces.errors import InvalidExperiment, RunError
 
@@ -28,12 +28,15 @@ SCRIPTS = (
 )
 
 
-def write_report(run: Run, path: Path | None = None) -> Path:
+def write_report(
+    run: Run, path: Path | None = None, *, progress: Progress = lambda part, done, of: None
+) -> Path:
     """Write the report of `run` and return where; an older report there is replaced.
 
     Args:
         run: Opened; a run at work may be reported too.
         path: Where to write; by default `report.html` in the run's directory.
+        progress: As in `build_document`.
 
     Raises:
         RunError: The run has no finished trial, or the file cannot be written.
@@ -48,7 +51,7 @@ def write_report(run: Run, path: Path | None = None) -> Path:
         raise InvalidExperiment(f"There is no folder {str(path.parent)!r}. Make it first.")
     if path.is_dir():
         raise InvalidExperiment(f"{str(path)!r} is a folder. Give the name of a file.")
-    text = render_page(build_document(run))
+    text = render_page(build_document(run, progress))
     temporary = path.with_name(path.name + ".partial")
     try:
         temporary.write_text(text, encoding="utf-8")

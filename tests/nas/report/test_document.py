@@ -117,3 +117,10 @@ def test_a_search_that_ended_by_a_rule_is_whole_and_one_that_broke_off_is_not(
     broken = EXIT_CODES[state] in (4, 5)
     assert (unfinished_text(seen) is not None) == broken
     assert state_text(seen).startswith("finished") != broken
+
+
+def test_it_says_what_it_computes(snapshot, record, architectures, monkeypatch):
+    seen, said = snapshot([record(1, architectures[0])]), []
+    monkeypatch.setattr("nas.report.document.Snapshot", lambda run: seen)
+    build_document(None, lambda *step: said.append(step))
+    assert said == [(name, i, len(SECTIONS)) for i, name in enumerate(SECTIONS)]

@@ -19,7 +19,7 @@ PAGE = Path(html_report.__file__).parent / "page"
 @pytest.fixture
 def quick(monkeypatch):
     """The file without computing what is in it."""
-    monkeypatch.setattr(html_report, "build_document", lambda run: DOCUMENT)
+    monkeypatch.setattr(html_report, "build_document", lambda run, progress: DOCUMENT)
 
 
 def test_the_page_names_nothing_outside_itself():
