@@ -105,7 +105,7 @@ Object.assign(BLOCKS, {
         c.axes({ x: { domain: dx, ticks: false }, y: { domain: dy, ticks: false }, left: 10, top: 10, bottom: 10, right: 10 });
         c.svg.append(svg("rect", { class: "border", x: 1, y: 1, width: c.width - 2, height: c.height - 2, rx: 10 }));
         const rule = block.colours.find((r) => r.key === by), paint = painter(rule, p, legend);
-        const order = p.trial.map((_, i) => i).sort((a, b) => (paint.rank(a) - paint.rank(b)));
+        const order = p.trial.map((_, i) => i).filter((i) => !passing || passing.has(p.trial[i])).sort((a, b) => (paint.rank(a) - paint.rank(b)));
         for (const i of order) {
           const px = c.x(p.x[i]), py = c.y(p.y[i]), many = p.x.length > 800;
           c.dot(px, py, paint.known(i) ? (many ? 3.2 : 6) : (many ? 2 : 4), paint.of(i), many ? 0.8 : 0.92);
@@ -113,7 +113,9 @@ Object.assign(BLOCKS, {
         }
       },
     });
-    return el("div", { class: "figure" }, choices("colour by", block.colours, by, (key) => { by = key; chart.redraw(); }), chart.root, legend);
+    filtered.push(() => chart.redraw());
+    return el("div", { class: "figure" }, choices("colour by", block.colours, by, (key) => { by = key; chart.redraw(); }), chart.root, legend,
+      el("p", { class: "quiet" }, "Shows the trials that pass the filters of the Pareto front."));
   },
 
   gantt: (block) => {

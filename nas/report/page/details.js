@@ -4,6 +4,8 @@ const rowOf = new Map(data.trials.trial.map((trial, row) => [trial, row]));
 const dialog = document.getElementById("trial-dialog");
 let panel = null; // the explorer's place for details
 const listeners = []; // called with the trial that was opened in the explorer
+const filtered = []; // called when the explorer's filters let other trials pass
+let passing = null; // the trials that pass them; null before the first look
 
 function title(column) {
   return (data.columns[column] || { title: column }).title;

@@ -52,6 +52,8 @@ function explorer(block) {
     count.replaceChildren(`${shown.length.toLocaleString("en")} of ${n.toLocaleString("en")} trials shown: ${drawn.length.toLocaleString("en")} in the picture, ${front.length} of them on the front of these two columns.`);
     chart.redraw();
     table.fill(shown, x, y);
+    passing = new Set(shown.map((r) => data.trials.trial[r]));
+    for (const tell of filtered) tell();
   }
 
   function draw(c) {

@@ -114,6 +114,15 @@ def test_filters(page, chromium, finished):
     assert 0 < some < 24
 
 
+def test_the_map_shows_what_passes_the_filters(page, chromium):
+    browser = chromium(page)
+    drawn = "return document.querySelector('#map .chart').items.length"
+    browser.execute_script("document.querySelector('#map').scrollIntoView()")
+    assert browser.execute_script(drawn) == 24
+    browser.execute_script("document.querySelector('.filters input[value=failed]').click()")
+    assert browser.execute_script(drawn) == 22
+
+
 def test_other_columns_have_another_front(page, chromium, finished):
     browser = chromium(page)
     Select(browser.find_elements(By.CSS_SELECTOR, ".axes-row select")[0]).select_by_value("flops")
