@@ -68,13 +68,14 @@ def training(
     }
     left_out: list[str] = []
     figures = []
-    write_figures(to, figures, setting)  # a folder that cannot be written is known before the work
+    files = write_figures(to, figures, setting)  # a folder that cannot be written is known before the work
     with thread_count(threads):
         torch.manual_seed(seed)
         for figure in run_benchmark(split, size, where, left_out.append):
             figures.append(figure)
-            click.echo(f"{figure.what}: {figure.ours:.4g} {figure.unit}", err=True)
-    files = write_figures(to, figures, setting)
+            files = write_figures(to, figures, setting)  # minutes of work survive an interruption
+            beside = "" if figure.ratio is None else f", ratio {figure.ratio:.2f}"
+            click.echo(f"{figure.what}: {figure.ours:.4g} {figure.unit}{beside}", err=True)
     note = (
         f"{drawn}, mean {lengths.mean():.1f}, longest {lengths.max()} tokens; threads: {threads}; "
         f"medians of {size.repeats}. BertModel: its fastest attention, the fused AdamW of Trainer."
