@@ -68,7 +68,8 @@ def training(
     }
     left_out: list[str] = []
     figures = []
-    files = write_figures(to, figures, setting)  # a folder that cannot be written is known before the work
+    # a folder that cannot be written is known before the work
+    files = write_figures(to, figures, setting)
     with thread_count(threads):
         torch.manual_seed(seed)
         for figure in run_benchmark(split, size, where, left_out.append):
