@@ -102,13 +102,9 @@ def _compared(run: Run, trial: Mapping[str, Any], task: "Task", score: float) ->
 
 def _why_it_differs(run: Run, trial: Mapping[str, Any]) -> str:
     """Say what is not as it was when the trial was trained, as far as the record tells."""
-    import torch
+    from nas.retraining import device_here
 
-    from nas.training.device import choose_device
-    from nas.training.recipe import Recipe
-
-    kind = choose_device(Recipe.from_dict(run.experiment.recipe)).type
-    here = torch.cuda.get_device_name() if kind == "cuda" else kind
+    here = device_here(run)
     found = []
     if trial["device"] and trial["device"] != here:
         found.append(f"trained on {trial['device']}, fine-tuned again on {here}")

@@ -30,6 +30,14 @@ def training_of(run: Run) -> tuple["Recipe", "PreparedData"]:
     return recipe, PreparedData.load(run.directory / "data", mmap=False)
 
 
+def device_here(run: Run) -> str:
+    """Return the name of the device that `run`'s trials would be trained on here."""
+    from nas.training.recipe import Recipe
+    from nas.training.trial import trial_device
+
+    return trial_device(Recipe.from_dict(run.experiment.recipe))
+
+
 def task_models_of(
     run: Run,
     trial: dict[str, Any],

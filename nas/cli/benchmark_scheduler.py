@@ -1,6 +1,7 @@
 """`nas benchmark scheduler`: what the search itself costs, beside Ray Tune and batches."""
 
 import json
+from collections.abc import Iterator
 
 import click
 
@@ -31,14 +32,16 @@ def scheduler(*, quick: bool, part: tuple[str, ...], policy: str, as_json: bool)
             click.echo(f"{name:<9} {', '.join(cells)}")
 
 
-def _overhead(_: str, quick: bool) -> list[dict]:  # noqa: FBT001  one signature for all parts
+def _overhead(_: str, quick: bool) -> Iterator[dict]:  # noqa: FBT001  as the other parts
     from nas.benchmarks.scheduler_overhead import overhead, tune_overhead
 
-    rows: list[dict] = []
     for policy, goal in _GOALS.items():
-        measured = overhead(policy, 20 if quick else 1000)
-        rows.append({"loop": f"nas, {policy}", **measured, "goal": goal})
-    return [*rows, {"loop": "Ray Tune, random", **tune_overhead(4 if quick else 100)}]
+        yield {
+            "loop": f"nas, {policy}",
+            **overhead(policy, 20 if quick else 1000),
+            "goal": goal,
+        }
+    yield {"loop": "Ray Tune, random", **tune_overhead(4 if quick else 100)}
 
 
 def _workers(policy: str, quick: bool) -> list[dict]:  # noqa: FBT001
