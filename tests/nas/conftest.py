@@ -1,9 +1,11 @@
 """A pretend engine and a run to search in, so that the loop is tested without training."""
 
+import sys
 from collections import deque
 
 import pytest
 
+from nas.cli.main import main
 from nas.config import make_experiment
 from nas.execution import Executor, Outcome
 from nas.policy_building import run_policy
@@ -95,5 +97,38 @@ def begin(tmp_path, experiment):
         if space is not None:
             policy = make_policy(plan.policy, space, dict(plan.objectives), seed=plan.seed)
         return Search(run, plan, InlineProposer(policy), executor or PretendExecutor(), watch)
+
+    return make
+
+
+@pytest.fixture
+def nas(monkeypatch, capsys, tmp_path):
+    """Return a function that runs a command line in an empty directory: (code, out, err)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["nas", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def searched(begin, pretend):
+    """Return a function that makes a finished run and returns its directory."""
+
+    def make(name="run", **settings):
+        faults = {2: Outcome(2, seconds=1.0, cause="nan", error="NaN at step 7")}
+        search = begin(name=name, executor=pretend(faults=faults), **settings)
+        search.run_until_done()
+        search.run.close()
+        return search.run.directory
 
     return make

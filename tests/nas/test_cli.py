@@ -2,32 +2,11 @@
 
 import io
 import json
-import sys
 
 import pandas as pd
 import pytest
 
-from nas.cli.main import main
 from nas.execution import Outcome
-
-
-@pytest.fixture
-def nas(monkeypatch, capsys, tmp_path):
-    """Return a function that runs a command line in an empty directory: (code, out, err)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["nas", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nas.cli.main import COMMANDS, main
-from nas.execution import Outcome
+from nas.cli.main import COMMANDS
 from nas.report.front_text import front_text
 from nas.run_status import run_status
 from nas.runs import open_run
@@ -21,37 +20,6 @@ from nas.worker_use import percentile, worker_use
 from search_spaces import load_space
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def nas(monkeypatch, capsys, tmp_path):
-    """Return a function that runs a command line in an empty directory: (code, out, err)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["nas", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
-
-
-@pytest.fixture
-def searched(begin, pretend):
-    def make(name="run", **settings):
-        faults = {2: Outcome(2, seconds=1.0, cause="nan", error="NaN at step 7")}
-        search = begin(name=name, executor=pretend(faults=faults), **settings)
-        search.run_until_done()
-        search.run.close()
-        return search.run.directory
-
-    return make
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 import nas
-from nas.execution import Outcome
 from nas.history_table import history_table
 from nas.proposal_table import pending_at_proposal, proposal_table
 from nas.trial_table import trial_table
@@ -16,20 +15,6 @@ from search_spaces import load_space
 from search_spaces.errors import NasError, RunError, UnknownName
 
 OBJECTIVES = {"glue": "max", "parameters": "min"}
-
-
-@pytest.fixture
-def searched(begin, pretend):
-    """Return a function that makes a finished run and returns its directory."""
-
-    def make(name="run", **settings):
-        faults = {2: Outcome(2, seconds=1.0, cause="nan", error="NaN at step 7")}
-        search = begin(name=name, executor=pretend(faults=faults), **settings)
-        search.run_until_done()
-        search.run.close()
-        return search.run.directory
-
-    return make
 
 
 @pytest.fixture
