@@ -1,7 +1,6 @@
 """`nas benchmark policies` as a user types it: files, resuming, processes, and every message."""
 
 import json
-import sys
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,6 @@ import pytest
 from nas.benchmarks.jobs import Job, Setting
 from nas.benchmarks.policies import Plan
 from nas.benchmarks.results import Results
-from nas.cli.main import main
 from search_spaces.errors import RunError
 
 VALUES = [round(0.3 + 0.4 * np.sin(7 * i) ** 2, 4) for i in range(24)]
@@ -22,22 +20,9 @@ def table(write_table):
 
 
 @pytest.fixture
-def nas(monkeypatch, capsys, tmp_path):
+def policies(nas):
     """Return a function that runs `nas benchmark policies`: (code, out, err)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["nas", "benchmark", "policies", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
+    return lambda *arguments: nas("benchmark", "policies", *arguments)
 
 
 SMALL = ("--policies", "random,parameters", "--seeds", "3", "--batch", "1,4", "--to", "out")
@@ -52,9 +37,9 @@ def results_of(folder):
     return sorted(rows, key=json.dumps)
 
 
-def test_figures_files_and_pictures(nas, table, tmp_path):
+def test_figures_files_and_pictures(policies, table, tmp_path):
     extra = ("--simulate", "1,4", "--latency", "0.05", "--simulated-seeds", "2", "--calibration")
-    code, out, err = nas("--table", table, *SMALL, *extra, "--splits", "2", "--rows", "8")
+    code, out, err = policies("--table", table, *SMALL, *extra, "--splits", "2", "--rows", "8")
     assert code == 0
     assert "24 architectures (24 rows); glue max; 3 seeds, 5 given rows, 24 evaluations" in out
     assert "regret 6-24 (s.e.)" in out
@@ -67,8 +52,8 @@ def test_figures_files_and_pictures(nas, table, tmp_path):
         assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
 
 
-def test_tables_survive_the_way_to_csv_and_back(nas, table, tmp_path):
-    nas("--table", table, *SMALL)
+def test_tables_survive_the_way_to_csv_and_back(policies, table, tmp_path):
+    policies("--table", table, *SMALL)
     runs = pd.read_csv(tmp_path / "out" / "runs.csv")
     summary = pd.read_csv(tmp_path / "out" / "summary.csv").set_index(["policy", "batch"])
     assert len(runs) == 12
@@ -86,8 +71,8 @@ def test_tables_survive_the_way_to_csv_and_back(nas, table, tmp_path):
     assert pair["error"] == pytest.approx(difference.sem())
 
 
-def test_several_objectives_are_judged_by_hypervolume(nas, table, tmp_path):
-    code, out, _ = nas("--table", table, *SMALL, "--objective", "glue:max,seconds:min")
+def test_several_objectives_are_judged_by_hypervolume(policies, table, tmp_path):
+    code, out, _ = policies("--table", table, *SMALL, "--objective", "glue:max,seconds:min")
     assert code == 0
     assert "hypervolume@20" in out
     assert "regret" not in out.partition("What noise")[0]
@@ -96,25 +81,27 @@ def test_several_objectives_are_judged_by_hypervolume(nas, table, tmp_path):
     np.testing.assert_allclose(curves[curves["evaluation"] == 24]["median"], 1.0)
 
 
-def test_less_can_be_better(nas, table):
-    code, out, _ = nas("--table", table, *SMALL, "--objective", "seconds:min", "--start", "own")
+def test_less_can_be_better(policies, table):
+    code, out, _ = policies(
+        "--table", table, *SMALL, "--objective", "seconds:min", "--start", "own"
+    )
     assert code == 0
     assert "seconds min; 3 seeds, cold start" in out
     assert "60.00" in out  # the best, in the column's own unit
     assert "What noise" not in out
 
 
-def test_the_table_is_believed_where_it_counts_otherwise(nas, write_table):
+def test_the_table_is_believed_where_it_counts_otherwise(policies, write_table):
     path = write_table(VALUES, parameters=list(range(24)))
-    out = nas("--table", path, *SMALL, "--objective", "glue:max,parameters:min")[1]
+    out = policies("--table", path, *SMALL, "--objective", "glue:max,parameters:min")[1]
     assert "The table counts parameters otherwise than we do" in out
 
 
-def test_an_interrupted_benchmark_continues(nas, table, tmp_path, monkeypatch):
+def test_an_interrupted_benchmark_continues(policies, table, tmp_path, monkeypatch):
     import nas.benchmarks.policies as module
 
     whole = tmp_path / "whole"
-    nas("--table", table, *SMALL[:-1], whole)
+    policies("--table", table, *SMALL[:-1], whole)
     genuine = module.run_jobs
 
     def interrupted(setting, jobs, processes):
@@ -124,7 +111,7 @@ def test_an_interrupted_benchmark_continues(nas, table, tmp_path, monkeypatch):
             yield done
 
     monkeypatch.setattr(module, "run_jobs", interrupted)
-    code, _, err = nas("--table", table, *SMALL)
+    code, _, err = policies("--table", table, *SMALL)
     assert code == 130
     assert "Interrupted" in err
     path = tmp_path / "out" / "results.jsonl"
@@ -137,34 +124,34 @@ def test_an_interrupted_benchmark_continues(nas, table, tmp_path, monkeypatch):
         yield from genuine(setting, jobs, processes)
 
     monkeypatch.setattr(module, "run_jobs", counted)
-    code, _, err = nas("--table", table, *SMALL)
+    code, _, err = policies("--table", table, *SMALL)
     assert code == 0
     assert "out has 5 results already" in err
     assert len(performed) == 7
     assert results_of(tmp_path / "out") == results_of(whole)
     performed.clear()
-    assert nas("--table", table, *SMALL)[0] == 0
+    assert policies("--table", table, *SMALL)[0] == 0
     assert performed == []
-    assert nas("--table", table, *SMALL, "--recompute", "random")[0] == 0
+    assert policies("--table", table, *SMALL, "--recompute", "random")[0] == 0
     assert {job.policy for job in performed} == {"random"}
     assert len(performed) == 6
 
 
-def test_processes_change_nothing_but_seconds(nas, table, tmp_path):
+def test_processes_change_nothing_but_seconds(policies, table, tmp_path):
     more = ("--simulate", "2", "--latency", "0.1")
-    nas("--table", table, *SMALL[:-1], "one", *more)
-    code, _, _ = nas("--table", table, *SMALL[:-1], "two", *more, "--jobs", "2")
+    policies("--table", table, *SMALL[:-1], "one", *more)
+    code, _, _ = policies("--table", table, *SMALL[:-1], "two", *more, "--jobs", "2")
     assert code == 0
     assert results_of(tmp_path / "one") == results_of(tmp_path / "two")
 
 
-def test_results_of_another_setting_are_refused(nas, table):
-    nas("--table", table, *SMALL)
-    code, _, err = nas("--table", table, *SMALL, "--budget", "20")
+def test_results_of_another_setting_are_refused(policies, table):
+    policies("--table", table, *SMALL)
+    code, _, err = policies("--table", table, *SMALL, "--budget", "20")
     assert code == 2
     assert "out holds results of another setting: budget was 105 and is now 20" in err
     table.write_text(table.read_text() + "\n")
-    code, _, err = nas("--table", table, *SMALL)
+    code, _, err = policies("--table", table, *SMALL)
     assert code == 2
     assert "another setting: table was" in err
 
@@ -234,20 +221,22 @@ def test_splits_leave_something_to_predict():
     ],
 )
 def test_bad_input_gets_a_message_and_code_2_and_leaves_nothing(
-    nas, table, tmp_path, arguments, message
+    policies, table, tmp_path, arguments, message
 ):
     broken = tmp_path / "broken.jsonl"
     broken.write_text("\n".join(table.read_text().splitlines()[:2]) + "\n{oops\n")
     before = set(tmp_path.iterdir())
     paths = {"TABLE": table, "BROKEN": broken}
-    code, _, err = nas(*(paths.get(a, a) for a in arguments))
+    code, _, err = policies(*(paths.get(a, a) for a in arguments))
     assert code == 2
     assert message in err
     assert set(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize("values", [[0.5], [0.5, 0.5, 0.5], [0.1, 0.2]])
-def test_tables_too_small_to_say_much_still_end(nas, write_table, values):
+def test_tables_too_small_to_say_much_still_end(policies, write_table, values):
     path = write_table(values, seconds=[0.0] * len(values))
-    code, _, _ = nas("--table", path, *SMALL, "--simulate", "2", "--calibration", "--start", "own")
+    code, _, _ = policies(
+        "--table", path, *SMALL, "--simulate", "2", "--calibration", "--start", "own"
+    )
     assert code == 0
