@@ -1,11 +1,12 @@
 """What trials will need: a deadline of several times the predicted seconds, and memory."""
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from nas.config import Experiment
-from nas.evaluation.trial_cost import TrialCost
-from search_spaces import Architecture, load_space
+from nas.evaluation.trial_cost import Description, TrialCost
+from search_spaces import load_space
 
 # From so many finished trials on, the prediction is trusted; it is then this often exceeded before
 # a trial is taken to hang, and a busy machine may take this long for the smallest of trials.
@@ -16,6 +17,7 @@ _LEAST_SECONDS = 60.0
 _GROWTH = 1.2
 _LATEST = 100
 _SAMPLED = 64
+_DESCRIBED = 1000  # descriptions kept: more than are in flight and learned from
 
 
 LIMITS = {
@@ -46,6 +48,9 @@ def largest_memory_mb(experiment: Experiment, model_options: Mapping[str, Any]) 
 class Deadlines:
     """Predicts from finished trials how long others take.
 
+    Trials are rows of the record: "hash", "architecture", "fidelity" and, once done, "seconds" and
+    "details".
+
     Args:
         limit: Seconds that no trial may exceed, `execution.trial_timeout`.
         cost: Predicts a trial's seconds.
@@ -53,29 +58,38 @@ class Deadlines:
 
     def __init__(self, limit: float, cost: TrialCost):
         self._limit, self._cost = limit, cost
-        self._finished: list[dict[str, Any]] = []
+        self._finished: deque[dict[str, Any]] = deque(maxlen=_LATEST)
+        # Of trials that run or ran lately: asked for when one starts, and when it is learned from.
+        self._described: dict[tuple[str, float], Description] = {}
         self._count = self._learned = 0
 
-    def add(self, record: dict[str, Any]) -> None:
+    def add(self, record: Mapping[str, Any]) -> None:
         """Enter a trial that is done."""
-        names = ("architecture", "fidelity", "seconds", "details")
+        names = ("hash", "architecture", "fidelity", "seconds", "details")
         self._finished.append({name: record.get(name) for name in names})
-        del self._finished[:-_LATEST]
         self._count += 1
 
-    def of(self, architecture: dict[str, Any], fidelity: float) -> tuple[float, str]:
+    def of(self, record: Mapping[str, Any]) -> tuple[float, str]:
         """Return a trial's seconds, and what they follow from: "trial_timeout" or "predicted"."""
         if self._count < _TRUSTED_FROM or self._limit <= _LEAST_SECONDS:
             return self._limit, "trial_timeout"
         if self._count >= _GROWTH * self._learned:
-            self._cost.fit(self._finished)
+            self._cost.fit([{**row, "architecture": self._of(row)} for row in self._finished])
             self._learned = self._count
-        predicted = self._cost.predict(Architecture.from_dict(architecture), fidelity)[0]
+        predicted = self._cost.predict(self._of(record))[0]
         seconds = max(_LEAST_SECONDS, _TIMES_PREDICTED * predicted)
         if seconds >= self._limit:
             return self._limit, "trial_timeout"
         return round(seconds, 1), "predicted"
 
-    def memory_mb(self, architecture: dict[str, Any], fidelity: float) -> float:
+    def memory_mb(self, record: Mapping[str, Any]) -> float:
         """Return the memory that a trial is predicted to need, in 10^6 bytes."""
-        return self._cost.predict(Architecture.from_dict(architecture), fidelity)[1]
+        return self._cost.predict(self._of(record))[1]
+
+    def _of(self, record: Mapping[str, Any]) -> Description:
+        key = record["hash"], record["fidelity"]
+        if key not in self._described:
+            while len(self._described) >= _DESCRIBED:
+                del self._described[next(iter(self._described))]
+            self._described[key] = self._cost.describe(record["architecture"], record["fidelity"])
+        return self._described[key]

@@ -201,8 +201,11 @@ class Search:
         if self._request is not None or self._all_asked:
             return
         book = self._book
-        free = self.executor.capacity - len(book.in_flight)
-        n = free + self._ahead.wanted(book.tally.counts["done"]) - len(book.waiting)
+        n = self._ahead.request(
+            book.tally.counts["done"],
+            free=self.executor.capacity - len(book.in_flight),
+            ready=len(book.waiting),
+        )
         n = min(n, self.experiment.trials - book.tally.asked)
         if n < 1:
             return
@@ -216,7 +219,8 @@ class Search:
         if answer is None:
             return
         self._request = None
-        self._ahead.answered(answer.seconds)
+        starved = not self._book.waiting and len(self._book.in_flight) < self.executor.capacity
+        self._ahead.answered(answer.seconds, starved=starved)
         if not answer.proposals:
             self._exhausted = True
             self._journal.exhausted(answer.request)

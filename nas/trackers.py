@@ -66,6 +66,7 @@ class TensorBoard(Tracker):
         self._writer = SummaryWriter(str(folder), flush_secs=10)
         self._step = 0
         name, direction = next(iter(run.objectives.items()))
+        self._best = f"best/{name}"
         better, best = (max if direction == "max" else min), None
         ended = [r for r in run.journal.trials() if r["status"] in ("done", "failed")]
         for record in sorted(ended, key=lambda r: r["finished_at"]):
@@ -75,17 +76,17 @@ class TensorBoard(Tracker):
             self.log(record, best)
 
     def log(self, record: Mapping[str, Any], best: float | None) -> None:
+        from tensorboardX.proto.summary_pb2 import Summary
+
         self._step += 1
         at = record.get("finished_at") or time.time()  # a live row has no time of its own yet
-
-        def add(tag: str, value: float) -> None:
-            self._writer.add_scalar(tag, value, self._step, walltime=at)
-
-        for name, value in trial_scalars(record).items():
-            add(f"trial/{name}", value)
-        add("trial/failed", float(record["status"] == "failed"))
+        values = {f"trial/{name}": value for name, value in trial_scalars(record).items()}
+        values["trial/failed"] = float(record["status"] == "failed")
         if best is not None:
-            add(f"best/{next(iter(self.run.objectives))}", best)
+            values[self._best] = best
+        # One event with all of them: `add_scalar` would make an event of each.
+        row = [Summary.Value(tag=tag, simple_value=float(v)) for tag, v in values.items()]
+        self._writer.file_writer.add_summary(Summary(value=row), self._step, walltime=at)
 
     def close(self) -> None:
         self._writer.close()

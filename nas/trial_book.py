@@ -160,7 +160,7 @@ class TrialBook:
         """Record that the next waiting trial starts; return its job."""
         record = self.waiting.popleft()
         slot = heapq.heappop(self._slots)
-        limit, limited_by = self._deadlines.of(record["architecture"], record["fidelity"])
+        limit, limited_by = self._deadlines.of(record)
         record["limited_by"] = limited_by
         self._journal.started(record["trial"], slot, limit=limit, limited_by=limited_by)
         self.tally.moved("queued", "running")
@@ -175,9 +175,7 @@ class TrialBook:
             fidelity=record["fidelity"],
             attempt=record["attempts"],
             inherit=self._parents.job(parent) if self._parents else None,
-            memory_mb=self._deadlines.memory_mb(record["architecture"], record["fidelity"])
-            if self._gpus
-            else None,
+            memory_mb=self._deadlines.memory_mb(record) if self._gpus else None,
             **record["adjusted"],
         )
 

@@ -57,8 +57,8 @@ def simulate(policy: Policy, workers: int, trials: int, threshold: float) -> dic
     to_top, exhausted = np.inf, False
     while True:
         if answer is not None and answer[0] <= now:
+            ahead.answered(answer[1], starved=bool(free) and not ready)
             ready.extend(answer[2])
-            ahead.answered(answer[1])
             answer = None
         while free and ready:
             architecture = ready.popleft()
@@ -67,7 +67,7 @@ def simulate(policy: Policy, workers: int, trials: int, threshold: float) -> dic
             busy += seconds
             heapq.heappush(running, (now + seconds, next(number), architecture))
         if answer is None and asked < trials and not exhausted:
-            n = min(len(free) + ahead.wanted(done) - len(ready), trials - asked)
+            n = min(ahead.request(done, free=len(free), ready=len(ready)), trials - asked)
             if n > 0:
                 begun = time.process_time()
                 found = policy.ask(n)

@@ -38,7 +38,7 @@ def _overhead(_: str, quick: bool) -> Iterator[dict]:  # noqa: FBT001  as the ot
     for policy, goal in _GOALS.items():
         yield {
             "loop": f"nas, {policy}",
-            **overhead(policy, 20 if quick else 1000),
+            **overhead(policy, *((20, 1) if quick else (1000, 3))),
             "goal": goal,
         }
     yield {"loop": "Ray Tune, random", **tune_overhead(4 if quick else 100)}

@@ -27,6 +27,19 @@ _KEPT_PER_LAYER = 12
 _RIDGE = 1.0
 
 
+@dataclass(frozen=True)
+class Description:
+    """What of a trial decides its cost; taking it costs more than predicting from it.
+
+    Attributes:
+        features: What the regression is on.
+        logs: Logarithms of what the formulas say: seconds, and memory in 10^6 bytes.
+    """
+
+    features: tuple[float, ...]
+    logs: tuple[float, float]
+
+
 @dataclass
 class TrialCost:
     """Predicts seconds and memory of trials of one recipe.
@@ -53,19 +66,21 @@ class TrialCost:
         """Learn from finished trials; return this.
 
         Args:
-            rows: With "architecture" (an `Architecture` or its dictionary) and, where known,
-                "fidelity" (1 without it), "seconds" and, there or in "details",
-                "training_memory_mb". Rows whose "status" is another than "done", and values that
+            rows: With "architecture" (an `Architecture`, its dictionary or the trial's
+                `Description`) and, where known, "fidelity" (1 without it), "seconds" and, there or
+                in "details", "training_memory_mb". Rows whose "status" is another than "done", and values that
                 are missing or not positive, are left out.
         """
         rows = [row for row in rows if row.get("status", "done") == "done"]
-        described = [(_architecture(row), float(row.get("fidelity") or 1.0)) for row in rows]
         if not rows:
             return self
-        features = np.array([self._features(*one) for one in described])
+        described = [
+            self.describe(row["architecture"], float(row.get("fidelity") or 1.0)) for row in rows
+        ]
+        features = np.array([one.features for one in described])
         self._centre = features.mean(axis=0)
         centred = _with_one(features - self._centre)
-        priors = np.log([self._prior(*one) for one in described])
+        priors = np.array([one.logs for one in described])
         for column, name in enumerate(("seconds", "training_memory_mb")):
             values = np.array([_value(row, name) for row in rows])
             known = np.isfinite(values)
@@ -74,20 +89,31 @@ class TrialCost:
                 self._weights[name] = _ridge(centred[known], gap)
         return self
 
-    def predict(self, architecture: Architecture, fidelity: float = 1.0) -> tuple[float, float]:
+    def predict(
+        self, architecture: Architecture | Description, fidelity: float = 1.0
+    ) -> tuple[float, float]:
         """Return the seconds a trial will take, and the memory it needs in 10^6 bytes."""
-        logs = np.log(self._prior(architecture, fidelity))
+        described = self.describe(architecture, fidelity)
+        logs = list(described.logs)
         if self._centre is not None:
-            row = _with_one(np.array([self._features(architecture, fidelity)]) - self._centre)[0]
+            row = _with_one(np.array([described.features]) - self._centre)[0]
             for column, name in enumerate(("seconds", "training_memory_mb")):
                 if name in self._weights:
-                    logs[column] += row @ self._weights[name]
-        return float(np.exp(logs[0])), float(np.exp(logs[1]))
+                    logs[column] += float(row @ self._weights[name])
+        return math.exp(logs[0]), math.exp(logs[1])
 
-    def _prior(self, architecture: Architecture, fidelity: float) -> tuple[float, float]:
+    def describe(
+        self, architecture: Architecture | Description | Mapping[str, Any], fidelity: float = 1.0
+    ) -> Description:
+        """Return what predictions rest on, to be kept by who asks for several."""
+        if isinstance(architecture, Description):
+            return architecture
+        if not isinstance(architecture, Architecture):
+            architecture = Architecture.from_dict(architecture)
+        flops, parameters = self._flops(architecture), self._parameters(architecture)
         tokens = fidelity * self.tokens + self.other_tokens
         steps = tokens / (self.batch * self.length)
-        work = _PASSES * self._flops(architecture) / self.length * tokens
+        work = _PASSES * flops / self.length * tokens
         seconds = work / _FLOPS_PER_SECOND + steps * len(architecture) * _SECONDS_PER_LAYER_STEP
         places = self.batch * self.length
         kept = sum(
@@ -96,16 +122,9 @@ class TrialCost:
             + len(layer.heads) * self.length
             for layer in architecture.layers
         )
-        size = _BYTES_PER_PARAMETER * self._parameters(architecture) + 4 * places * kept
-        return seconds, size / 1e6
-
-    def _features(self, architecture: Architecture, fidelity: float) -> list[float]:
-        return [
-            math.log(self._flops(architecture)),
-            math.log(self._parameters(architecture)),
-            math.log(len(architecture)),
-            math.log(fidelity * self.tokens + self.other_tokens),
-        ]
+        size = _BYTES_PER_PARAMETER * parameters + 4 * places * kept
+        sizes = (flops, parameters, len(architecture), tokens)
+        return Description(tuple(map(math.log, sizes)), (math.log(seconds), math.log(size / 1e6)))
 
     def _flops(self, architecture: Architecture) -> int:
         return count_flops(
@@ -122,11 +141,6 @@ class TrialCost:
             max_length=self.length,
             positions=self.positions,
         )
-
-
-def _architecture(row: Mapping[str, Any]) -> Architecture:
-    given = row["architecture"]
-    return given if isinstance(given, Architecture) else Architecture.from_dict(given)
 
 
 def _value(row: Mapping[str, Any], name: str) -> float:

@@ -145,31 +145,38 @@ class RayExecutor(Executor):
         self.where = f"Ray on {machines}: {self.capacity} at once, {cpus:g} CPUs, {gpus:g} GPUs"
         if 0 < gpus_per_trial < 1:
             self.where += f", {int(1 / gpus_per_trial + 1e-6)} trials on a GPU"
-        self._recipe, self._data = ray.put(recipe), ray.put(data)
+        # The recipe is small: as an object of the store, each trial would have to fetch it.
+        self._recipe, self._data = recipe, None if data is None else ray.put(data)
         self._settings, self.gpus_per_trial = settings, gpus_per_trial
         self._storage, self._reached = storage, not settings.address
         self._task = ray.remote(_perform)
+        self._tasks: dict[float, Any] = {}
         self._running: dict[Any, _Task] = {}
 
     def submit(self, job: Job) -> None:
         if not self._reached:
             self._storage, self._reached = reachable(self._storage), True
         gpus = self._gpus_of(job)
-        # A lost worker is retried by the search, which records it; Ray must not do so silently.
-        # Two answers: where it runs, at once, and how it ended.
-        task = self._task.options(
-            num_cpus=self._settings.cpus_per_trial,
-            num_gpus=gpus,
-            max_retries=0,
-            num_returns="streaming",
-        )
         options = {
             "function": self._settings.trial_function,
             "storage": self._storage,
             "checkpoint_seconds": self._settings.checkpoint_seconds,
         }
-        answers = task.remote(job, self._recipe, self._data, gpus, options)
+        answers = self._task_with(gpus).remote(job, self._recipe, self._data, gpus, options)
         self._running[answers] = _Task(job, time.monotonic())
+
+    def _task_with(self, gpus: float) -> Any:
+        """Return what Ray runs, with so many GPUs reserved."""
+        if gpus not in self._tasks:
+            # A lost worker is retried by the search, which records it; Ray must not do so silently.
+            # Two answers: where it runs, at once, and how it ended.
+            self._tasks[gpus] = self._task.options(
+                num_cpus=self._settings.cpus_per_trial,
+                num_gpus=gpus,
+                max_retries=0,
+                num_returns="streaming",
+            )
+        return self._tasks[gpus]
 
     def _gpus_of(self, job: Job) -> float:
         """Return a trial's GPUs: the usual share, or more where it would not fit into that."""

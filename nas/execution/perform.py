@@ -7,7 +7,6 @@ import platform
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
     from nas.training.recipe import Recipe
 
 _log = logging.getLogger(__name__)
+
+# A shorter trial is sooner repeated than certain to be on the disk: it would wait for the disk
+# every time, for a power cut in the milliseconds until the driver has committed its result.
+_WORTH_SYNCING = 1.0  # seconds
 
 
 def perform(
@@ -88,7 +91,11 @@ def perform(
                 logs="\n".join(lines),
             )
             if storage is not None:
-                storage.write_json(_result_name(job, architecture), asdict(outcome))
+                storage.write_json(
+                    _result_name(job, architecture),
+                    dict(vars(outcome)),
+                    synced=outcome.seconds >= _WORTH_SYNCING,
+                )
                 if job.fidelity == 1:
                     storage.remove(f"checkpoints/{architecture.hash}")
             return outcome

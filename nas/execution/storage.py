@@ -43,7 +43,7 @@ class Storage:
 
     place: str
 
-    @property
+    @cached_property
     def folder(self) -> Path | None:
         """The folder, or None for a URI."""
         return None if "://" in self.place else Path(self.place)
@@ -112,8 +112,14 @@ class Storage:
         except (FileNotFoundError, ValueError):
             return None
 
-    def write_json(self, name: str, values: dict[str, Any]) -> None:
-        """Store a mapping of JSON types under `name`."""
+    def write_json(self, name: str, values: dict[str, Any], *, synced: bool = True) -> None:
+        """Store a mapping of JSON types under `name`.
+
+        Args:
+            name: Where.
+            values: What.
+            synced: Wait until a folder's disk has it, so that it survives a power cut too.
+        """
         text = json.dumps(values).encode()
         if self.folder is None:
             system, root = self._remote
@@ -126,7 +132,8 @@ class Storage:
         partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
         try:
             partial.write_bytes(text)
-            _synced(partial)
+            if synced:
+                _synced(partial)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)

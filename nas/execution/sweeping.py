@@ -1,12 +1,15 @@
 """Removes files that a run no longer needs, beside the search, which never waits for it."""
 
 import logging
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from nas.execution.storage import Storage
 
+# Names of this long are removed together: a search may end hundreds of trials a second.
+_GATHER_SECONDS = 1.0
 # From so many names on, as when a run is resumed, it pays to look first which of them exist.
 _MANY = 20
 _log = logging.getLogger(__name__)
@@ -23,11 +26,24 @@ class Sweeper:
     def __init__(self, storage: Storage | None, directory: Path):
         self._storage, self._directory = storage, directory
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sweeping")
+        self._names: list[str] = []
+        self._lock, self._closing = threading.Lock(), threading.Event()
 
     def remove(self, names: Sequence[str]) -> None:
         """Have `names` removed soon; one that is absent is no error."""
-        if names:
-            self._thread.submit(self._remove, list(names))
+        if not names:
+            return
+        with self._lock:
+            first = not self._names
+            self._names += names
+        if first:
+            self._thread.submit(self._sweep)
+
+    def _sweep(self) -> None:
+        self._closing.wait(_GATHER_SECONDS)
+        with self._lock:
+            names, self._names = self._names, []
+        self._remove(names)
 
     def _remove(self, names: Sequence[str]) -> None:
         own = Storage(str(self._directory.resolve()))
@@ -40,6 +56,7 @@ class Sweeper:
 
     def close(self) -> None:
         """Wait until everything is removed."""
+        self._closing.set()
         self._thread.shutdown(wait=True)
 
 

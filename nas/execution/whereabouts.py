@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from search_spaces.errors import TrialError
@@ -51,6 +52,7 @@ def whereabouts() -> Whereabouts:
     )
 
 
+@cache
 def _output_file() -> str:
     """Return the file that Ray sends this process's errors to."""
     try:
@@ -64,11 +66,11 @@ def oom_kills() -> int:
     most = 0
     for path in _OOM_COUNTERS:
         try:
-            lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+            text = path.read_text(encoding="ascii", errors="replace")
         except OSError:
             continue
-        counts = dict(line.split()[:2] for line in lines if len(line.split()) >= 2)
-        most = max(most, int(counts.get("oom_kill", 0)))
+        number = f"\n{text}".partition("\noom_kill ")[2].partition("\n")[0]
+        most = max(most, int(number) if number.isdecimal() else 0)
     return most
 
 

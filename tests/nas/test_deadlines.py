@@ -12,22 +12,26 @@ SPACE = load_space("flexibert-micro")
 def learned(limit, seconds, count=12):
     deadlines = Deadlines(limit, cost_of({"pretrain_tokens": 1000}, {}))
     for architecture in SPACE.sample(count, seed=1):
-        deadlines.add({"architecture": architecture.to_dict(), "fidelity": 1.0, "seconds": seconds})
+        deadlines.add({**row_of(architecture), "seconds": seconds})
     return deadlines
+
+
+def row_of(architecture):
+    return {"hash": architecture.hash, "architecture": architecture.to_dict(), "fidelity": 1.0}
 
 
 def test_a_deadline_is_five_times_the_prediction_between_a_minute_and_the_setting():
     (new,) = SPACE.sample(1, seed=9)
-    seconds, by = learned(3600.0, 100.0).of(new.to_dict(), 1.0)
+    seconds, by = learned(3600.0, 100.0).of(row_of(new))
     assert by == "predicted"
     rows = [{"architecture": a, "seconds": 100.0} for a in SPACE.sample(12, seed=1)]
     expected = cost_of({"pretrain_tokens": 1000}, {}).fit(rows).predict(new)[0]
     assert seconds == pytest.approx(5 * expected, abs=0.1)
     assert 60 < expected < 160
-    assert learned(3600.0, 0.01).of(new.to_dict(), 1.0) == (60.0, "predicted")
-    assert learned(300.0, 100.0).of(new.to_dict(), 1.0) == (300.0, "trial_timeout")
-    assert learned(20.0, 0.01).of(new.to_dict(), 1.0) == (20.0, "trial_timeout")
-    assert learned(3600.0, 100.0, count=4).of(new.to_dict(), 1.0) == (3600.0, "trial_timeout")
+    assert learned(3600.0, 0.01).of(row_of(new)) == (60.0, "predicted")
+    assert learned(300.0, 100.0).of(row_of(new)) == (300.0, "trial_timeout")
+    assert learned(20.0, 0.01).of(row_of(new)) == (20.0, "trial_timeout")
+    assert learned(3600.0, 100.0, count=4).of(row_of(new)) == (3600.0, "trial_timeout")
 
 
 def test_a_search_takes_the_prediction_from_the_fifth_result_on_and_records_it(begin, pretend):
