@@ -1,11 +1,12 @@
 """What a search costs beside the trials: seconds per trial, memory of the driver, resuming."""
 
+import io
 import os
 import resource
 import tempfile
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 import psutil
@@ -99,7 +100,8 @@ def tune_overhead(trials: int) -> dict[str, float]:
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         )
         begun = time.perf_counter()
-        tuner.fit()
+        with redirect_stdout(io.StringIO()):  # a table that says what was asked for
+            tuner.fit()
         seconds = time.perf_counter() - begun
     import ray
 

@@ -41,7 +41,7 @@ def _overhead(_: str, quick: bool) -> Iterator[dict]:  # noqa: FBT001  as the ot
             **overhead(policy, *((20, 1) if quick else (1000, 3))),
             "goal": goal,
         }
-    yield {"loop": "Ray Tune, random", **tune_overhead(4 if quick else 100)}
+    yield {"loop": "Ray Tune, random", **tune_overhead(4 if quick else 30)}
 
 
 def _workers(policy: str, quick: bool) -> list[dict]:  # noqa: FBT001
