@@ -6,6 +6,10 @@ run is resumed to its end and checked: every result that was committed is there 
 was trained twice to completion, and a replay repeats every proposal.
 
     python experiments/faults.py [--runs 200] [--to faults.csv] [--kinds driver,power]
+    python experiments/faults.py --policy boshnas --engine ray --runs 48
+
+Workers and raylets are always Ray's; `--engine ray` has the driver killed, and the power cut, with
+workers of Ray beside it, too.
 """
 
 import argparse
@@ -33,7 +37,6 @@ from nas.search import EXIT_CODES
 TRIALS = 8
 KINDS = ("driver", "power", "worker", "raylet")
 SETTINGS = {
-    "policy": "random",
     "objectives": "glue:max,parameters:min",
     "trials": TRIALS,
     "trackers": [],
@@ -43,7 +46,7 @@ EXECUTION = {
     "checkpoint_seconds": 1,
 }
 COUNTED = ("struck", "resumed", "kept", "lost", "twice", "differences")
-COLUMNS = ("kind", "run", "at", *COUNTED, "seconds")
+COLUMNS = ("kind", "run", "policy", "engine", "at", *COUNTED, "seconds")
 
 
 def committed(directory):
@@ -111,8 +114,20 @@ def strike_time(directory, process, chance):
     time.sleep(chance.uniform(0.0, float(os.environ[SECONDS_VARIABLE])))
 
 
+def end(process):
+    """Kill a process and all that it has started, and wait for it."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for below in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                below.kill()
+    process.kill()
+    process.join()
+
+
 def cut_driver(directory, settings, chance):
-    """Start a search and kill its driver at a random moment."""
+    """Start a search and kill its driver at a random moment; Ray's workers may outlive it a bit."""
     process = in_process(_search, settings, directory)
     strike_time(directory, process, chance)
     process.kill()
@@ -121,17 +136,21 @@ def cut_driver(directory, settings, chance):
 
 def cut_power(directory, settings, chance):
     """Copy a run's directory while it is written, file after file; the copy is what survives."""
+    import psutil
+
     live = directory.with_name(f"{directory.name}-live")
     process = in_process(_search, settings, live)
     strike_time(live, process, chance)
     # A machine without power stops between two instructions: nobody writes while we copy, but
     # what had not been renamed into place, or not folded into the database, is copied as it is.
-    with contextlib.suppress(ProcessLookupError):  # it was done already
-        os.kill(process.pid, signal.SIGSTOP)
+    with contextlib.suppress(psutil.NoSuchProcess):  # it was done already
+        driver = psutil.Process(process.pid)
+        for each in (driver, *driver.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.suspend()
     if live.exists():
         shutil.copytree(live, directory)
-    process.kill()
-    process.join()
+    end(process)
 
 
 def finish(directory, settings):
@@ -178,13 +197,13 @@ class Nodes:
         )
         self.second = self.cluster.add_node(num_cpus=1)
 
-    def search(self, directory, number, kind, chance):
+    def search(self, directory, settings, kind, chance):
         """Search here, in this process, while a thread kills a worker or the second node."""
         from nas.config import make_experiment
         from nas.driver import start
 
-        settings = {**EXECUTION, "address": self.cluster.address}
-        experiment = make_experiment({**SETTINGS, "seed": number, "execution": settings})
+        execution = {**EXECUTION, "address": self.cluster.address}
+        experiment = make_experiment({**settings, "execution": execution})
         seen = {}
 
         def strike():
@@ -237,20 +256,23 @@ def kill_a_worker(chance):
             chance.choice(victims).kill()
 
 
-def one(kind, number, folder, nodes):
+def one(kind, number, folder, nodes, policy="random", engine="inline"):
     """Make one run, hurt it, finish it; return its row of the table."""
     started, chance = time.monotonic(), random.Random(number)
     directory = folder / f"run-{number}"
+    settings = {**SETTINGS, "policy": policy, "seed": number}
     if kind in ("worker", "raylet"):
-        before, reason = nodes.search(directory, number, kind, chance)
+        engine = "ray"
+        before, reason = nodes.search(directory, settings, kind, chance)
         code = 0 if reason == "trials" else 1
     else:
-        settings = {**SETTINGS, "seed": number, "execution": {**EXECUTION, "engine": "inline"}}
+        settings["execution"] = {**EXECUTION, "engine": engine}
         (cut_driver if kind == "driver" else cut_power)(directory, settings, chance)
         before = committed(directory)
         code = finish(directory, settings)
-    row = {"kind": kind, "run": number, "at": len(before), **check(directory, before, code)}
-    return {**row, "seconds": round(time.monotonic() - started, 1)}
+    what = {"kind": kind, "run": number, "policy": policy, "engine": engine, "at": len(before)}
+    took = round(time.monotonic() - started, 1)
+    return {**what, **check(directory, before, code), "seconds": took}
 
 
 def print_table(rows):
@@ -272,7 +294,7 @@ def print_table(rows):
         print(" | ".join(map(str, (kind, len(mine), *sums))))
 
 
-def main(runs, to, kinds, seed=0):
+def main(runs, to, kinds, seed=0, policy="random", engine="inline"):
     """Make `runs` faults, in turn of each kind; write a row each, print the table."""
     os.environ.setdefault(SECONDS_VARIABLE, "0.25")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -286,7 +308,8 @@ def main(runs, to, kinds, seed=0):
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         for number in range(runs):
-            row = one(kinds[number % len(kinds)], seed + number, Path(folder), nodes)
+            kind = kinds[number % len(kinds)]
+            row = one(kind, seed + number, Path(folder), nodes, policy, engine)
             rows.append(row)
             writer.writerow(row)
             file.flush()
@@ -303,5 +326,8 @@ if __name__ == "__main__":
     parser.add_argument("--to", type=Path, default=Path("faults.csv"))
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--policy", default="random")
+    parser.add_argument("--engine", default="inline", choices=("inline", "ray"))
     given = parser.parse_args()
-    main(given.runs, given.to, given.kinds.split(","), given.seed)
+    kinds = given.kinds.split(",")
+    main(given.runs, given.to, kinds, given.seed, given.policy, given.engine)

@@ -7,6 +7,7 @@ directory is made, so that a mistake leaves nothing behind.
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -125,10 +126,10 @@ def start(
     policy = build_policy(experiment, recipe, recipe.vocabulary_size)
     data, options = None, {"vocabulary_size": recipe.vocabulary_size}
     if experiment.execution.trial_function is None:
+        say("Reading the data and training the tokenizer")
+        data = _prepare_beside_ray(experiment, recipe)
         from nas.training.trial import model_options
 
-        say("Reading the data and training the tokenizer")
-        data = prepare_data(experiment, recipe)
         recipe = replace(recipe, tasks=tuple(data.tasks))
         policy = build_policy(experiment, recipe, data.vocabulary_size)
         options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
@@ -194,6 +195,19 @@ def resume(
     except BaseException:
         run.close()
         raise
+
+
+def _prepare_beside_ray(experiment: Experiment, recipe: "Recipe") -> "PreparedData":
+    """Prepare the data; where nothing can be wrong with it, while Ray starts."""
+    if experiment.execution.engine != "ray" or experiment.data != "glue-mini" or experiment.corpus:
+        return prepare_data(experiment, recipe)
+    from nas.execution.on_ray import start_ray
+
+    # In this order: only the main thread may install the signal handlers that Ray wants.
+    with ThreadPoolExecutor(1, thread_name_prefix="data") as thread:
+        data = thread.submit(prepare_data, experiment, recipe)
+        start_ray(experiment.execution.address)
+        return data.result()
 
 
 @contextmanager

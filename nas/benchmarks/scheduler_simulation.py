@@ -1,61 +1,71 @@
 """Hundreds of workers in virtual time, with the real policy and the search's own rule of asking.
 
-Trials last as long as drawn; a proposal takes the CPU seconds it takes here. While the policy
-thinks, workers go on and results arrive, which it learns of afterwards, as in a real search.
+Trials last as long as their architecture says; a proposal takes the CPU seconds it takes here.
+While the policy thinks, workers go on and results arrive, which it learns of afterwards, as in a
+real search.
 """
 
-import hashlib
 import heapq
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
 from nas.ahead import Ahead
-from nas.benchmarks.trivial_trial import value
+from nas.benchmarks.simulated_trials import Trials
 from search_spaces import Architecture
 from surrogates.policy import Policy
 
-MEDIAN_SECONDS, SPREAD = 600.0, 0.5  # of a trial, lognormal
+Make = Callable[[], Policy]
+# One worker that has not found what it looks for after so many trials stops looking.
+_MOST_OF_ONE = 300
 
 
-def duration(architecture: Architecture) -> float:
-    """Return the seconds a trial lasts: drawn once for each architecture."""
-    seed = int.from_bytes(hashlib.sha256(architecture.hash.encode()).digest()[4:8], "big")
-    return MEDIAN_SECONDS * float(np.exp(SPREAD * np.random.default_rng(seed).normal()))
+class _Seen:
+    """What a search has found, and when."""
+
+    def __init__(self, trials: Trials, threshold: float):
+        self._trials, self._threshold = trials, threshold
+        self.to_top, self.best = np.inf, -np.inf
+
+    def tell(self, policy: Policy, architecture: Architecture, at: float) -> None:
+        score = self._trials.value(architecture)
+        policy.tell(architecture, {"glue": score}, cost=self._trials.seconds(architecture))
+        self.best = max(self.best, score)
+        self.to_top = min(self.to_top, at if score >= self._threshold else np.inf)
+
+    def row(self) -> dict[str, float]:
+        return {"to_top_seconds": float(self.to_top), "best": float(self.best)}
 
 
-def top_threshold(architectures: Iterable[Architecture]) -> float:
-    """Return the value that one in a hundred of `architectures` exceeds."""
-    return float(np.quantile([value(a) for a in architectures], 0.99))
-
-
-def simulate(policy: Policy, workers: int, trials: int, threshold: float) -> dict[str, float]:
-    """Search with `workers` workers that are answered at once.
+def simulate(
+    policy: Policy, trials: Trials, workers: int, budget: float, threshold: float
+) -> dict[str, float]:
+    """Search with `workers` workers that are answered at once, until the time is up.
 
     Args:
         policy: Fresh, with the objective "glue".
+        trials: What is searched.
         workers: How many trials run at once.
-        trials: How many architectures to train.
+        budget: Seconds of virtual time; no further trial ends afterwards.
         threshold: Value of the top 1 %.
 
     Returns:
-        "idle", the share of the workers' time, until their last trial ended, that they waited for a
-        proposal; "to_top_seconds" until a trial above the threshold ended (infinite if never);
-        "total_seconds"; "thinking_seconds" of the policy; "requests" made.
+        "idle", the share of all workers' time, from the first moment to the last, that they waited
+        for a proposal; "to_top_seconds" until a trial above the threshold ended (infinite if
+        never); "best" value; "trials" that ended; "thinking_seconds" of the policy; "requests".
     """
-    ahead = Ahead(workers, concurrent=True)
+    ahead, seen = Ahead(workers, concurrent=True), _Seen(trials, threshold)
     running: list[tuple[float, int, Architecture]] = []
     free: deque[float] = deque([0.0] * workers)
     ready: deque[Architecture] = deque()
     answer: tuple[float, float, list[Architecture]] | None = None
-    now = waited = busy = thinking = 0.0
-    asked = done = requests = 0
-    number = itertools.count()
-    to_top, exhausted = np.inf, False
-    while True:
+    now = waited = thinking = 0.0
+    done = requests = 0
+    number, exhausted = itertools.count(), False
+    while now < budget:
         if answer is not None and answer[0] <= now:
             ahead.answered(answer[1], starved=bool(free) and not ready)
             ready.extend(answer[2])
@@ -63,66 +73,83 @@ def simulate(policy: Policy, workers: int, trials: int, threshold: float) -> dic
         while free and ready:
             architecture = ready.popleft()
             waited += now - free.popleft()
-            seconds = duration(architecture)
-            busy += seconds
-            heapq.heappush(running, (now + seconds, next(number), architecture))
-        if answer is None and asked < trials and not exhausted:
-            n = min(ahead.request(done, free=len(free), ready=len(ready)), trials - asked)
+            heapq.heappush(
+                running, (now + trials.seconds(architecture), next(number), architecture)
+            )
+        if answer is None and not exhausted:
+            n = ahead.request(done, free=len(free), ready=len(ready))
             if n > 0:
                 begun = time.process_time()
                 found = policy.ask(n)
                 taken = time.process_time() - begun
                 answer, exhausted = (now + taken, taken, found), not found
-                thinking, requests, asked = thinking + taken, requests + 1, asked + len(found)
-        if not running and answer is None:
-            break
-        now = min([r[0] for r in running[:1]] + ([answer[0]] if answer else []))
+                thinking, requests = thinking + taken, requests + 1
+        coming = [r[0] for r in running[:1]] + ([answer[0]] if answer else [])
+        now = min([*coming, budget])
         while running and running[0][0] <= now:
             ended, _, architecture = heapq.heappop(running)
-            score = value(architecture)
-            policy.tell(architecture, {"glue": score}, cost=duration(architecture))
+            seen.tell(policy, architecture, ended)
             done += 1
             free.append(ended)
             ahead.returned(ended)
-            to_top = min(to_top, ended if score >= threshold else np.inf)
+    waited += sum(budget - since for since in free)
     return {
-        "idle": waited / (waited + busy),
-        "to_top_seconds": float(to_top),
-        "total_seconds": now,
+        "idle": waited / (workers * budget),
+        **seen.row(),
+        "trials": done,
         "thinking_seconds": thinking,
-        "requests": float(requests),
+        "requests": requests,
     }
 
 
-def synchronous(policy: Policy, width: int, trials: int, threshold: float) -> dict[str, float]:
-    """Search in batches: all of one end before the next is asked for; `width` 1 is one worker."""
+def synchronous(
+    policy: Policy, trials: Trials, width: int, budget: float, threshold: float
+) -> dict[str, float]:
+    """Search in batches: all of one end before the next is asked for; `width` 1 is one worker.
+
+    One worker stops at the threshold, and looks longer than the budget for it.
+    """
+    seen = _Seen(trials, threshold)
     now = busy = 0.0
-    to_top, asked = np.inf, 0
-    while asked < trials:
+    done = 0
+    while now < budget or (width == 1 and done < _MOST_OF_ONE):
         begun = time.process_time()
-        batch = policy.ask(min(width, trials - asked))
+        batch = policy.ask(width)
         now += time.process_time() - begun
         if not batch:
             break
-        asked += len(batch)
-        seconds = [duration(a) for a in batch]
+        seconds = [trials.seconds(a) for a in batch]
         for architecture, lasted in zip(batch, seconds, strict=True):
-            score = value(architecture)
-            policy.tell(architecture, {"glue": score}, cost=lasted)
-            to_top = min(to_top, now + lasted if score >= threshold else np.inf)
-        now, busy = now + max(seconds), busy + sum(seconds)
-        if width == 1 and np.isfinite(to_top):
+            busy += max(0.0, min(lasted, budget - now)) if width > 1 else lasted
+            if width == 1 or now + lasted <= budget:
+                seen.tell(policy, architecture, now + lasted)
+                done += 1
+        now += max(seconds)
+        if width == 1 and np.isfinite(seen.to_top):
             break
-    return {"idle": 1 - busy / (width * now), "to_top_seconds": float(to_top), "total_seconds": now}
+    whole = budget if width > 1 else now
+    return {"idle": 1 - busy / (width * whole), **seen.row(), "trials": done}
 
 
-Make = Callable[[], Policy]
+def compare(
+    make: Make, trials: Trials, workers: int, rounds: float, threshold: float
+) -> list[dict[str, object]]:
+    """Return a row each for asynchronous workers, batches of the same width, and one worker.
 
-
-def compare(make: Make, workers: int, trials: int, threshold: float) -> list[dict[str, object]]:
-    """Return one row each for asynchronous workers, batches of the same width, and one worker."""
-    return [
-        {"how": "asynchronous", "workers": workers, **simulate(make(), workers, trials, threshold)},
-        {"how": "batches", "workers": workers, **synchronous(make(), workers, trials, threshold)},
-        {"how": "one worker", "workers": 1, **synchronous(make(), 1, trials, threshold)},
-    ]
+    Args:
+        make: Builds a fresh policy.
+        trials: What is searched.
+        workers: How many trials run at once.
+        rounds: The budget, in usual trials of each worker.
+        threshold: Value of the top 1 %.
+    """
+    budget = rounds * trials.median_seconds
+    found: list[dict[str, object]] = []
+    for how, search, width in (
+        ("asynchronous", simulate, workers),
+        ("batches", synchronous, workers),
+        ("one worker", synchronous, 1),
+    ):
+        row = search(make(), trials, width, budget, threshold)
+        found.append({"how": how, "workers": width, **row})
+    return found

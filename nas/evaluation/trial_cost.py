@@ -68,8 +68,8 @@ class TrialCost:
         Args:
             rows: With "architecture" (an `Architecture`, its dictionary or the trial's
                 `Description`) and, where known, "fidelity" (1 without it), "seconds" and, there or
-                in "details", "training_memory_mb". Rows whose "status" is another than "done", and values that
-                are missing or not positive, are left out.
+                in "details", "training_memory_mb". Rows whose "status" is another than "done", and
+                values that are missing or not positive, are left out.
         """
         rows = [row for row in rows if row.get("status", "done") == "done"]
         if not rows:

@@ -7,6 +7,7 @@ glue-mini that compares sentences knows its answer from how their events differ.
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from nas.data.glue_mini.draw import Draw
 from nas.data.glue_mini.lexicon import DOMAINS, Adjective, Lexicon, Noun, Verb
@@ -125,9 +126,12 @@ def favourites(noun: Noun, items: Sequence, count: int) -> list:
 
     They give every meaning company of its own, which is what a corpus can teach about it.
     """
-    return sorted(items, key=lambda item: zlib.crc32(f"{noun.meaning}+{item.meaning}".encode()))[
-        :count
-    ]
+    return sorted(items, key=lambda item: _affinity(noun.meaning, item.meaning))[:count]
+
+
+@cache
+def _affinity(meaning: str, other: str) -> int:
+    return zlib.crc32(f"{meaning}+{other}".encode())
 
 
 def draw_phrase(
