@@ -20,7 +20,6 @@ import multiprocessing
 import os
 import random
 import shutil
-import signal
 import sqlite3
 import sys
 import tempfile

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,13 @@ class Trials:
     value: Callable[[Architecture], float]
     seconds: Callable[[Architecture], float]
     median_seconds: float
+
+    def lasting(self, median_seconds: float) -> "Trials":
+        """Return the same trials, all faster or slower, with this median."""
+        factor = median_seconds / self.median_seconds
+        return replace(
+            self, seconds=lambda a: factor * self.seconds(a), median_seconds=median_seconds
+        )
 
     def threshold(self, share: float, sample: int) -> float:
         """Return the value that `share` of a sample of so many architectures exceeds."""

@@ -29,6 +29,11 @@ _PARTS = ("overhead", "start", "workers", "size")
     help="Simulate after these trained architectures, JSON lines with scores and seconds.",
 )
 @click.option("--space", default="nas-bench-bert", help="The space that the table is from.")
+@click.option(
+    "--trial-seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="Simulate trials that last so long in the median; by default as long as the table's.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of tables.")
 def scheduler(
     *,
@@ -37,6 +42,7 @@ def scheduler(
     policy: str,
     table: Path | None,
     space: str,
+    trial_seconds: float | None,
     as_json: bool,
 ) -> None:
     """Measure the search by itself: overhead per trial, start, idle workers, memory, resuming.
@@ -48,7 +54,7 @@ def scheduler(
     parts: dict[str, Callable[[], Iterable[dict]]] = {
         "overhead": lambda: _overhead(quick=quick),
         "start": lambda: _start(quick=quick),
-        "workers": lambda: _workers(policy, table, space, quick=quick),
+        "workers": lambda: _workers(policy, table, space, trial_seconds, quick=quick),
         "size": lambda: _size(quick=quick),
     }
     for name in part or _PARTS:
@@ -79,11 +85,15 @@ def _start(*, quick: bool) -> list[dict]:
     return [first, *({**row, "goal": _START_GOAL} for row in others)]
 
 
-def _workers(policy: str, table: Path | None, space: str, *, quick: bool) -> Iterator[dict]:
+def _workers(
+    policy: str, table: Path | None, space: str, trial_seconds: float | None, *, quick: bool
+) -> Iterator[dict]:
     from nas.benchmarks.scheduler_simulation import compare
     from surrogates import make_policy
 
     trials = _simulated_trials(table, space)
+    if trial_seconds is not None:
+        trials = trials.lasting(trial_seconds)
     threshold = trials.threshold(0.01, 200 if quick else 5000)
     for workers, (goal, rounds) in {4: (1.0, 3)}.items() if quick else _IDLE_GOALS.items():
         made = compare(

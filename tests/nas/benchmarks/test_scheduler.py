@@ -61,6 +61,12 @@ def test_batches_wait_for_their_slowest_and_one_worker_takes_longest():
     assert one["workers"] == 1
 
 
+def test_trials_can_be_made_faster_all_alike():
+    fast = TRIALS.lasting(6.0)
+    for architecture in TRIALS.space.sample(5, seed=0):
+        assert fast.seconds(architecture) == pytest.approx(TRIALS.seconds(architecture) / 100)
+
+
 def test_trials_after_a_table_are_its_rows_and_what_resembles_them(write_table, architectures):
     sizes = np.array([sum(layer.width for layer in a.layers) for a in architectures])
     table = read_table(write_table(list(sizes / 5000), seconds=[float(s) for s in sizes]))
