@@ -1,5 +1,7 @@
 """A search on two nodes of which one dies: trials spread, share GPUs, and continue on the other.
 
+A third node joins afterwards, and gets trials too.
+
 Both nodes are Ray nodes on this machine, with GPUs that only Ray believes in; the trials train
 nothing but keep checkpoints as real ones do. Prints what each node did, and checks it.
 
@@ -9,6 +11,8 @@ nothing but keep checkpoints as real ones do. Prints what each node did, and che
 import argparse
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -35,6 +39,11 @@ def kill_when_busy(cluster, node, log, killed):
             break
     killed["at"] = time.time()
     kill_a_node(node)
+    killed["joined"] = subprocess.Popen(
+        [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus", "2",
+         "--num-gpus", "1", "--address", cluster.address],
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def main(directory):
@@ -56,7 +65,7 @@ def main(directory):
     experiment = make_experiment(
         {
             "policy": "random",
-            "trials": 14,
+            "trials": 24,
             "execution": {
                 "address": cluster.address,
                 "gpus_per_trial": 0.5,
@@ -74,40 +83,47 @@ def main(directory):
         run, reason = start(experiment, directory, say=print)
     finally:
         ray.shutdown()
+        names = {cluster.head_node.node_id: "head", second.node_id: "second"}
+        if "joined" in killed:
+            killed["joined"].terminate()
+            killed["joined"].wait(60)
         cluster.shutdown()
-    return check(run, reason, read_steps(log), second.node_id, killed["at"])
+    return check(run, reason, read_steps(log), names, killed["at"])
 
 
-def check(run, reason, steps, second, killed_at):
+def check(run, reason, steps, names, killed_at):
     """Print what happened; raise AssertionError where it is not what was promised."""
     records = run.journal.trials()
     assert reason == "trials"
     assert all(record["status"] == "done" for record in records)
     by_node, gpus, places = Counter(), defaultdict(set), defaultdict(dict)
     for step in steps:
-        node = "second" if step["node"] == second else "head"
+        node = names.get(step["node"], "third")
         by_node[node] += 1
         gpus[node].add(step["gpus"])
         places[step["hash"]].setdefault(node, []).append(step["step"])
     print("steps by node:          ", dict(by_node))
     print("CUDA_VISIBLE_DEVICES:   ", {node: sorted(seen) for node, seen in gpus.items()})
     assert gpus["head"] <= {"0", "1"}
-    assert gpus["second"] == {"0"}
+    assert gpus["second"] == gpus["third"] == {"0"}, "also the one that joined has trials"
+    print("workers:                ", [workers for _, workers in run.journal.capacities()])
     together = busiest(steps)
     print("trials at once on a GPU:", together)
     assert max(together.values()) == 2, "half a GPU each, so two share one"
-    moved = {h: where for h, where in places.items() if len(where) == 2}
+    moved = {h: where for h, where in places.items() if "second" in where and len(where) > 1}
     print(f"moved when the second node was killed: {len(moved)}")
     assert moved
     for digest, where in moved.items():
-        print(f"  {digest[:10]}  second: steps {where['second']}  then head: {where['head']}")
-        assert where["head"][0] >= where["second"][-1], "it continued from its checkpoint"
-        assert where["head"][-1] == STEPS - 1
+        (then,) = where.keys() - {"second"}
+        print(f"  {digest[:10]}  second: steps {where['second']}  then {then}: {where[then]}")
+        assert where[then][0] >= where["second"][-1], "it continued from its checkpoint"
+        assert where[then][-1] == STEPS - 1
     counts = Counter((s["hash"], s["step"]) for s in steps)
     print("steps taken twice:      ", sum(n - 1 for n in counts.values()), "of", len(counts))
     retried = [r for r in records if r["attempts"] > 1]
     print("trials with two attempts:", [r["trial"] for r in retried], "none of them failed")
-    assert not [s for s in steps if s["node"] == second and s["at"] > killed_at + 5]
+    late = [s for s in steps if s["at"] > killed_at + 5]
+    assert not [s for s in late if names.get(s["node"]) == "second"]
     print(f"run: {run.directory}")
     run.close()
 

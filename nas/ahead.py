@@ -21,12 +21,12 @@ class Ahead:
     """Decides how many proposals should be ready.
 
     Args:
-        capacity: How many trials run at once.
+        capacity: How many trials run at once; may be set to another number later.
         concurrent: Whether the policy thinks while trials run; otherwise nothing is gained early.
     """
 
     def __init__(self, capacity: int, *, concurrent: bool):
-        self._capacity, self._concurrent = capacity, concurrent
+        self.capacity, self._concurrent = capacity, concurrent
         self._returned: deque[float] = deque(maxlen=_REMEMBERED)
         self._seconds = 0.0
         self._more = 0
@@ -47,8 +47,8 @@ class Ahead:
         if len(self._returned) < 2:
             return 1
         interval = (self._returned[-1] - self._returned[0]) / (len(self._returned) - 1)
-        needed = math.ceil(self._seconds / interval) if interval > 0 else self._capacity
-        return max(1, min(needed + self._more, max(self._capacity, known // _SHARE_OF_KNOWN)))
+        needed = math.ceil(self._seconds / interval) if interval > 0 else self.capacity
+        return max(1, min(needed + self._more, max(self.capacity, known // _SHARE_OF_KNOWN)))
 
     def request(self, known: int, *, free: int, ready: int) -> int:
         """Return how many proposals to ask for now; 0 while enough are ready.

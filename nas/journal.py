@@ -126,6 +126,11 @@ class Journal:
         )
         return [row[0] for row in rows]
 
+    def capacities(self) -> list[tuple[float, int]]:
+        """Return (seconds since the epoch, workers) for each time that their number was set."""
+        rows = self._db.execute("SELECT at, payload FROM events WHERE kind = 'capacity'")
+        return [(at, json.loads(payload)["workers"]) for at, payload in rows]
+
     def last_event(self) -> float | None:
         """Return when anything last happened to a trial, in seconds since the epoch."""
         return self._db.execute("SELECT MAX(at) FROM events").fetchone()[0]

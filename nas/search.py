@@ -67,7 +67,7 @@ class Search:
         self._gpus = float(getattr(executor, "gpus_per_trial", 0.0))
         constrained = [parse_constraint(text)[0] for text in experiment.constraints]
         self._needed = tuple(dict.fromkeys((*experiment.objectives, *constrained)))
-        self._book = TrialBook(run, experiment, executor.capacity, self._gpus)
+        self._book = TrialBook(run, experiment, self._gpus)
         self._ahead = Ahead(executor.capacity, concurrent=proposer.concurrent)
         self._request: int | None = None  # its event, until it is answered
         self._pending: list[int] = []  # trials in flight when it was made
@@ -77,6 +77,7 @@ class Search:
         self._room = DiskRoom([folder for folder in folders if folder is not None])
         self._sweeper = Sweeper(storage, run.directory)
         self._losses = 0
+        self._capacity = 0  # as recorded last
 
     def run_until_done(self) -> str:
         """Search until a stop rule holds; return which: a key of `EXIT_CODES`.
@@ -143,6 +144,7 @@ class Search:
 
     def _step(self, actions: Actions) -> str | None:
         """Give free workers work and ask for more; return why nothing further may start."""
+        self._note_capacity()
         reason = self._stop_reason()
         while reason is None and len(self._book.in_flight) < self.executor.capacity:
             if not self._room.has_room() or not self._start_next(actions):
@@ -280,6 +282,16 @@ class Search:
         if now - self._alive_at >= _POLL_SECONDS:
             self._alive_at = now
             self._journal.seen(self._session)
+
+    def _note_capacity(self) -> None:
+        """Record how many workers there are, when nodes have joined or left."""
+        before, self._capacity = self._capacity, self.executor.capacity
+        if self._capacity == before:
+            return
+        self._ahead.capacity = self._capacity
+        self._journal.decided("capacity", workers=self._capacity)
+        if before:
+            self._report(None, note=f"Now {self._capacity} trials at once instead of {before}")
 
     def _say_draining(self) -> None:
         self._report(None, note="Stopping: waiting for the trials in flight. Ctrl-C again: at once")

@@ -39,7 +39,6 @@ class TrialBook:
     Args:
         run: Where everything is recorded.
         experiment: Sets the rules.
-        capacity: How many trials run at once.
         gpus: Share of a GPU that a trial reserves.
 
     Attributes:
@@ -48,7 +47,7 @@ class TrialBook:
         in_flight: Trial to row, of those that run.
     """
 
-    def __init__(self, run: Run, experiment: Experiment, capacity: int, gpus: float):
+    def __init__(self, run: Run, experiment: Experiment, gpus: float):
         self._run, self._journal, self._experiment = run, run.journal, experiment
         self._gpus = gpus
         rule = FIDELITY_RULES[experiment.fidelity]
@@ -69,7 +68,7 @@ class TrialBook:
         self.waiting: deque[dict[str, Any]] = deque()
         self.in_flight: dict[int, dict[str, Any]] = {}
         self._below: dict[int, dict[str, Any]] = {}  # finished, may be promoted
-        self._slots = list(range(capacity))
+        self._slots: list[int] = []  # free, of those that were ever used
 
     def recover(self) -> None:
         """Take up what the record holds: results in their order, trials to run again."""
@@ -159,7 +158,8 @@ class TrialBook:
     def start(self) -> Job:
         """Record that the next waiting trial starts; return its job."""
         record = self.waiting.popleft()
-        slot = heapq.heappop(self._slots)
+        # As many as ran at once so far: nodes may join.
+        slot = heapq.heappop(self._slots) if self._slots else len(self.in_flight)
         limit, limited_by = self._deadlines.of(record)
         record["limited_by"] = limited_by
         self._journal.started(record["trial"], slot, limit=limit, limited_by=limited_by)

@@ -7,7 +7,10 @@ Sessions = Sequence[tuple[float, float]]
 
 
 def worker_use(
-    records: Iterable[dict[str, Any]], sessions: Sessions, now: float
+    records: Iterable[dict[str, Any]],
+    sessions: Sessions,
+    now: float,
+    capacities: Sequence[tuple[float, int]] = (),
 ) -> tuple[int, float | None]:
     """Return the number of workers, and the share of the time they had nothing to do.
 
@@ -17,6 +20,8 @@ def worker_use(
         records: The journal's trials.
         sessions: When drivers were at work: (start, last seen), in seconds since the epoch.
         now: Running trials have worked until this moment.
+        capacities: (moment, workers from then on), where they were recorded; else there were as
+            many as ever worked, all the time.
     """
     spans = [
         (r["started_at"], r["finished_at"] or (now if r["status"] == "running" else None))
@@ -28,7 +33,7 @@ def worker_use(
     workers = len(slots) or _most_at_once(spans)
     # The time before the first trial starts and after the last one ends is set-up, not idleness.
     present = [_part(span, spans) for span in sessions]
-    available = workers * sum(max(0.0, end - start) for start, end in present)
+    available = sum(_worker_seconds(part, capacities, workers) for part in present)
     if not available:
         return workers, None
     busy = sum(
@@ -37,6 +42,17 @@ def worker_use(
         for began, seen in present
     )
     return workers, max(0.0, 1.0 - busy / available)
+
+
+def _worker_seconds(
+    part: tuple[float, float], capacities: Sequence[tuple[float, int]], workers: int
+) -> float:
+    """Return the time that workers were there within `part`, all of them together."""
+    start, end = part
+    known = [(0.0, workers if not capacities else capacities[0][1]), *capacities]
+    until = [at for at, _ in known[1:]] + [end]
+    spans = zip(known, until, strict=True)
+    return sum(n * max(0.0, min(end, to) - max(start, at)) for (at, n), to in spans)
 
 
 def _part(session: tuple[float, float], spans: Sequence[tuple[float, float]]):

@@ -2,8 +2,9 @@
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nas.execution.storage import Storage
 from search_spaces.errors import InvalidExperiment
@@ -87,8 +88,8 @@ def require_places(nodes: Sequence[Node], cpus: float, gpus: float) -> int:
     )
 
 
-def reachable(storage: Storage | None) -> Storage | None:
-    """Return the storage if every node sees what the driver writes to it, else None."""
+def reachable(storage: Storage | None, nodes: Collection[str]) -> Storage | None:
+    """Return the storage if the nodes of these ids see what the driver writes to it, else None."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -96,17 +97,15 @@ def reachable(storage: Storage | None) -> Storage | None:
         return None
     name = f".nas-seen-{uuid.uuid4().hex}"
     storage.write_json(name, {"seen": True})
+    look = ray.remote(_sees)
+    answers = [
+        look.options(
+            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
+        ).remote(storage, name)
+        for node in nodes
+    ]
     try:
-        look = ray.remote(_sees)
-        answers = [
-            look.options(
-                num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)
-            ).remote(storage, name)
-            for node in alive_nodes()
-        ]
-        seen = ray.get(answers, timeout=_LOOK_SECONDS)
-    except ray.exceptions.RayError:
-        seen = [False]
+        seen = [_answer(answer) for answer in answers]
     finally:
         storage.remove(name)
     if all(seen):
@@ -117,6 +116,18 @@ def reachable(storage: Storage | None) -> Storage | None:
         storage.place,
     )
     return None
+
+
+def _answer(answer: Any) -> bool:
+    """Return what a node sees; one that has left the cluster meanwhile does not matter."""
+    import ray
+
+    try:
+        return ray.get(answer, timeout=_LOOK_SECONDS)
+    except ray.exceptions.GetTimeoutError:
+        return False
+    except ray.exceptions.RayError:
+        return True
 
 
 def _sees(storage: Storage, name: str) -> bool:

@@ -89,7 +89,7 @@ class Executor(ABC):
     """Runs jobs.
 
     Attributes:
-        capacity: How many jobs can run at once.
+        capacity: How many jobs can run at once; changes when nodes join a cluster or leave it.
         where: One line saying what it runs on.
     """
 

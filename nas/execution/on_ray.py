@@ -8,11 +8,11 @@ imported once a process.
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nas.execution.cluster import alive_nodes, reachable, require_places
+from nas.execution.cluster import Node, alive_nodes, reachable, require_places
 from nas.execution.endings import outcome_of
 from nas.execution.executor import Executor, Job, Outcome
 from nas.execution.packing import device_memory_mb, gpu_share
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # A trial watches its own deadline; one that does not answer this much later is ended from outside.
 _GRACE = 60.0
 _KNOCK_SECONDS = 10.0
+_LOOK_EVERY_SECONDS = 5.0
 # Shared memory for the data of one search, which is tens of megabytes.
 _OBJECT_STORE_BYTES = 512 * 1024**2
 
@@ -139,23 +140,41 @@ class RayExecutor(Executor):
             gpus_per_trial = gpu_share(memory_mb(), self._device_mb)
         else:
             gpus_per_trial = 1.0 if gpus else 0.0
-        places = require_places(alive_nodes(), settings.cpus_per_trial, gpus_per_trial)
-        self.capacity = max(1, min(places, settings.max_concurrent or places))
-        machines = "this machine" if not settings.address else f"{len(alive_nodes())} nodes"
+        self._settings, self.gpus_per_trial = settings, gpus_per_trial
+        nodes = alive_nodes()
+        require_places(nodes, settings.cpus_per_trial, gpus_per_trial)
+        self._nodes, self._looked = {node.id for node in nodes}, time.monotonic()
+        self.capacity = self._room_on(nodes)
+        machines = "this machine" if not settings.address else f"{len(nodes)} nodes"
         self.where = f"Ray on {machines}: {self.capacity} at once, {cpus:g} CPUs, {gpus:g} GPUs"
         if 0 < gpus_per_trial < 1:
             self.where += f", {int(1 / gpus_per_trial + 1e-6)} trials on a GPU"
         # The recipe is small: as an object of the store, each trial would have to fetch it.
         self._recipe, self._data = recipe, None if data is None else ray.put(data)
-        self._settings, self.gpus_per_trial = settings, gpus_per_trial
-        self._storage, self._reached = storage, not settings.address
+        self._storage = storage
+        self._unchecked = set(self._nodes) if settings.address else set()
         self._task = ray.remote(_perform)
         self._tasks: dict[float, Any] = {}
         self._running: dict[Any, _Task] = {}
 
+    def _room_on(self, nodes: Sequence[Node]) -> int:
+        places = sum(n.places(self._settings.cpus_per_trial, self.gpus_per_trial) for n in nodes)
+        return max(1, min(places, self._settings.max_concurrent or places))
+
+    def _look_for_nodes(self) -> None:
+        """Use nodes that joined the cluster, and expect nothing of those that left it."""
+        now = time.monotonic()
+        if not self._settings.address or now - self._looked < _LOOK_EVERY_SECONDS:
+            return
+        self._looked, nodes = now, alive_nodes()
+        before, self._nodes = self._nodes, {node.id for node in nodes}
+        self._unchecked |= self._nodes - before
+        self.capacity = self._room_on(nodes)
+
     def submit(self, job: Job) -> None:
-        if not self._reached:
-            self._storage, self._reached = reachable(self._storage), True
+        if self._unchecked:
+            self._storage = reachable(self._storage, self._unchecked)
+            self._unchecked = set()
         gpus = self._gpus_of(job)
         options = {
             "function": self._settings.trial_function,
@@ -190,6 +209,7 @@ class RayExecutor(Executor):
         return max(self.gpus_per_trial, predicted)
 
     def wait(self, seconds: float) -> list[Outcome]:
+        self._look_for_nodes()
         outcomes: list[Outcome] = []
         until = time.monotonic() + seconds
         while self._running and not outcomes:

@@ -15,6 +15,7 @@ from nas.config import Execution
 from nas.execution import BLAMELESS, EXECUTORS, Job, make_executor
 from nas.execution.cluster import Node, require_places
 from nas.execution.last_lines import KEPT_LINES, last_lines
+from nas.execution.on_ray import RayExecutor
 from nas.execution.perform import cause_of, perform, trial_function
 from nas.execution.whereabouts import verify_device
 from nas.training.measurement import Measurement
@@ -202,6 +203,24 @@ def test_ray_reports_how_a_worker_ended(how, cause, message, monkeypatch):
         assert message in outcome.error
     finally:
         executor.close()
+
+
+def test_nodes_that_join_a_cluster_make_room(monkeypatch):
+    nodes = [Node("a", "first", 4, 0)]
+    monkeypatch.setattr("nas.execution.on_ray.alive_nodes", lambda: nodes)
+    monkeypatch.setattr("nas.execution.on_ray._LOOK_EVERY_SECONDS", 0.0)
+    executor = object.__new__(RayExecutor)  # without a cluster
+    executor._settings, executor.gpus_per_trial = Execution(address="head:6379"), 0.0
+    executor._nodes, executor._unchecked, executor._looked = {"a"}, set(), 0.0
+    nodes.append(Node("b", "second", 2, 0))
+    executor._look_for_nodes()
+    assert (executor.capacity, executor._unchecked) == (6, {"b"})
+    del nodes[0]
+    executor._look_for_nodes()
+    assert executor.capacity == 2
+    executor._settings = Execution(address="head:6379", max_concurrent=1)
+    executor._look_for_nodes()
+    assert executor.capacity == 1
 
 
 @pytest.mark.parametrize("setting", ["cpus_per_trial", "gpus_per_trial"])

@@ -235,6 +235,20 @@ def test_worker_use_without_slots_and_with_pauses():
     # 2 workers present for 10 s and 12 s; 16 s and 20 s of work.
     assert idle == pytest.approx(1 - 36 / 44)
     assert worker_use([], [(0, 10)], now=10) == (0, None)
+
+
+def test_workers_that_joined_later_were_not_idle_before():
+    def trial(worker, start, end):
+        return {"worker": worker, "started_at": start, "finished_at": end, "status": "done"}
+
+    records = [trial(0, 0, 20), trial(1, 12, 20)]
+    assert worker_use(records, [(0, 20)], now=20)[1] == pytest.approx(12 / 40)
+    joined = [(-1, 1), (10, 2)]
+    # One worker for 10 s and two for 10 s; 28 s of work.
+    assert worker_use(records, [(0, 20)], 20, joined) == (2, pytest.approx(2 / 30))
+
+
+def test_shares_of_waiting_times():
     assert percentile([], 0.5) is None
     assert percentile([3, 1, 2], 0.5) == 2
 

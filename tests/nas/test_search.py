@@ -43,6 +43,21 @@ def test_a_search_trains_what_was_planned_and_records_it(begin):
     assert {p.latest["trial"] for p in seen if p.latest} == {r["trial"] for r in records}
 
 
+def test_workers_that_join_get_work_and_those_that_leave_get_none(begin, pretend):
+    executor, sizes = pretend(capacity=1), {2: 4, 12: 2}
+
+    def note(progress):
+        executor.capacity = sizes.pop(progress.counts["done"], executor.capacity)
+        most.append((executor.capacity, progress.counts["running"]))
+
+    most = []
+    search = begin(executor=executor, trials=20, watch=note)
+    assert search.run_until_done() == "trials"
+    assert max(running for capacity, running in most if capacity == 4) >= 3  # one just ended
+    assert [n for _, n in search.run.journal.capacities()] == [1, 4, 2]
+    assert {r["worker"] for r in search.run.journal.trials()} == {0, 1, 2, 3}
+
+
 @pytest.mark.parametrize("policy", ["random", "boshnas"])
 def test_killed_and_resumed_asks_what_the_uninterrupted_search_asks(begin, policy, pretend):
     whole = begin(name="whole", policy=policy, executor=pretend(capacity=1))
