@@ -70,14 +70,18 @@ class Deadlines:
         self._count += 1
 
     def of(self, record: Mapping[str, Any]) -> tuple[float, str]:
-        """Return a trial's seconds, and what they follow from: "trial_timeout" or "predicted"."""
+        """Return a trial's seconds, and what they follow from: "trial_timeout" or "predicted".
+
+        A prediction is multiplied by "deadline_scale", if what a retry "adjusted" has it.
+        """
         if self._count < _TRUSTED_FROM or self._limit <= _LEAST_SECONDS:
             return self._limit, "trial_timeout"
         if self._count >= _GROWTH * self._learned:
             self._cost.fit([{**row, "architecture": self._of(row)} for row in self._finished])
             self._learned = self._count
         predicted = self._cost.predict(self._of(record))[0]
-        seconds = max(_LEAST_SECONDS, _TIMES_PREDICTED * predicted)
+        scale = record.get("adjusted", {}).get("deadline_scale", 1.0)
+        seconds = scale * max(_LEAST_SECONDS, _TIMES_PREDICTED * predicted)
         if seconds >= self._limit:
             return self._limit, "trial_timeout"
         return round(seconds, 1), "predicted"

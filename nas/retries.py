@@ -1,7 +1,8 @@
 """What to do about a trial that ended without a result: try again, differently, or give it up.
 
 A trial that its worker or node left in the lurch is never blamed for it; one that ran out of memory
-or into NaN gets another chance with other settings; a bug and a time-out would only repeat.
+or into NaN gets another chance with other settings, and one whose limit was only predicted gets
+twice as long; a bug would only repeat.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,8 @@ class Verdict:
 
     Attributes:
         retry: Whether it goes back to the queue.
-        adjusted: What the next attempt changes: "alone", "micro_batches", "learning_rate_scale".
+        adjusted: What the next attempt changes: "alone", "micro_batches", "learning_rate_scale",
+            "deadline_scale".
     """
 
     retry: bool
@@ -50,6 +52,12 @@ def judge(
         change: dict[str, Any] = {"alone": True}
     elif cause == "out-of-memory" and parts <= MOST_MICRO_BATCHES:
         change = {"micro_batches": parts}
+    elif (
+        cause == "time-out"
+        and history[-1].get("limited_by") == "predicted"
+        and ("deadline_scale" not in same)
+    ):
+        change = {"deadline_scale": 2.0}
     elif cause == "nan" and retry_nan and "learning_rate_scale" not in same:
         change = {"learning_rate_scale": 0.5}
     else:
@@ -57,15 +65,18 @@ def judge(
     return Verdict(retry=True, adjusted={**same, **change})
 
 
-def attempt_entry(outcome: Outcome, attempt: int, done: int) -> dict[str, Any]:
+def attempt_entry(
+    outcome: Outcome, attempt: int, done: int, limited_by: str | None = None
+) -> dict[str, Any]:
     """Return how an attempt ended, for the record's column `history`.
 
     Args:
         outcome: What came back.
         attempt: Its number, from 1.
         done: How many trials of the search had finished by then.
+        limited_by: What its limit followed from; see `nas.deadlines`.
     """
-    return {
+    entry = {
         "attempt": attempt,
         "cause": outcome.cause,
         "error": outcome.error,
@@ -75,3 +86,4 @@ def attempt_entry(outcome: Outcome, attempt: int, done: int) -> dict[str, Any]:
         "logs": outcome.logs,
         "done": done,
     }
+    return {**entry, "limited_by": limited_by} if outcome.cause == "time-out" else entry

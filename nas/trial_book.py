@@ -176,7 +176,7 @@ class TrialBook:
             attempt=record["attempts"],
             inherit=self._parents.job(parent) if self._parents else None,
             memory_mb=self._deadlines.memory_mb(record) if self._gpus else None,
-            **record["adjusted"],
+            **{k: v for k, v in record["adjusted"].items() if k != "deadline_scale"},
         )
 
     def finish(self, outcome: Outcome) -> dict[str, Any]:
@@ -187,7 +187,10 @@ class TrialBook:
         """
         record = self.in_flight.pop(outcome.trial)
         if outcome.cause == "time-out":
-            error = f"{outcome.error or ''} (limit: {LIMITS[record['limited_by']]})".strip()
+            limit = LIMITS[record["limited_by"]]
+            if "deadline_scale" in record["adjusted"]:
+                limit += ", doubled for this attempt"
+            error = f"{outcome.error or ''} (limit: {limit})".strip()
             outcome = replace(outcome, error=error)
         heapq.heappush(self._slots, record["worker"])
         seconds = outcome.seconds or 0.0
@@ -199,7 +202,8 @@ class TrialBook:
         record["gpu_seconds"] = (record["gpu_seconds"] or 0.0) + seconds * gpus
         kept = {name: record[name] for name in ("spent_seconds", "gpu_seconds")}
         if outcome.cause is not None:
-            entry = attempt_entry(outcome, record["attempts"], self.tally.counts["done"])
+            done, by = self.tally.counts["done"], record["limited_by"]
+            entry = attempt_entry(outcome, record["attempts"], done, by)
             kept["history"] = record["history"] = [*record["history"], entry]
             verdict = judge(
                 record["history"], record["adjusted"], retry_nan=self._experiment.retry_nan
