@@ -37,7 +37,7 @@ BASELINE, PUBLISHED, FOUND = "bert-mini", "flexibert-mini", "found"
 TINY = {
     "pretrain_tokens": 4_096, "pretrain_batch": 8, "corpus_tokens": 50_000, "block_length": 32,
     "max_length": 32, "max_train_examples": 32, "max_dev_examples": 32, "vocabulary_size": 500,
-    "finetune_epochs": 1,
+    "finetune_epochs": 1, "finetune_steps": 1,
 }  # fmt: skip
 
 
