@@ -1,4 +1,4 @@
-"""Whose weights a new trial starts from: the finished one that shares most with it."""
+"""Whose weights a new trial starts from: the finished one that gives it most."""
 
 from typing import Any
 
@@ -7,6 +7,9 @@ from search_spaces import Architecture
 # Of more finished trials than this, only the latest are compared: looking through thousands for
 # each proposal would take longer than what a slightly nearer parent saves.
 _COMPARED = 500
+# A child that gets less than this share of its layers starts hardly better than from scratch, and
+# would lose the tokens that inheriting saves.
+_LEAST_SHARE = 0.6
 
 
 class Parents:
@@ -33,11 +36,13 @@ class Parents:
 
     def choose(self, architecture: dict[str, Any]) -> dict[str, Any]:
         """Return the nearest finished trial as {"parent": hash, "overlap": share}, or nothing."""
-        from nas.models.overlap import nearest_parent
+        from nas.models.overlap import inheritable, nearest_parent
 
+        child = Architecture.from_dict(architecture)
         candidates = list(self._finished.values())[-_COMPARED:]
-        found = nearest_parent(Architecture.from_dict(architecture), candidates, **self._options)
-        if found is None or found[1] <= 0:
+        of_layers = {k: v for k, v in self._options.items() if k != "vocabulary_size"}
+        found = nearest_parent(child, candidates, **self._options)
+        if found is None or inheritable(child, found[0], **of_layers) < _LEAST_SHARE:
             return {}
         return {"parent": found[0].hash, "overlap": round(found[1], 6)}
 
