@@ -1,4 +1,4 @@
-"""Whose weights a new trial starts from: the finished one that gives it most."""
+"""Whose weights a new trial starts from: the finished one whose layers share most with its."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from search_spaces import Architecture
 # Of more finished trials than this, only the latest are compared: looking through thousands for
 # each proposal would take longer than what a slightly nearer parent saves.
 _COMPARED = 500
-# A child that gets less than this share of its layers starts hardly better than from scratch, and
-# would lose the tokens that inheriting saves.
-_LEAST_SHARE = 0.6
+# With less in common, four of five children start no better than from scratch, and would lose the
+# tokens that inheriting saves (experiments/README.md).
+_LEAST_OVERLAP = 0.4
 
 
 class Parents:
@@ -36,13 +36,13 @@ class Parents:
 
     def choose(self, architecture: dict[str, Any]) -> dict[str, Any]:
         """Return the nearest finished trial as {"parent": hash, "overlap": share}, or nothing."""
-        from nas.models.overlap import inheritable, nearest_parent
+        from nas.models.overlap import layer_overlap, nearest_parent
 
         child = Architecture.from_dict(architecture)
         candidates = list(self._finished.values())[-_COMPARED:]
         of_layers = {k: v for k, v in self._options.items() if k != "vocabulary_size"}
         found = nearest_parent(child, candidates, **self._options)
-        if found is None or inheritable(child, found[0], **of_layers) < _LEAST_SHARE:
+        if found is None or layer_overlap(child, found[0], **of_layers) < _LEAST_OVERLAP:
             return {}
         return {"parent": found[0].hash, "overlap": round(found[1], 6)}
 
