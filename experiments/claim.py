@@ -5,7 +5,7 @@ FlexiBERT-Mini and the best architecture of a search, none larger than BERT-Mini
 one recipe: same tokenizer, corpus, token budget and fine-tuning, the same seeds.
 
     python experiments/claim.py --data GLUE --corpus books.txt.xz wikipedia.txt.xz --to runs/claim
-    python experiments/claim.py --config experiments/claim-gpu.yaml --data … --corpus … --to …
+    python experiments/claim.py --config experiments/claim/gpu.yaml --data … --corpus … --to …
 
 The second line is the same at the size of one GPU. The search comes first, or name a finished one
 of the same data with `--search`. Every training is a row of `claim.csv` when it is done; a row that
@@ -141,7 +141,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="directory of official GLUE files, or hub")
     parser.add_argument("--corpus", nargs="+", required=True)
-    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("claim.yaml"))
+    parser.add_argument(
+        "--config", type=Path, default=Path(__file__).parent / "claim" / "eight.yaml"
+    )
     parser.add_argument("--search", type=Path, help="a finished search to take the best of")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tiny", action="store_true", help="almost no training: a dry run")
