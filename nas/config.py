@@ -171,6 +171,8 @@ class Experiment(BaseModel):
         fidelity: "full" trains every architecture to the end; "asha", "hyperband" and "median"
             train first with a share of the pre-training tokens, and the promising ones further.
         fidelities: Those shares, ascending, the last one 1.
+        fidelity_tasks: For each of them but the last, the tasks that it fine-tunes, such as
+            [[sst2], [sst2, rte]]; none fine-tunes all tasks at every fidelity.
         reduction: "asha" and "hyperband" promote one in so many.
         inheritance: Start each trial from the weights of the most similar finished one.
         retry_nan: Repeat a trial that ran into NaN once, at half the learning rate.
@@ -203,6 +205,7 @@ class Experiment(BaseModel):
     patience: int | None = Field(default=None, ge=1)
     fidelity: str = "full"
     fidelities: tuple[float, ...] = (0.11, 0.33, 1.0)
+    fidelity_tasks: tuple[Names, ...] = ()
     reduction: float = Field(default=3.0, gt=1, allow_inf_nan=False)
     inheritance: bool = False
     retry_nan: bool = False
@@ -243,6 +246,12 @@ class Experiment(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _tasks_of_fidelities_suffice(self) -> "Experiment":
+        if self.fidelity_tasks:
+            check_fidelity_tasks(self)
+        return self
+
+    @model_validator(mode="after")
     def _objectives_exist(self) -> "Experiment":
         from nas.evaluation.derived import OBJECTIVES
         from nas.evaluation.suites.glue import GLUE
@@ -254,6 +263,36 @@ class Experiment(BaseModel):
             if name not in known and name not in OBJECTIVES:
                 raise UnknownName("objective", name, (*known, *OBJECTIVES))
         return self
+
+
+def check_fidelity_tasks(experiment: Experiment) -> None:
+    """Refuse tasks of fidelities that do not fit the rest of an experiment.
+
+    Raises:
+        InvalidExperiment: Too many or too few lists, or a list that lacks what the search needs.
+        UnknownName: A task that the experiment does not have.
+    """
+    from nas.evaluation.suites.glue import GLUE
+
+    below = experiment.fidelities[:-1] if experiment.fidelity != "full" else ()
+    if len(experiment.fidelity_tasks) != len(below):
+        raise InvalidExperiment(
+            f"fidelity_tasks has {len(experiment.fidelity_tasks)} lists of tasks, but the fidelity "
+            f"rule {experiment.fidelity!r} has {len(below)} fidelities below the whole budget. "
+            "Give one list for each of those, or leave fidelity_tasks out."
+        )
+    wanted = (*experiment.objectives, *(parse_constraint(c)[0] for c in experiment.constraints))
+    known = experiment.tasks or tuple(GLUE)
+    for share, tasks in zip(below, experiment.fidelity_tasks, strict=True):
+        for name in tasks:
+            if name not in known:
+                raise UnknownName("task of this experiment", name, known)
+        missing = [name for name in wanted if name in known and name not in tasks]
+        if not tasks or missing:
+            raise InvalidExperiment(
+                f"fidelity_tasks has {', '.join(tasks) or 'nothing'} at fidelity {share:g}, but "
+                f"the search needs {', '.join(missing) or 'a task'} there. Add it to that list."
+            )
 
 
 def _message(error: ValidationError) -> str:

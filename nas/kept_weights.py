@@ -4,7 +4,7 @@ The choice follows from the results in their order alone, so that a resumed sear
 uninterrupted one would have kept.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from nas.execution.storage import result_name, weights_name
@@ -15,10 +15,11 @@ class KeptWeights:
 
     Args:
         most: How many of the best; None keeps all.
+        tasks: Fidelity to the tasks that were fine-tuned there, where they are not all.
     """
 
-    def __init__(self, most: int | None):
-        self._most = most
+    def __init__(self, most: int | None, tasks: Mapping[float, Sequence[str]] | None = None):
+        self._most, self._tasks = most, tasks or {}
         self._highest = 0.0
         self._kept: dict[str, tuple[float, ...]] = {}
         self._records: dict[str, dict[str, Any]] = {}
@@ -59,7 +60,12 @@ class KeptWeights:
     def _drop(self, digest: str, record: Mapping[str, Any]) -> None:
         scale = record["adjusted"].get("learning_rate_scale", 1.0)
         result = result_name(
-            digest, record["seed"], record["fidelity"], scale, record["proposal"].get("parent")
+            digest,
+            record["seed"],
+            record["fidelity"],
+            scale,
+            record["proposal"].get("parent"),
+            self._tasks.get(record["fidelity"]),
         )
         self._loose.setdefault(digest, []).extend(
             [weights_name(digest, record["fidelity"]), result]

@@ -53,13 +53,14 @@ class TrialBook:
         rule = FIDELITY_RULES[experiment.fidelity]
         self._rule = rule(experiment.fidelities, experiment.reduction, len(run.objectives))
         self._partial = experiment.fidelity != "full"
+        self._tasks = dict(zip(experiment.fidelities, experiment.fidelity_tasks, strict=False))
         self._parents = None
         if experiment.inheritance:
             names = ("vocabulary_size", "max_length", "positions")
             options = {k: v for k, v in run.model_options.items() if k in names}
             self._parents = Parents(options)
         most = experiment.execution.keep_weights
-        self._kept = KeptWeights(None if most == "all" else most)
+        self._kept = KeptWeights(None if most == "all" else most, self._tasks)
         self._deadlines = Deadlines(
             experiment.execution.trial_timeout, cost_of(experiment.recipe, run.model_options)
         )
@@ -176,6 +177,7 @@ class TrialBook:
             attempt=record["attempts"],
             inherit=self._parents.job(parent) if self._parents else None,
             memory_mb=self._deadlines.memory_mb(record) if self._gpus else None,
+            tasks=self._tasks.get(record["fidelity"]),
             **{k: v for k, v in record["adjusted"].items() if k != "deadline_scale"},
         )
 

@@ -36,6 +36,7 @@ class Job:
         micro_batches: Parts of each step's batch; above 1 for a retry after out-of-memory.
         alone: Share the device with no other trial, whatever was predicted.
         memory_mb: What it is predicted to need, in 10^6 bytes; None if nobody knows.
+        tasks: What to fine-tune, fewer than the recipe's at a low fidelity; None is the recipe's.
     """
 
     trial: int
@@ -49,6 +50,7 @@ class Job:
     micro_batches: int = 1
     alone: bool = False
     memory_mb: float | None = None
+    tasks: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import platform
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,8 @@ def perform(
     with last_lines() as lines:
         try:
             run_trial = trial_function(function)
+            if job.tasks is not None:
+                recipe = replace(recipe, tasks=job.tasks)
             device = "cpu" if function else _device(recipe)
             architecture = Architecture.from_dict(job.architecture)
             finished = storage.read_json(_result_name(job, architecture)) if storage else None
@@ -114,7 +117,9 @@ def perform(
 
 def _result_name(job: Job, architecture: Architecture) -> str:
     parent = (job.inherit or {}).get("hash")
-    return result_name(architecture.hash, job.seed, job.fidelity, job.learning_rate_scale, parent)
+    return result_name(
+        architecture.hash, job.seed, job.fidelity, job.learning_rate_scale, parent, job.tasks
+    )
 
 
 def trial_function(name: str | None) -> Callable[..., Any]:

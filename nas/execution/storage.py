@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,10 +27,17 @@ def weights_name(digest: str, fidelity: float = 1.0) -> str:
 
 
 def result_name(
-    digest: str, seed: int, fidelity: float, learning_rate_scale: float, parent: str | None
+    digest: str,
+    seed: int,
+    fidelity: float,
+    learning_rate_scale: float,
+    parent: str | None,
+    tasks: Sequence[str] | None = None,
 ) -> str:
     """Return the name of a finished result: it is that of everything its numbers depend on."""
-    parts = (seed, fidelity, learning_rate_scale, parent)
+    parts: list[Any] = [seed, fidelity, learning_rate_scale, parent]
+    if tasks is not None:
+        parts.append(list(tasks))
     return f"results/{digest}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}.json"
 
 

@@ -86,3 +86,33 @@ def test_small_parsers():
     assert parse_constraint("parameters<=1e6") == ("parameters", "<=", 1e6)
     with pytest.raises(NasError):
         parse_seconds("-3s")
+
+
+def test_tasks_of_fidelities_are_one_list_for_each_below_the_whole():
+    settings = {"fidelity": "asha", "fidelity_tasks": ["sst2", "sst2,rte"], "tasks": "sst2,rte"}
+    assert make_experiment(settings).fidelity_tasks == (("sst2",), ("sst2", "rte"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"fidelity": "asha", "fidelity_tasks": [["sst2"]]}, "has 1 lists .* has 2 fidelities"),
+        ({"fidelity_tasks": [["sst2"]]}, "'full' has 0 fidelities below"),
+        (
+            {"fidelity": "asha", "fidelities": [0.5, 1], "fidelity_tasks": [["sst"]]},
+            "No task of this experiment is called 'sst'. Did you mean 'sst2'",
+        ),
+        (
+            {"fidelity": "asha", "fidelities": [0.5, 1], "fidelity_tasks": [["rte"]],
+             "objectives": "sst2:max"},
+            "has rte at fidelity 0.5, but the search needs sst2 there",
+        ),
+        (
+            {"fidelity": "asha", "fidelities": [0.5, 1], "fidelity_tasks": [[]]},
+            "has nothing at fidelity 0.5, but the search needs a task there",
+        ),
+    ],
+)  # fmt: skip
+def test_tasks_of_fidelities_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(NasError, match=message):
+        make_experiment(settings)

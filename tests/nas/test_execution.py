@@ -17,6 +17,7 @@ from nas.execution.cluster import Node, require_places
 from nas.execution.last_lines import KEPT_LINES, last_lines
 from nas.execution.on_ray import RayExecutor
 from nas.execution.perform import cause_of, perform, trial_function
+from nas.execution.storage import Storage
 from nas.execution.whereabouts import verify_device
 from nas.training.measurement import Measurement
 from nas.training.recipe import Recipe
@@ -112,6 +113,19 @@ def test_a_function_can_stand_in_for_training_and_its_last_lines_are_kept():
     assert full.cause == "no-space"
     assert full.cause in BLAMELESS
     assert "seed 1 at 1" in full.logs
+
+
+def scored(architecture, recipe, data, *, seed):
+    return {"scores": dict.fromkeys(recipe.tasks, 0.5), "costs": {}}
+
+
+def test_a_job_may_ask_for_fewer_tasks_whose_result_is_another(tmp_path):
+    storage, recipe = Storage(str(tmp_path)), Recipe(tasks=("sst2", "rte"))
+    whole = {"function": f"{__name__}:scored", "storage": storage}
+    few = dataclasses.replace(job(), tasks=("rte",))
+    assert set(perform(few, recipe, None, **whole).scores) == {"rte"}
+    assert set(perform(job(), recipe, None, **whole).scores) == {"sst2", "rte"}
+    assert len(storage.sizes("results")) == 2
 
 
 @pytest.mark.parametrize("name", ["no.such.module:run", "nas.config:no_such_function"])

@@ -6,6 +6,7 @@ from nas.execution import Outcome
 from nas.policy_building import run_policy
 from nas.proposing import InlineProposer
 from nas.reaiming import reaim
+from nas.replaying import replayed
 from nas.runs import open_run
 from nas.search import EXIT_CODES, Search
 from nas.trial_book import trial_seed, write_whole
@@ -56,6 +57,17 @@ def test_workers_that_join_get_work_and_those_that_leave_get_none(begin, pretend
     assert max(running for capacity, running in most if capacity == 4) >= 3  # one just ended
     assert [n for _, n in search.run.journal.capacities()] == [1, 4, 2]
     assert {r["worker"] for r in search.run.journal.trials()} == {0, 1, 2, 3}
+
+
+def test_lower_fidelities_train_fewer_tasks_and_the_whole_budget_all(begin, pretend):
+    executor = pretend(capacity=1)
+    search = begin(
+        executor=executor, trials=9, fidelity="hyperband", fidelity_tasks=["sst2", "sst2,rte"]
+    )
+    search.run_until_done()
+    tasks = {job.fidelity: job.tasks for job in executor.performed}
+    assert tasks == {0.11: ("sst2",), 0.33: ("sst2", "rte"), 1.0: None}
+    assert not any(decision.differs for decision in replayed(search.run))
 
 
 @pytest.mark.parametrize("policy", ["random", "boshnas"])
