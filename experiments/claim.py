@@ -123,7 +123,9 @@ def report(rows: pd.DataFrame, floors: dict[str, float]) -> str:
         part = rows[rows["model"] == name].set_index("seed")
         share = part["parameters"].iloc[0] / base["parameters"].iloc[0] - 1
         difference = 100 * (part["glue"] - base["glue"]).dropna()
-        against = f"{difference.mean():+.2f} ({difference.sem():.2f})" if name != BASELINE else ""
+        against = "" if name == BASELINE else f"{difference.mean():+.2f}"
+        if against and len(difference) > 1:
+            against += f" ({difference.sem():.2f})"
         cells = [_spread(100 * part[task]) for task in (*tasks, "glue")]
         lines.append(
             f"| {name} | {part['parameters'].iloc[0]:,} ({share:+.1%}) | {' | '.join(cells)} | "
