@@ -38,6 +38,7 @@ class Ahead:
     def answered(self, seconds: float, *, starved: bool = False) -> None:
         """Note how long the policy thought, and whether a worker waited for it at the end."""
         self._seconds = seconds
+        starved = starved and len(self._returned) > 1  # at the start everybody waits
         self._more = min(max(2, 2 * self._more), _MOST_MORE) if starved else self._more // 2
 
     def wanted(self, known: int) -> int:

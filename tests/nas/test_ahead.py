@@ -32,6 +32,14 @@ def test_workers_that_waited_get_ever_more_at_once_and_less_when_they_do_not(bus
     assert busy.wanted(1000) == 1
 
 
+def test_that_everybody_waits_at_the_start_says_nothing():
+    ahead = Ahead(2, concurrent=True)
+    ahead.answered(0.1, starved=True)
+    for second in range(8):
+        ahead.returned(second)
+    assert ahead.wanted(known=100) == 1
+
+
 def test_few_results_allow_few_proposals_at_once(busy):
     for _ in range(5):
         busy.answered(0.1, starved=True)
