@@ -145,7 +145,12 @@ class RayExecutor(Executor):
         require_places(nodes, settings.cpus_per_trial, gpus_per_trial)
         self._nodes, self._looked = {node.id for node in nodes}, time.monotonic()
         self.capacity = self._room_on(nodes)
-        machines = "this machine" if not settings.address else f"{len(nodes)} nodes"
+        self._grows = bool(settings.address and (settings.max_concurrent or 0) > self.capacity)
+        if self._grows:
+            self._ask_cluster_for(settings.max_concurrent)
+        machines = (
+            "this machine" if not settings.address else f"{len(nodes)} node{'s' * (len(nodes) > 1)}"
+        )
         self.where = f"Ray on {machines}: {self.capacity} at once, {cpus:g} CPUs, {gpus:g} GPUs"
         if 0 < gpus_per_trial < 1:
             self.where += f", {int(1 / gpus_per_trial + 1e-6)} trials on a GPU"
@@ -160,6 +165,16 @@ class RayExecutor(Executor):
     def _room_on(self, nodes: Sequence[Node]) -> int:
         places = sum(n.places(self._settings.cpus_per_trial, self.gpus_per_trial) for n in nodes)
         return max(1, min(places, self._settings.max_concurrent or places))
+
+    def _ask_cluster_for(self, trials: int) -> None:
+        """Have a cluster that grows by itself make room for so many trials; others ignore it."""
+        from ray.autoscaler.sdk import request_resources
+
+        # A search starts no more than fits, so the cluster would never see that it wants more.
+        wants = {"CPU": self._settings.cpus_per_trial}
+        if self.gpus_per_trial:
+            wants["GPU"] = self.gpus_per_trial
+        request_resources(bundles=[wants] * trials)
 
     def _look_for_nodes(self) -> None:
         """Use nodes that joined the cluster, and expect nothing of those that left it."""
@@ -258,6 +273,8 @@ class RayExecutor(Executor):
         for answers in self._running:
             self._ray.cancel(answers, force=True)
         self._running.clear()
+        if self._grows and self._ray.is_initialized():
+            self._ask_cluster_for(0)
         self._ray.shutdown()
 
 

@@ -219,6 +219,19 @@ def test_ray_reports_how_a_worker_ended(how, cause, message, monkeypatch):
         executor.close()
 
 
+def test_a_cluster_that_grows_by_itself_is_asked_for_all_that_may_run_at_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "ray.autoscaler.sdk.request_resources", lambda bundles: asked.append(bundles)
+    )
+    executor = object.__new__(RayExecutor)  # without a cluster
+    executor._settings = Execution(address="head:6379", cpus_per_trial=2)
+    executor.gpus_per_trial = 0.5
+    executor._ask_cluster_for(3)
+    executor._ask_cluster_for(0)
+    assert asked == [[{"CPU": 2.0, "GPU": 0.5}] * 3, []]
+
+
 def test_nodes_that_join_a_cluster_make_room(monkeypatch):
     nodes = [Node("a", "first", 4, 0)]
     monkeypatch.setattr("nas.execution.on_ray.alive_nodes", lambda: nodes)
