@@ -169,7 +169,8 @@ class Experiment(BaseModel):
         patience: Stop after so many results in a row that improved neither the best value nor, with
             several objectives, the hypervolume of the front.
         fidelity: "full" trains every architecture to the end; "asha", "hyperband" and "median"
-            train first with a share of the pre-training tokens, and the promising ones further.
+            train first with a share of the pre-training tokens, and the promising ones further;
+            "policy" as "asha", but the policy says with which share a proposal starts.
         fidelities: Those shares, ascending, the last one 1.
         fidelity_tasks: For each of them but the last, the tasks that it fine-tunes, such as
             [[sst2], [sst2, rte]]; none fine-tunes all tasks at every fidelity.

@@ -61,8 +61,12 @@ class FidelityRule(ABC):
         self._ladder: dict[int, int] = {}  # trial -> place of its bracket's lowest fidelity
         self._rungs: dict[tuple[int, int], Rung] = {}  # (bracket, place of the fidelity)
 
-    def next_fidelity(self) -> float:
-        """Return the fidelity at which the next proposal starts."""
+    def next_fidelity(self, proposed: float | None = None) -> float:
+        """Return the fidelity at which the next proposal starts.
+
+        Args:
+            proposed: Where the policy would have it start; most rules do not care.
+        """
         return self.fidelities[self._bracket(self._asked)]
 
     def ask(self, trial: int) -> None:
@@ -155,6 +159,17 @@ class SuccessiveHalving(FidelityRule):
     def _worthy(self, rung: Rung) -> Sequence[int]:
         # A little more than the quotient, so that 3 / 3.0000001 is one.
         return rung.best_first()[: int(len(rung.values) / self.reduction + 1e-9)]
+
+
+@FIDELITY_RULES.register("policy")
+class PolicysChoice(SuccessiveHalving):
+    """Successive halving where the policy says at which fidelity its proposal starts.
+
+    What a model is sure of need not pass every rung: each costs the fine-tuning of all tasks.
+    """
+
+    def next_fidelity(self, proposed: float | None = None) -> float:
+        return proposed if proposed in self.fidelities else self.fidelities[0]
 
 
 @FIDELITY_RULES.register("hyperband")

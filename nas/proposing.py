@@ -51,9 +51,21 @@ def one_thread() -> Iterator[None]:
 
 
 def propose(policy: Policy, n: int) -> list[tuple[dict[str, Any], str, dict[str, Any]]]:
-    """Ask `policy` for up to `n` proposals."""
+    """Ask `policy` for up to `n` proposals.
+
+    Returns:
+        (architecture, hash, why) of each. Where trials are promoted, "fidelity" in why is where
+        the policy would have it start.
+    """
     with one_thread():
-        return [(a.to_dict(), a.hash, policy.explain(a) or {}) for a in policy.ask(n)]
+        return [(a.to_dict(), a.hash, _why(policy, a)) for a in policy.ask(n)]
+
+
+def _why(policy: Policy, architecture: Architecture) -> dict[str, Any]:
+    why = policy.explain(architecture) or {}
+    if len(policy.options.fidelities) == 1:
+        return why
+    return {**why, "fidelity": policy.fidelity(architecture)}
 
 
 def tell(policy: Policy, event: dict[str, Any]) -> None:

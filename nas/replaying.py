@@ -127,6 +127,10 @@ class _Replay:
                 recorded["hash"] if recorded else None,
                 hashes[place] if place < len(hashes) else None,
             )
+            proposed = (recorded or {}).get("proposal", {}).get("fidelity")
+            if proposed is not None and place < len(found):
+                again = found[place][2].get("fidelity")
+                yield Decision(step.event, f"proposed fidelity of trial {trial}", proposed, again)
         self._history += [asked(record) for record in step.asked]
 
     def tell(self, step: Tell) -> None:
@@ -153,7 +157,7 @@ class _Replay:
 
     def _fidelity(self, event: int, trial: int, payload: dict) -> Iterator[Decision]:
         record = self._records[trial]
-        expected = self._rule.next_fidelity()
+        expected = self._rule.next_fidelity(record["proposal"].get("fidelity"))
         yield Decision(event, f"fidelity of trial {trial}", record["fidelity"], expected)
         self._enter("ask", record)
 

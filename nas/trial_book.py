@@ -119,7 +119,10 @@ class TrialBook:
         proposal = {**why, "pending": pending}
         if self._parents is not None:
             proposal.update(self._parents.choose(architecture))
-        seed, fidelity = trial_seed(self._experiment.seed, digest), self._rule.next_fidelity()
+        seed, fidelity = (
+            trial_seed(self._experiment.seed, digest),
+            self._rule.next_fidelity(why.get("fidelity")),
+        )
         trial = self._journal.asked(
             architecture, digest, seed=seed, proposal=proposal, fidelity=fidelity, request=request
         )

@@ -150,9 +150,9 @@ class Policy(ABC):
     def fidelity(self, architecture: Architecture) -> float | None:
         """Return at which fidelity `architecture` should be trained next; None if at none.
 
-        The first of the option `fidelities`, then the next as long as its results are among the
-        best at the one before (see `surrogates.promotion`). With several objectives the first
-        decides.
+        The first of the option `fidelities`, or a higher one where a model is sure enough of it,
+        then the next as long as its results are among the best at the one before (see
+        `surrogates.promotion`). With several objectives the first decides.
         """
         return next_fidelity(
             self.options.fidelities, self._record, architecture, self.objectives[0]

@@ -3,13 +3,18 @@
 Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020 (ASHA).
 """
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from numbers import Real
+from statistics import median
 
 from search_spaces import Architecture
 from search_spaces.errors import PolicyError
 from surrogates.objectives import Objective
 from surrogates.record import Record, Trial
+
+ENOUGH = 6  # results at a fidelity that were expected, before anything is sure to be promoted
 
 
 def check_fidelities(fidelities: object) -> None:
@@ -48,7 +53,7 @@ def next_fidelity(
         return None
     reached = [f for f in fidelities if f in trial.partial]
     if not reached:
-        return fidelities[0]
+        return starting_fidelity(fidelities, record, trial, objective)
     at = reached[-1]
     above = fidelities[fidelities.index(at) + 1]
     if objective.exact:
@@ -56,6 +61,48 @@ def next_fidelity(
     told = [_value(t, at, objective) for t in record.trials.values() if at in t.partial]
     promoted = max(1, int(len(told) * at / above))
     return above if _value(trial, at, objective) >= sorted(told)[-promoted] else None
+
+
+def starting_fidelity(
+    fidelities: Sequence[float], record: Record, trial: Trial, objective: Objective
+) -> float:
+    """Return the fidelity at which a proposal should be trained first.
+
+    What is sure to be promoted need not be looked at before. A fidelity is left out where the
+    proposal is expected, by more than the deviation, among the share of its results that is
+    promoted. How much lower results are there is the median of what was expected of each at the
+    full budget, less what it reached.
+
+    Args:
+        fidelities: Ascending, the last one 1.
+        record: Everything told.
+        trial: The proposal.
+        objective: Decides what is better.
+    """
+    start, own = fidelities[0], _expected(trial, objective)
+    if own is None or objective.exact:
+        return start
+    for at, above in pairwise(fidelities):
+        told = [(_value(t, at, objective), t) for t in record.trials.values() if at in t.partial]
+        promoted = int(len(told) * at / above)
+        gaps = [e[0] - value for value, t in told if (e := _expected(t, objective)) is not None]
+        if len(gaps) < ENOUGH or promoted < 1:
+            return start
+        cut = sorted(value for value, _ in told)[-promoted]
+        if own[0] - median(gaps) - own[1] < cut:
+            return start
+        start = above
+    return start
+
+
+def _expected(trial: Trial, objective: Objective) -> tuple[float, float] | None:
+    """Return the mean, larger is better, and deviation that a proposal came with, if any."""
+    names = ("mean", "epistemic", "aleatoric")
+    found = [(trial.why or {}).get(name, {}).get(objective.name) for name in names]
+    if None in found:
+        return None
+    mean, *deviations = found
+    return objective.sign * mean, math.hypot(*deviations)
 
 
 def _value(trial: Trial, fidelity: float, objective: Objective) -> float:

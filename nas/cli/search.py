@@ -28,7 +28,9 @@ _DEFAULT_TIME = "7m"
 @click.option("--cost", type=float, help="Budget of money; needs --price-per-hour.")
 @click.option("--price-per-hour", type=float, help="Price of an hour of what one trial reserves.")
 @click.option("--patience", type=int, help="Stop after so many results without progress.")
-@click.option("--fidelity", help="full, asha, hyperband or median: train the promising further.")
+@click.option(
+    "--fidelity", help="full, asha, hyperband, median or policy: train the promising further."
+)
 @click.option("--inheritance", is_flag=True, default=None, help="Start from a relative's weights.")
 @click.option("--address", help="Address of a Ray cluster, or auto.")
 @click.option("--cpus-per-trial", type=float, help="Cores of one trial.")

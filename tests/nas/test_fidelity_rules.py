@@ -78,3 +78,18 @@ def test_a_search_too_short_to_promote_ends_with_its_best_at_full_fidelity():
     rule.promoted(10, 11, 1.0)
     rule.told(11, 1.0, (0.9,))
     assert rule.last_word() is None
+
+
+def test_a_policy_may_say_where_its_proposal_starts_and_other_rules_do_not_care():
+    rule = FIDELITY_RULES["policy"](LEVELS, 3.0, 1)
+    assert [rule.next_fidelity(share) for share in (None, 0.33, 1.0, 0.5)] == [
+        0.11,
+        0.33,
+        1.0,
+        0.11,
+    ]
+    for trial in range(4):
+        rule.ask(trial)
+        rule.told(trial, 0.11 if trial < 3 else 0.33, (float(trial),))
+    assert rule.promotion() == (2, 0.33)  # the best of three there; one alone is not among three
+    assert FIDELITY_RULES["asha"](LEVELS, 3.0, 1).next_fidelity(1.0) == 0.11

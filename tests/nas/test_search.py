@@ -59,6 +59,23 @@ def test_workers_that_join_get_work_and_those_that_leave_get_none(begin, pretend
     assert {r["worker"] for r in search.run.journal.trials()} == {0, 1, 2, 3}
 
 
+def test_the_policy_says_where_its_proposals_start_and_a_replay_says_the_same(begin, monkeypatch):
+    def by_hash(fidelities, record, architecture, objective):
+        return fidelities[int(architecture.hash, 16) % 3]
+
+    monkeypatch.setattr("surrogates.policy.next_fidelity", by_hash)
+    search = begin(policy="boshnas", fidelity="policy", objectives="glue:max")
+    search.run_until_done()
+    first = [r for r in search.run.journal.trials() if r["continues"] is None]
+    expected = [search.experiment.fidelities[int(r["hash"], 16) % 3] for r in first]
+    assert [r["fidelity"] for r in first] == expected
+    assert len(set(expected)) == 3
+    assert not any(decision.differs for decision in replayed(search.run))
+    monkeypatch.undo()
+    other = {d.what.partition(" of")[0] for d in replayed(search.run) if d.differs}
+    assert "proposed fidelity" in other
+
+
 def test_lower_fidelities_train_fewer_tasks_and_the_whole_budget_all(begin, pretend):
     executor = pretend(capacity=1)
     search = begin(
