@@ -93,8 +93,8 @@ def with_share(recipe: Recipe, share: float) -> Recipe:
 
 def all_runs(pairs: int, seeds: int) -> Iterator[tuple[int, int, str, float]]:
     """The comparison that matters most first, for all pairs: what is done can be compared."""
-    for seed in range(seeds):
-        for share, inherited in zip(SCRATCH, INHERITED, strict=True):
+    for share, inherited in zip(SCRATCH, INHERITED, strict=True):
+        for seed in range(seeds):
             for pair in range(pairs):
                 yield pair, seed, "scratch", share
                 yield pair, seed, "inherited", inherited
