@@ -175,7 +175,8 @@ class Experiment(BaseModel):
         fidelity_tasks: For each of them but the last, the tasks that it fine-tunes, such as
             [[sst2], [sst2, rte]]; none fine-tunes all tasks at every fidelity.
         reduction: "asha" and "hyperband" promote one in so many.
-        inheritance: Start each trial from the weights of the most similar finished one.
+        inheritance: Start a trial from the weights of the most similar finished one, if that shares
+            enough of its layers.
         retry_nan: Repeat a trial that ran into NaN once, at half the learning rate.
         seed: Decides proposals, training and data generation.
         recipe: The training recipe: `preset` and any of its fields to change.

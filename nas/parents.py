@@ -35,7 +35,7 @@ class Parents:
             self._gone[digest] = self._finished.pop(digest)
 
     def choose(self, architecture: dict[str, Any]) -> dict[str, Any]:
-        """Return the nearest finished trial as {"parent": hash, "overlap": share}, or nothing."""
+        """Return the nearest trial as {"parent": hash, "overlap": share}; nothing if none is."""
         from nas.models.overlap import layer_overlap, nearest_parent
 
         child = Architecture.from_dict(architecture)
