@@ -52,6 +52,9 @@ def test_a_slow_policy_leaves_workers_idle_for_as_long_as_it_thinks(workers, mon
     assert 1 - (busy + 10.0 * workers) / whole - 1e-9 <= result["idle"] <= 1 - busy / whole + 1e-9
     assert ask[0] == workers + 1
     assert result["idle"] > 30.0 / 1200.0  # everybody waits for the first answer
+    policy = make()
+    policy.ask = slow
+    assert simulate(policy, trials, workers, 20.0, threshold=2.0)["idle"] == 1  # which is too late
 
 
 def test_batches_wait_for_their_slowest_and_one_worker_takes_longest():
