@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,8 +205,9 @@ def _prepare_beside_ray(experiment: Experiment, recipe: "Recipe") -> "PreparedDa
     from nas.execution.on_ray import start_ray
 
     # In this order: only the main thread may install the signal handlers that Ray wants.
-    with ThreadPoolExecutor(1, thread_name_prefix="data") as thread:
-        data = thread.submit(prepare_data, experiment, recipe)
+    with ThreadPoolExecutor(2, thread_name_prefix="start") as threads:
+        data = threads.submit(prepare_data, experiment, recipe)
+        threads.submit(import_module, "nas.training.trial")  # torch, which takes a second
         start_ray(experiment.execution.address)
         return data.result()
 
