@@ -36,6 +36,8 @@ def settings(seed: int, mode: str, arguments: argparse.Namespace) -> dict:
         "trials": arguments.trials,
         "seed": seed,
         "fidelity": mode,
+        "fidelities": arguments.fidelities,
+        "reduction": arguments.reduction,
         "recipe": recipe,
         "execution": {"engine": arguments.engine},
     }
@@ -87,6 +89,8 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=Path("runs/asha"))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=27)
+    parser.add_argument("--fidelities", type=float, nargs="+", default=[0.25, 1.0])
+    parser.add_argument("--reduction", type=float, default=12.0)
     parser.add_argument("--policy", default="boshnas")
     parser.add_argument("--tasks", default="", help="Such as cola,sst2; default: all of them.")
     parser.add_argument("--engine", default="ray", choices=("ray", "inline"))

@@ -7,6 +7,9 @@ import pytest
 
 from nas.data.glue import available_tasks, read_task
 from nas.data.glue_mini import write_glue_mini
+from nas.data.glue_mini.draw import Draw
+from nas.data.glue_mini.tasks.acceptability import _order
+from nas.data.glue_mini.tasks.words import Words
 from nas.evaluation.suites.glue import GLUE
 
 
@@ -29,6 +32,13 @@ def test_the_same_seed_gives_the_same_bytes(mini, tmp_path):
     assert digest(write_glue_mini(tmp_path / "other", seed=1, size=0.3)) != digest(mini)
     tiny = write_glue_mini(tmp_path / "tiny", seed=7, size=0.02)
     assert digest(tiny) == ("526c6dd3981ba7deba1bab356f4e9359e2b683e9f9ba4323b68d08d1c3230dcb")
+
+
+def test_a_sentence_without_determiners_can_be_put_out_of_order():
+    words = Words.full()
+    for stream in range(3000):
+        good = _order(Draw(str(stream)), words, bad=False)
+        assert _order(Draw(str(stream)), words, bad=True) != good
 
 
 def test_all_nine_tasks_are_read_like_the_official_ones(mini):

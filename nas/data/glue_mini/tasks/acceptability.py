@@ -67,7 +67,8 @@ def _order(draw: Draw, words: Words, bad: bool) -> list[str]:  # noqa: FBT001
     verb = said.index(event.verb.past)
     change = draw.weighted({"swap": 0.4, "drop": 0.4, "double": 0.2})
     if change == "swap":
-        at = draw.pick([i for i in the if i < len(said) - 1])
+        # a sentence of names alone has no determiner to swap: its last two words change places
+        at = draw.pick([i for i in the if i < len(said) - 1] or [len(said) - 2])
         said[at], said[at + 1] = said[at + 1], said[at]
     elif change == "drop":
         del said[draw.pick([verb, *[i for i in the if i > 0]])]
