@@ -31,6 +31,7 @@ class Featurizer:
     def __init__(self, space, *, ends: bool = True):
         size = getattr(space, "size", None)
         reference = space.sample(REFERENCE if size is None else min(size, REFERENCE), seed=0)
+        self.reference = reference
         self.kinds = sorted({h.kind for a in reference for layer in a.layers for h in layer.heads})
         self._ends = ends
         self._code: dict[Layer, int] = {}
@@ -60,7 +61,7 @@ class Featurizer:
         return np.concatenate(chunks) if chunks else np.empty((0, len(self._mean)))
 
     def _raw(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        codes, depth = self._coded(architectures)
+        codes, depth = self.numbered(architectures)
         table = np.array(self._described)
         table = np.concatenate([table, np.zeros((1, table.shape[1]))])  # row -1: no layer
         layers = table[codes]  # (n, longest, described)
@@ -85,7 +86,12 @@ class Featurizer:
             ]
         return np.concatenate(columns, axis=1)
 
-    def _coded(self, architectures: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def layers(self) -> list[Layer]:
+        """The distinct layers met so far, in the order of their numbers."""
+        return list(self._code)
+
+    def numbered(self, architectures: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
         """Return a number for each layer, `(n, longest)`, -1 beyond the end, and depths, `(n,)`."""
         depth = np.array([len(a.layers) for a in architectures])
         flat = [layer for a in architectures for layer in a.layers]

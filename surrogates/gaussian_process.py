@@ -1,7 +1,8 @@
-"""Gaussian process whose kernel is a sum of fixed kernels with learned weights.
+"""Gaussian process whose kernel is a sum of kernels with learned weights.
 
-Fixing the kernels and learning only how much each explains keeps the fit a smooth problem of few
-variables with an analytic gradient: milliseconds for a hundred results.
+Fixing the kernels, or all but the relevance of a few attributes, and learning how much each
+explains keeps the fit a smooth problem of few variables with an analytic gradient: milliseconds
+for a hundred results.
 """
 
 from abc import ABC, abstractmethod
@@ -9,16 +10,17 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 
 from search_spaces import Architecture
+from surrogates.evidence import JITTER, Evidence
 from surrogates.model import Belief, Model
 from surrogates.scored import Scored
 
-JITTER = 1e-6
 NOISE_SLOPE = 0.7  # prior standard deviation of each slope of the log noise variance
 BIASES = (1.0, 0.1)  # prior medians of the weights of a lower fidelity's biases
+STEPS = 40  # of L-BFGS at most
 REMEMBERED = 16  # fits of a policy: two uses of a few metrics, and what a second opinion needs
 CHUNK = 2_000  # rows predicted at a time: what fits a cache is twice as fast
 
@@ -43,6 +45,26 @@ class Kernels(ABC):
     @abstractmethod
     def diagonal(self, a: np.ndarray) -> np.ndarray:
         """Return every kernel between each row and itself, `(k, n)`."""
+
+    @property
+    def acts(self) -> np.ndarray:
+        """Which kernels fall as `exp(-relevance * gap)` of which attribute, `(k, attributes)`.
+
+        Kernels with nothing to learn but their weights have no attributes.
+        """
+        return np.empty((len(self.weights), 0))
+
+    def tuned(self, relevance: np.ndarray) -> "Kernels":
+        """Return these kernels with other relevances, `(attributes,)`."""
+        return self
+
+    def gaps(self, rows: np.ndarray) -> np.ndarray:
+        """Return squared distances by attribute, `(attributes, n, n)`."""
+        return np.empty((0, len(rows), len(rows)))
+
+    def of_gaps(self, rows: np.ndarray, gaps: np.ndarray, relevance: np.ndarray) -> np.ndarray:
+        """Return `tuned(relevance).cross(rows, rows)`, given `gaps(rows)`."""
+        return self.cross(rows, rows)
 
 
 class SumKernelGP(Model):
@@ -79,6 +101,7 @@ class SumKernelGP(Model):
         fits: dict | None = None,
     ):
         self._features, self.kernels = features, kernels
+        self._untuned = kernels
         self.trend = trend or (lambda rows: np.zeros(len(rows)))
         self._noise_features = noise_features or (lambda rows: np.empty((len(rows), 0)))
         self._prior = np.log([*kernels.weights, noise])
@@ -94,7 +117,7 @@ class SumKernelGP(Model):
         What was found for the same results before is remembered where `fits` was given.
         """
         self._place(architectures, targets, fidelities)
-        digest = sha256(type(self.kernels).__name__.encode())
+        digest = sha256(type(self._untuned).__name__.encode())
         for part in (self.rows, self.residuals, self._below):
             digest.update(np.ascontiguousarray(part).tobytes())
         key = digest.digest()
@@ -102,7 +125,8 @@ class SumKernelGP(Model):
             while len(self._fits) >= REMEMBERED:
                 del self._fits[next(iter(self._fits))]
             self._fits[key] = self._most_likely()
-        self.weights, self._bias_weights, self._noise_weights = self._fits[key]
+        relevance, self.weights, self._bias_weights, self._noise_weights = self._fits[key]
+        self.kernels = self._untuned.tuned(relevance)
 
     def condition(self, architectures, targets, fidelities=None) -> None:
         """Take these results for known, with the weights that `learn` found, on others perhaps."""
@@ -130,34 +154,45 @@ class SumKernelGP(Model):
         self._below = self._fidelities < self._fidelities.max()
         self.residuals = np.asarray(targets, float) - self.trend(self.rows)
 
-    def _most_likely(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the weights of the kernels, of the biases, and what the noise depends on."""
-        causes, parts = self._causes(), self._parts()
-        base = len(self.kernels.weights)
-        biases = np.log(BIASES[: len(parts) - base])
+    def _most_likely(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return relevances, the weights of kernels and biases, and what the noise depends on."""
+        causes, gaps = self._causes(), self._untuned.gaps(self.rows)
+        acts = self._untuned.acts
+        base, g = acts.shape
+        fixed = None if g else self._with_biases(self._untuned.cross(self.rows, self.rows))
+
+        def parts(relevance: np.ndarray) -> np.ndarray:
+            if fixed is not None:
+                return fixed
+            return self._with_biases(self._untuned.of_gaps(self.rows, gaps, relevance))
+
+        biases = BIASES if self._below.any() else ()
+        if biases:
+            acts = np.concatenate([acts, np.zeros((1, g)), acts[-1:]])
         prior = np.concatenate(
-            [self._prior[:base], biases, self._prior[base:], np.zeros(causes.shape[1])]
-        )
+            [np.zeros(g), self._prior[:base], np.log(biases), self._prior[base:],
+             np.zeros(causes.shape[1])]
+        )  # fmt: skip
         spread = np.concatenate(
-            [np.full(len(parts), 1.5), [1.0], np.full(causes.shape[1], NOISE_SLOPE)]
+            [np.full(g + len(acts), 1.5), [1.0], np.full(causes.shape[1], NOISE_SLOPE)]
         )
         found = minimize(
-            _negative_log_posterior, prior, (self.residuals, parts, causes, prior, spread),
-            jac=True, method="L-BFGS-B", options={"maxiter": 40},
+            Evidence(self.residuals, parts, causes, prior, spread, gaps, acts), prior,
+            jac=True, method="L-BFGS-B", options={"maxiter": STEPS},
             bounds=[(p - b, p + b) for p, b in zip(prior, 4 * spread, strict=True)],
         )  # fmt: skip
-        weights, noise = np.exp(found.x[: len(parts)]), found.x[len(parts) :]
-        if not self._below.any():  # lower fidelities are then as the prior has them
-            return weights, np.array(BIASES), np.append(noise, 0.0)
-        return weights[:base], weights[base:], noise
+        relevance, weights, noise = np.split(found.x, [g, g + len(acts)])
+        relevance, weights = np.exp(relevance), np.exp(weights)
+        if not biases:  # lower fidelities are then as the prior has them
+            return relevance, weights, np.array(BIASES), np.append(noise, 0.0)
+        return relevance, weights[:base], weights[base:], noise
 
     def _alike(self) -> np.ndarray:
         """Return which pairs of results share the bias of a lower fidelity, `(n, n)`."""
         return (self._fidelities[:, None] == self._fidelities[None]) & self._below[:, None]
 
-    def _parts(self) -> np.ndarray:
-        """Return every kernel between all results, those of the biases at the end, `(k, n, n)`."""
-        parts = self.kernels.cross(self.rows, self.rows)
+    def _with_biases(self, parts: np.ndarray) -> np.ndarray:
+        """Return the kernels between all results, those of the biases at the end, `(k, n, n)`."""
         if not self._below.any():
             return parts
         alike = self._alike()
@@ -256,36 +291,3 @@ class SumKernelGP(Model):
 
 def _belief(mean: np.ndarray, variance: np.ndarray, noise: np.ndarray) -> Belief:
     return Belief(mean, np.sqrt(np.maximum(variance, 1e-12)), np.sqrt(noise))
-
-
-def _negative_log_posterior(
-    log_weights: np.ndarray, residuals, parts, causes, prior, spread
-) -> tuple[float, np.ndarray]:
-    """Return the value and the gradient in the logarithms of kernel weights and noise.
-
-    Args:
-        log_weights: Of the kernels, of the noise level, and the slopes of the noise on `causes`.
-        residuals: Targets less trend, `(n,)`.
-        parts: Every kernel between all rows, `(k, n, n)`.
-        causes: What the noise depends on, `(n, c)`.
-        prior: Mean of `log_weights`, `(k + 1 + c,)`.
-        spread: Their standard deviations.
-    """
-    kernels, diagonal = len(parts), np.diag_indices(len(residuals))
-    weights = np.exp(log_weights[:kernels])
-    noise = np.exp(log_weights[kernels] + np.clip(causes @ log_weights[kernels + 1 :], -4, 4))
-    matrix = np.tensordot(weights, parts, 1)
-    matrix[diagonal] += noise + JITTER
-    factor = cho_factor(matrix, lower=True, check_finite=False)
-    inverse = cho_solve(factor, np.eye(len(residuals)), check_finite=False)
-    fit = inverse @ residuals
-    z = (log_weights - prior) / spread
-    value = 0.5 * residuals @ fit + np.log(np.diag(factor[0])).sum() + 0.5 * z @ z
-    sensitivity = inverse - np.outer(fit, fit)
-    by_noise = 0.5 * sensitivity[diagonal] * noise
-    slopes = [
-        0.5 * weights * (parts.reshape(kernels, -1) @ sensitivity.ravel()),
-        [by_noise.sum()],
-        causes.T @ by_noise,
-    ]
-    return value, np.concatenate(slopes) + z / spread

@@ -21,7 +21,7 @@ PARENTS, NEIGHBOURS = 5, 40  # and neighbours of the best, per ask
 SCREENED = 1000  # best candidates that the later proposals of a batch choose from
 COMPUTED = 100_000  # exact values remembered at most
 FIRST_SHARE = 0.3  # of proposals for the first objective alone, where there are several
-SECOND_SHARE = 0.5  # of the other proposals then, by the second opinion
+SECOND_SHARE = 1.0  # of the other proposals then, by the second opinion
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,10 @@ class ModelOptions(Options):
         initial: Proposals of the initial design, before the model is asked; warm-start results
             count towards them.
         targets: What the models learn: "standard" (values less their mean, over their deviation),
-            "ranks" (normal scores of ranks), or "auto": ranks to improve one objective, which long
-            tails of bad results then disturb least, standard to predict and for a hypervolume,
-            which live in units.
+            "ranks" (normal scores of ranks), "arcsinh" (standard near the median, logarithms far
+            from it), or "auto": ranks to improve one objective, which long tails of bad results
+            then disturb least, and to predict and for a hypervolume, which live in units, arcsinh
+            for the second opinion and standard for the first.
         first_share: With several objectives, the share of proposals that improve the first alone.
         second_share: With several objectives and a second opinion, the share of the other proposals
             that it makes.
@@ -71,8 +72,8 @@ class ModelPolicy(Policy):
 
     Args:
         make_model: Builds the model of one metric.
-        second_opinion: Builds a model of another kind, asked for a share of the proposals where
-            there are several objectives: a front that one model misjudges is not missed for good.
+        second_opinion: Builds a model of another kind, asked for predictions, and for a share of
+            the proposals where there are several objectives.
         settings: The class of its options.
         more_candidates: In spaces too big to list, given the fitted model of the first objective
             (None if it is exact), the best told, the candidates drawn and a generator, returns
@@ -196,7 +197,7 @@ class ModelPolicy(Policy):
         """Fit for proposals that improve the first objective alone, or for units and the front."""
         targets = self.options.targets
         if targets == AUTO:
-            targets = "ranks" if aim == FIRST else "standard"
+            targets = {FIRST: "ranks", FRONT: "standard", SECOND: "arcsinh"}[aim]
         make_model = self._second_opinion if aim == SECOND else self._make_model
         return Beliefs(
             self._record,
@@ -242,7 +243,8 @@ class ModelPolicy(Policy):
             )
         rng = np.random.default_rng([self.seed, self._record.asked])
         with threadpool_limits(1):
-            units = self._beliefs(rng, FRONT).in_units(architectures)
+            aim = FRONT if self._second_opinion is None else SECOND
+            units = self._beliefs(rng, aim).in_units(architectures)
         return {name: Prediction(*values) for name, values in units.items()}
 
 

@@ -7,6 +7,9 @@ from scipy.stats import norm, rankdata
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+NORMAL_QUARTILES = 1.35  # standard deviations between the quartiles of a normal distribution
+SOFTNESS = 2.0  # how soon a value counts as far from the median
+FAR = 12.0  # scores beyond are no longer told apart, so that nothing overflows
 
 
 class Warp(ABC):
@@ -83,11 +86,47 @@ class RankWarp(Warp):
         return inside + self._slope * outside
 
     def moments(self, mean, spread):
-        values = self.invert(mean[:, None] + spread[:, None] * _NODES)
-        center = values @ _WEIGHTS
-        return center, np.sqrt(((values - center[:, None]) ** 2) @ _WEIGHTS)
+        return _moments(self, mean, spread)
+
+
+class ArcsinhWarp(Standardise):
+    """Standardises the inverse hyperbolic sine: a line near the median, logarithms far from it.
+
+    Between values and ranks: a long tail counts less than in units, and what lies close together
+    stays close together, as it does not in ranks.
+
+    Args:
+        values: Larger is better, `(n,)`, n >= 1.
+    """
+
+    def __init__(self, values: np.ndarray):
+        values = np.asarray(values, float)
+        self._middle = float(np.median(values))
+        low, high = np.quantile(values, [0.25, 0.75])
+        # where half of the values are equal the deviation says how far apart the others are
+        width = (high - low) / NORMAL_QUARTILES
+        self._width = (width or float(values.std()) or 1.0) / SOFTNESS
+        bent = np.arcsinh((values - self._middle) / self._width)
+        self._mean, self._spread = float(bent.mean()), float(bent.std()) or 1.0
+        self.scores = self.score(values)
+
+    def score(self, values):
+        return super().score(np.arcsinh((np.asarray(values, float) - self._middle) / self._width))
+
+    def invert(self, scores):
+        return self._middle + self._width * np.sinh(np.clip(super().invert(scores), -FAR, FAR))
+
+    def moments(self, mean, spread):
+        return _moments(self, mean, spread)
+
+
+def _moments(warp: Warp, mean: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation of values by quadrature, `(n,)` each."""
+    values = warp.invert(mean[:, None] + spread[:, None] * _NODES)
+    center = values @ _WEIGHTS
+    return center, np.sqrt(((values - center[:, None]) ** 2) @ _WEIGHTS)
 
 
 # what the option "targets" may choose; with AUTO the policy chooses by use
 AUTO = "auto"
-WARPS: dict[str, type[Warp]] = {"standard": Standardise, "ranks": RankWarp}
+WARPS: dict[str, type[Warp]] = {"standard": Standardise, "ranks": RankWarp, "arcsinh": ArcsinhWarp}

@@ -8,12 +8,12 @@ content (epistemic: its posterior; aleatoric: its noise, which depends on size) 
 network and a natural-parameter network, and every candidate is scored, in spaces that can be
 listed, instead of climbing from a few points and decoding. The method's own ideas stay as options:
 natural-parameter networks (`model="networks"`) and the second-order search on the input
-(`input_search=True`). They are off because they did not help where we measured. With several
-objectives half of the proposals for the front come from a second model that knows nothing of size
-(`second_share`), because on a table whose scores do not follow size the first one alone lost to
-random search. The other switches are on by default though most of them help less than the noise of
-thirty seeds. `experiments/ablation.py` takes them out one at a time. The published algorithm itself
-is "boshnas-paper".
+(`input_search=True`). They are off because they did not help where we measured. A second model
+compares encoders place by place and learns how much each attribute counts; it predicts, and with
+several objectives it makes the proposals for the front (`second_share`), because on a table whose
+scores do not follow size the first one lost to random search. The other switches are on by default
+though most of them help less than the noise of thirty seeds. `experiments/ablation.py` takes them
+out one at a time. The published algorithm itself is "boshnas-paper".
 """
 
 from dataclasses import dataclass
@@ -24,14 +24,16 @@ from search_spaces.errors import PolicyError
 from surrogates.boshnas.feature_search import climbed_candidates
 from surrogates.boshnas.kernels import SizeAndContent
 from surrogates.boshnas.network_model import NetworkEnsemble
+from surrogates.boshnas.place_kernel import PlaceByPlace
 from surrogates.features import Featurizer
 from surrogates.gaussian_process import SumKernelGP
-from surrogates.hamming import Hamming, LayerCodes
 from surrogates.model import Model
-from surrogates.model_policy import MakeModel, ModelOptions, ModelPolicy
+from surrogates.model_policy import ModelOptions, ModelPolicy
+from surrogates.places import PlaceFeatures
 from surrogates.warping import AUTO
 
 CHOICES = {"noise": ("by-size", "constant"), "model": ("gaussian-process", "networks")}
+PLACE_TREND = 0.3  # the same for the model of places
 TREND = 0.6  # standard deviations of rank per standard deviation of mean size
 
 
@@ -57,10 +59,17 @@ class BoshnasOptions(ModelOptions):
 def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
     """Build the policy registered as "boshnas"."""
     fits: dict = {}  # what was learned of the same results before
+    made: dict[str, PlaceFeatures] = {}
+
+    def second_opinion(sign: int, features: Featurizer) -> Model:
+        if "places" not in made:
+            made["places"] = PlaceFeatures(features)
+        return place_model(sign, made["places"], policy.options, fits)
+
     policy = ModelPolicy(
         name, space, objectives, seed, constraints, options, settings=BoshnasOptions,
         make_model=lambda sign, features: make_model(sign, features, policy.options, fits),
-        second_opinion=position_model(fits),
+        second_opinion=second_opinion,
         more_candidates=lambda *found: more_candidates(policy, *found),
     )  # fmt: skip
     for option, allowed in CHOICES.items():
@@ -72,19 +81,33 @@ def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
     return policy
 
 
-def position_model(fits: dict | None = None) -> MakeModel:
-    """Return what builds the second opinion: layers compared place by place, no size in it.
+def place_model(sign: int, places: PlaceFeatures, options: BoshnasOptions, fits: dict) -> Model:
+    """Build the model of places of one metric, which predicts and proposes for the front.
 
-    The first model believes that scores grow with size and finds a front quickly where they do;
-    where they do not, it never looks at the small encoders that make the front.
+    The first model believes that scores grow with size, and finds the best score quickly where
+    they do; where they do not, it never looks at the small encoders that make a front.
     """
-    codes = LayerCodes()
-    return lambda sign, features: SumKernelGP(codes, Hamming(), fits=fits)
+    if options.model == "networks":
+        return NetworkEnsemble(places.features)
+    sizes = places.sizes
+
+    def trend(rows: np.ndarray) -> np.ndarray:
+        return sign * PLACE_TREND * rows[:, :sizes].mean(1)
+
+    return SumKernelGP(
+        places,
+        PlaceByPlace(sizes, places.groups),
+        trend=trend if options.trend else None,
+        noise_features=(lambda rows: rows[:, :sizes]) if options.noise == "by-size" else None,
+        fits=fits,
+    )
 
 
 def more_candidates(policy: ModelPolicy, model: Model | None, best, drawn, rng) -> list:
     """Return where the input search ends, if the option asks for it and the model has a slope."""
     if not policy.options.input_search or not isinstance(model, SumKernelGP):
+        return []
+    if not isinstance(model.kernels, SizeAndContent):  # the climb is in the features of the first
         return []
     return climbed_candidates(model, policy.features, best, drawn, rng)
 

@@ -6,8 +6,9 @@ from scipy.optimize import check_grad
 
 from search_spaces import FiniteSpace, count_parameters, load_space
 from surrogates.boshnas.kernels import SizeAndContent
+from surrogates.evidence import Evidence
 from surrogates.features import Featurizer
-from surrogates.gaussian_process import SumKernelGP, _negative_log_posterior
+from surrogates.gaussian_process import SumKernelGP
 from surrogates.warping import RankWarp, Standardise
 
 
@@ -68,14 +69,10 @@ def test_gradient_of_the_fit(architectures):
     parts, causes = SizeAndContent(3).cross(rows, rows), rows[:, :3]
     residuals = np.random.default_rng(1).standard_normal(25)
     prior, spread = np.full(9, -1.0), np.full(9, 0.8)
-    arguments = (residuals, parts, causes, prior, spread)
+    none = np.empty((0, 25, 25)), np.empty((5, 0))
+    evidence = Evidence(residuals, lambda relevance: parts, causes, prior, spread, *none)
     point = np.random.default_rng(2).normal(-1, 0.3, 9)
-    error = check_grad(
-        lambda x: _negative_log_posterior(x, *arguments)[0],
-        lambda x: _negative_log_posterior(x, *arguments)[1],
-        point,
-    )
-    assert error < 1e-4
+    assert check_grad(lambda x: evidence(x)[0], lambda x: evidence(x)[1], point) < 1e-4
 
 
 def test_belief_and_covariance_agree_and_chunks_do_not_matter(architectures, monkeypatch):
