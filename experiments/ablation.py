@@ -30,7 +30,9 @@ CHANGES: dict[str, dict] = {
     "no trend from size": {"trend": False},
     "no ends of the stack": {"ends": False},
     "random initial design": {"design": "random"},
-    "networks instead of the process": {"model": "networks"},
+    "the model of size alone": {"model": "size"},
+    "the model of places alone": {"model": "places"},
+    "networks instead of the processes": {"model": "networks"},
 }
 
 

@@ -25,6 +25,7 @@ def settings(seed: int, mode: str, arguments: argparse.Namespace) -> dict:
     """Return the experiment of one row."""
     # the schedule that a promotion can continue, on both sides
     recipe = {"preset": "glue-mini", "pretrain_decay": DECAY}
+    recipe["pretrain_tokens"] = arguments.tokens
     if arguments.tiny:
         recipe.update(pretrain_tokens=3000, max_train_examples=64)
         recipe.update(finetune_epochs=1, finetune_steps=1)
@@ -87,20 +88,22 @@ def main() -> None:
     """Make the rows that are missing, then print the medians."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--to", type=Path, default=Path("runs/asha"))
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--trials", type=int, default=27)
-    parser.add_argument("--fidelities", type=float, nargs="+", default=[0.25, 1.0])
-    parser.add_argument("--reduction", type=float, default=12.0)
-    parser.add_argument("--policy", default="boshnas")
-    parser.add_argument("--tasks", default="", help="Such as cola,sst2; default: all of them.")
-    parser.add_argument("--engine", default="ray", choices=("ray", "inline"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--tokens", type=int, default=960_000, help="Of pre-training, at full.")
+    parser.add_argument("--fidelities", type=float, nargs="+", default=[0.18, 1.0])
+    parser.add_argument("--reduction", type=float, default=6.0)
+    # the same architectures on both sides, so that the difference is ASHA's alone
+    parser.add_argument("--policy", default="random")
+    parser.add_argument("--tasks", default="cola,sst2,stsb,mnli")
+    parser.add_argument("--engine", default="inline", choices=("ray", "inline"))
     parser.add_argument("--tiny", action="store_true", help="Almost no training: a dry run.")
     arguments = parser.parse_args()
     arguments.to.mkdir(parents=True, exist_ok=True)
     file = arguments.to / "asha.csv"
     rows = list(csv.DictReader(file.open())) if file.is_file() else []
     made = {(int(row["seed"]), row["mode"]) for row in rows}
-    for seed in range(arguments.seeds):
+    for seed in arguments.seeds:
         for mode in MODES:
             if (seed, mode) in made:
                 continue

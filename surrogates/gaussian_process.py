@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import minimize
 
 from search_spaces import Architecture
@@ -21,7 +21,7 @@ from surrogates.scored import Scored
 NOISE_SLOPE = 0.7  # prior standard deviation of each slope of the log noise variance
 BIASES = (1.0, 0.1)  # prior medians of the weights of a lower fidelity's biases
 STEPS = 40  # of L-BFGS at most
-REMEMBERED = 16  # fits of a policy: two uses of a few metrics, and what a second opinion needs
+REMEMBERED = 16  # fits of a policy: two uses of a few metrics, by two models each
 CHUNK = 2_000  # rows predicted at a time: what fits a cache is twice as fast
 
 
@@ -210,6 +210,16 @@ class SumKernelGP(Model):
     def _noise_of(self, causes: np.ndarray) -> np.ndarray:
         slopes = self._noise_weights[1 : 1 + causes.shape[1]]
         return np.exp(self._noise_weights[0] + np.clip(causes @ slopes, -4, 4))
+
+    def left_out(self) -> np.ndarray:
+        """Return the log density of each target, given all others, `(n,)`.
+
+        Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning", MIT Press 2006,
+        section 5.4.2.
+        """
+        precision = cho_solve((self.factor, True), np.eye(len(self.rows)), check_finite=False)
+        own = np.diag(precision)
+        return -0.5 * (np.log(2 * np.pi / own) + (precision @ self.residuals) ** 2 / own)
 
     @property
     def alpha(self) -> np.ndarray:

@@ -21,7 +21,6 @@ PARENTS, NEIGHBOURS = 5, 40  # and neighbours of the best, per ask
 SCREENED = 1000  # best candidates that the later proposals of a batch choose from
 COMPUTED = 100_000  # exact values remembered at most
 FIRST_SHARE = 0.3  # of proposals for the first objective alone, where there are several
-SECOND_SHARE = 1.0  # of the other proposals then, by the second opinion
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,8 @@ class ModelOptions(Options):
         targets: What the models learn: "standard" (values less their mean, over their deviation),
             "ranks" (normal scores of ranks), "arcsinh" (standard near the median, logarithms far
             from it), or "auto": ranks to improve one objective, which long tails of bad results
-            then disturb least, and to predict and for a hypervolume, which live in units, arcsinh
-            for the second opinion and standard for the first.
+            then disturb least, and arcsinh to predict and for a hypervolume, which live in units.
         first_share: With several objectives, the share of proposals that improve the first alone.
-        second_share: With several objectives and a second opinion, the share of the other proposals
-            that it makes.
         ends: Features also tell how the first and the last layer differ from the mean layer.
         design: The initial proposals: "spread" (the largest, then far from all before) or
             "random".
@@ -49,14 +45,13 @@ class ModelOptions(Options):
     initial: int = 3
     targets: str = "ranks"
     first_share: float = FIRST_SHARE
-    second_share: float = SECOND_SHARE
     ends: bool = True
     design: str = "spread"
     per_second: bool = False
 
 
 # what a proposal is for
-FIRST, FRONT, SECOND = "first objective", "front", "front by the second opinion"
+FIRST, FRONT = "first objective", "front"
 
 # given +1 where the raw metric is to be maximised, else -1, and the features of the space
 MakeModel = Callable[[int, Featurizer], Model]
@@ -72,8 +67,6 @@ class ModelPolicy(Policy):
 
     Args:
         make_model: Builds the model of one metric.
-        second_opinion: Builds a model of another kind, asked for predictions, and for a share of
-            the proposals where there are several objectives.
         settings: The class of its options.
         more_candidates: In spaces too big to list, given the fitted model of the first objective
             (None if it is exact), the best told, the candidates drawn and a generator, returns
@@ -84,7 +77,7 @@ class ModelPolicy(Policy):
 
     def __init__(
         self, name, space, objectives, seed, constraints, options, *, make_model,
-        second_opinion=None, settings=ModelOptions, more_candidates=None,
+        settings=ModelOptions, more_candidates=None,
     ):  # fmt: skip
         self.Options = settings
         super().__init__(name, space, objectives, seed, constraints, options)
@@ -95,7 +88,6 @@ class ModelPolicy(Policy):
         self._check("targets", (*WARPS, AUTO))
         self._check("design", ("spread", "random"))
         self._make_model, self._more_candidates = make_model, more_candidates
-        self._second_opinion = second_opinion
         self.features = Featurizer(space, ends=self.options.ends)
         self._candidates = Candidates(space, self.allowed)
         self._computed: dict[tuple[str, str], float] = {}
@@ -174,12 +166,9 @@ class ModelPolicy(Policy):
         return proposals
 
     def _aim(self, rng) -> str:
-        """Draw what a proposal is for: the first objective alone, or the front, by which model."""
-        if len(self.objectives) == 1 or rng.random() < self.options.first_share:
-            return FIRST
-        if self._second_opinion is not None and rng.random() < self.options.second_share:
-            return SECOND
-        return FRONT
+        """Draw what a proposal is for: the first objective alone, or the front."""
+        alone = len(self.objectives) == 1 or rng.random() < self.options.first_share
+        return FIRST if alone else FRONT
 
     def _seconds(self, pool, rng) -> np.ndarray | float:
         """Return the expected seconds of each trial with the option per_second, else 1."""
@@ -197,11 +186,10 @@ class ModelPolicy(Policy):
         """Fit for proposals that improve the first objective alone, or for units and the front."""
         targets = self.options.targets
         if targets == AUTO:
-            targets = {FIRST: "ranks", FRONT: "standard", SECOND: "arcsinh"}[aim]
-        make_model = self._second_opinion if aim == SECOND else self._make_model
+            targets = {FIRST: "ranks", FRONT: "arcsinh"}[aim]
         return Beliefs(
             self._record,
-            lambda sign: make_model(sign, self.features),
+            lambda sign: self._make_model(sign, self.features),
             self.exact,
             rng,
             WARPS[targets],
@@ -243,8 +231,7 @@ class ModelPolicy(Policy):
             )
         rng = np.random.default_rng([self.seed, self._record.asked])
         with threadpool_limits(1):
-            aim = FRONT if self._second_opinion is None else SECOND
-            units = self._beliefs(rng, aim).in_units(architectures)
+            units = self._beliefs(rng, FRONT).in_units(architectures)
         return {name: Prediction(*values) for name, values in units.items()}
 
 

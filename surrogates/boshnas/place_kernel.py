@@ -59,6 +59,21 @@ class PlaceByPlace(Kernels):
             ]
         )
 
+    def weighted(self, weights, a, b):
+        # the same sum as of `cross`, in place: most of the time of scoring many candidates
+        codes_a, codes_b = self._scaled(a), self._scaled(b)
+        within = self._in_shape
+        shape = _squares(codes_a[:, within], codes_b[:, within])
+        total = _squares(codes_a[:, ~within], codes_b[:, ~within])
+        total += shape
+        for squares, weight in ((shape, weights[1]), (total, weights[2])):
+            np.negative(squares, out=squares)
+            np.exp(squares, out=squares)
+            squares *= weight
+        total += shape
+        total += (weights[0] / self._sizes * a[:, : self._sizes]) @ b[:, : self._sizes].T
+        return total
+
     def of_gaps(self, rows, gaps, relevance):
         size = rows[:, : self._sizes]
         shape = np.tensordot(relevance[SHAPE], gaps[SHAPE], 1)

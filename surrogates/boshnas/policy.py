@@ -8,12 +8,13 @@ content (epistemic: its posterior; aleatoric: its noise, which depends on size) 
 network and a natural-parameter network, and every candidate is scored, in spaces that can be
 listed, instead of climbing from a few points and decoding. The method's own ideas stay as options:
 natural-parameter networks (`model="networks"`) and the second-order search on the input
-(`input_search=True`). They are off because they did not help where we measured. A second model
-compares encoders place by place and learns how much each attribute counts; it predicts, and with
-several objectives it makes the proposals for the front (`second_share`), because on a table whose
-scores do not follow size the first one lost to random search. The other switches are on by default
-though most of them help less than the noise of thirty seeds. `experiments/ablation.py` takes them
-out one at a time. The published algorithm itself is "boshnas-paper".
+(`input_search=True`). They are off because they did not help where we measured. Two models are
+averaged, weighted by how they foretell what is told: one believes that scores grow with size, the
+other compares encoders place by place and expects nothing. Where scores follow size the first is
+the better one; on a table where they do not, it alone loses to random search. The other switches
+are on by default though most of them help less than the noise of thirty seeds.
+`experiments/ablation.py` takes them out one at a time. The published algorithm itself is
+"boshnas-paper".
 """
 
 from dataclasses import dataclass
@@ -28,13 +29,17 @@ from surrogates.boshnas.place_kernel import PlaceByPlace
 from surrogates.features import Featurizer
 from surrogates.gaussian_process import SumKernelGP
 from surrogates.model import Model
+from surrogates.model_average import ModelAverage
 from surrogates.model_policy import ModelOptions, ModelPolicy
 from surrogates.places import PlaceFeatures
 from surrogates.warping import AUTO
 
-CHOICES = {"noise": ("by-size", "constant"), "model": ("gaussian-process", "networks")}
-PLACE_TREND = 0.3  # the same for the model of places
+CHOICES = {
+    "noise": ("by-size", "constant"),
+    "model": ("average", "size", "places", "networks"),
+}
 TREND = 0.6  # standard deviations of rank per standard deviation of mean size
+ODDS = 10.0  # of the model of size over that of places, before anything is told
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,9 @@ class BoshnasOptions(ModelOptions):
 
     Attributes:
         noise: "by-size" (the logarithm of the noise variance is a line in the sizes) or "constant".
-        trend: Expect scores to grow with size before anything is told.
-        model: "gaussian-process", or "networks": an ensemble of natural-parameter networks.
+        trend: The model of size expects scores to grow with size before anything is told.
+        model: "average" of two Gaussian processes, "size" or "places" alone, or "networks": an
+            ensemble of natural-parameter networks.
         input_search: In spaces too big to list, also climb from the best told in the features, by
             second-order steps, and consider where that ends.
     """
@@ -52,7 +58,7 @@ class BoshnasOptions(ModelOptions):
     targets: str = AUTO
     noise: str = "by-size"
     trend: bool = True
-    model: str = "gaussian-process"
+    model: str = "average"
     input_search: bool = False
 
 
@@ -61,15 +67,24 @@ def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
     fits: dict = {}  # what was learned of the same results before
     made: dict[str, PlaceFeatures] = {}
 
-    def second_opinion(sign: int, features: Featurizer) -> Model:
+    def make_model(sign: int, features: Featurizer) -> Model:
+        chosen = policy.options.model
+        if chosen == "networks":
+            return NetworkEnsemble(features)
+        if chosen == "size":
+            return size_model(sign, features, policy.options, fits)
         if "places" not in made:
             made["places"] = PlaceFeatures(features)
-        return place_model(sign, made["places"], policy.options, fits)
+        of_places = place_model(made["places"], policy.options, fits)
+        if chosen == "places":
+            return of_places
+        return ModelAverage(
+            [size_model(sign, features, policy.options, fits), of_places], [ODDS, 1.0]
+        )
 
     policy = ModelPolicy(
         name, space, objectives, seed, constraints, options, settings=BoshnasOptions,
-        make_model=lambda sign, features: make_model(sign, features, policy.options, fits),
-        second_opinion=second_opinion,
+        make_model=make_model,
         more_candidates=lambda *found: more_candidates(policy, *found),
     )  # fmt: skip
     for option, allowed in CHOICES.items():
@@ -81,47 +96,14 @@ def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
     return policy
 
 
-def place_model(sign: int, places: PlaceFeatures, options: BoshnasOptions, fits: dict) -> Model:
-    """Build the model of places of one metric, which predicts and proposes for the front.
-
-    The first model believes that scores grow with size, and finds the best score quickly where
-    they do; where they do not, it never looks at the small encoders that make a front.
-    """
-    if options.model == "networks":
-        return NetworkEnsemble(places.features)
-    sizes = places.sizes
-
-    def trend(rows: np.ndarray) -> np.ndarray:
-        return sign * PLACE_TREND * rows[:, :sizes].mean(1)
-
-    return SumKernelGP(
-        places,
-        PlaceByPlace(sizes, places.groups),
-        trend=trend if options.trend else None,
-        noise_features=(lambda rows: rows[:, :sizes]) if options.noise == "by-size" else None,
-        fits=fits,
-    )
-
-
-def more_candidates(policy: ModelPolicy, model: Model | None, best, drawn, rng) -> list:
-    """Return where the input search ends, if the option asks for it and the model has a slope."""
-    if not policy.options.input_search or not isinstance(model, SumKernelGP):
-        return []
-    if not isinstance(model.kernels, SizeAndContent):  # the climb is in the features of the first
-        return []
-    return climbed_candidates(model, policy.features, best, drawn, rng)
-
-
-def make_model(
+def size_model(
     sign: int, features: Featurizer, options: BoshnasOptions, fits: dict | None = None
-) -> Model:
-    """Build the model of one metric.
+) -> SumKernelGP:
+    """Build the model of size and content of one metric.
 
     Before any result it expects the raw metric to grow with size: true of scores, latency, memory
     and energy; a metric that falls with size, such as a loss, unlearns it in a few results.
     """
-    if options.model == "networks":
-        return NetworkEnsemble(features)
     sizes = features.sizes
 
     def trend(rows: np.ndarray) -> np.ndarray:
@@ -134,3 +116,26 @@ def make_model(
         noise_features=(lambda rows: rows[:, :sizes]) if options.noise == "by-size" else None,
         fits=fits,
     )
+
+
+def place_model(places: PlaceFeatures, options: BoshnasOptions, fits: dict) -> SumKernelGP:
+    """Build the model of places of one metric, which learns which attributes count."""
+    sizes = places.sizes
+    return SumKernelGP(
+        places,
+        PlaceByPlace(sizes, places.groups),
+        noise_features=(lambda rows: rows[:, :sizes]) if options.noise == "by-size" else None,
+        fits=fits,
+    )
+
+
+def more_candidates(policy: ModelPolicy, model: Model | None, best, drawn, rng) -> list:
+    """Return where the input search ends, if the option asks for it and the model has a slope."""
+    if not policy.options.input_search:
+        return []
+    if isinstance(model, ModelAverage):
+        model = model.members[0]
+    # the climb is in the features of the first model
+    if not isinstance(getattr(model, "kernels", None), SizeAndContent):
+        return []
+    return climbed_candidates(model, policy.features, best, drawn, rng)

@@ -15,8 +15,9 @@ CHANGES = [
     {"ends": False},
     {"design": "random"},
     {"model": "networks"},
+    {"model": "size"},
+    {"model": "places"},
     {"first_share": 1.0},
-    {"second_share": 0.0},
     {"initial": 5},
 ]
 

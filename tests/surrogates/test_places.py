@@ -46,7 +46,11 @@ def test_kernels_of_gaps_are_the_kernels_of_rows(architectures, places):
     relevance = np.linspace(0.2, 2, len(ATTRIBUTES))
     untuned = kernels(places)
     of_gaps = untuned.of_gaps(rows, untuned.gaps(rows), relevance)
-    assert np.allclose(of_gaps, untuned.tuned(relevance).cross(rows, rows))
+    tuned = untuned.tuned(relevance)
+    assert np.allclose(of_gaps, tuned.cross(rows, rows))
+    weights = np.array([0.7, 0.2, 1.3])
+    summed = np.tensordot(weights, tuned.cross(rows, rows), 1)
+    assert np.allclose(tuned.weighted(weights, rows, rows), summed)
     assert np.allclose(np.diagonal(of_gaps, axis1=1, axis2=2), untuned.diagonal(rows))
 
 
