@@ -8,7 +8,8 @@ asks in batches. Regret is its mean over evaluations 6 to 50, in points of 100.
 
 Every seed draws its own `--size` rows of the table (default: all), because the best few rows of one
 table decide everything: a policy that happens to like them would look good on every seed. The
-difference to the default is paired by seed; positive means that the change makes it worse.
+difference to the default is paired by seed; positive means that the change makes it worse. With
+`--peers gp-hamming,tpe` other policies stand in the place of changes.
 """
 
 import argparse
@@ -36,11 +37,13 @@ CHANGES: dict[str, dict] = {
 }
 
 
-def replay(table: dict[Architecture, float], seed: int, batch: int, options: dict) -> np.ndarray:
+def replay(
+    table: dict[Architecture, float], seed: int, batch: int, options: dict, name: str = "boshnas"
+) -> np.ndarray:
     """Return the values in the order they were evaluated, `(LAST,)`."""
     rows = list(table)
     space = FiniteSpace(rows, name="table")
-    policy = make_policy("boshnas", space, {"glue": "max"}, seed=seed, options=options)
+    policy = make_policy(name, space, {"glue": "max"}, seed=seed, options=options)
     start = np.random.default_rng(1000 + seed).choice(len(rows), INITIAL, replace=False)
     evaluated = [rows[i] for i in start]
     for architecture in evaluated:
@@ -52,7 +55,9 @@ def replay(table: dict[Architecture, float], seed: int, batch: int, options: dic
     return np.array([table[architecture] for architecture in evaluated])
 
 
-def regrets(table: dict, options: dict, seeds: int, batch: int, size: int | None) -> np.ndarray:
+def regrets(
+    table: dict, options: dict, seeds: int, batch: int, size: int | None, name: str = "boshnas"
+) -> np.ndarray:
     rows, found = list(table), []
     for seed in range(seeds):
         chosen = rows
@@ -60,7 +65,7 @@ def regrets(table: dict, options: dict, seeds: int, batch: int, size: int | None
             drawn = np.random.default_rng(5000 + seed).choice(len(rows), size, replace=False)
             chosen = [rows[i] for i in drawn]
         part = {a: table[a] for a in chosen}
-        best = np.maximum.accumulate(replay(part, seed, batch, options))
+        best = np.maximum.accumulate(replay(part, seed, batch, options, name))
         found.append(100 * (max(part.values()) - best[INITIAL:]).mean())
     return np.array(found)
 
@@ -73,6 +78,7 @@ def main() -> None:
     options.add_argument("--batch", type=int, default=1)
     options.add_argument("--size", type=int)
     options.add_argument("--changes", help="comma-separated beginnings of names; default all")
+    options.add_argument("--peers", help="comma-separated policies, instead of changes")
     chosen = options.parse_args()
     torch.set_num_threads(1)
     rows, base = read_table(Path(chosen.table)), None
@@ -80,10 +86,14 @@ def main() -> None:
     wanted = tuple((chosen.changes or "").split(","))
     print(f"{chosen.seeds} seeds, batches of {chosen.batch}, {chosen.size or len(table)} rows each")
     print(f"{'change':<34}{'regret 6-50 (s.e.)':>20}{'difference (s.e.)':>20}")
-    for name, change in CHANGES.items():
+    runs = [(name, change, "boshnas") for name, change in CHANGES.items()]
+    if chosen.peers:
+        runs = runs[:1] + [(name, {}, name) for name in chosen.peers.split(",")]
+        wanted = ("",)
+    for name, change, policy in runs:
         if name != "default" and not name.startswith(wanted):
             continue
-        found = regrets(table, change, chosen.seeds, chosen.batch, chosen.size)
+        found = regrets(table, change, chosen.seeds, chosen.batch, chosen.size, policy)
         base = found if base is None else base
         columns = [found] if found is base else [found, found - base]
         shown = [f"{x.mean():.3f} ({x.std(ddof=1) / len(x) ** 0.5:.3f})" for x in columns]
