@@ -30,7 +30,6 @@ CHANGES: dict[str, dict] = {
     "constant noise": {"noise": "constant"},
     "no trend from size": {"trend": False},
     "no ends of the stack": {"ends": False},
-    "random initial design": {"design": "random"},
     "the model of size alone": {"model": "size"},
     "the model of places alone": {"model": "places"},
     "networks instead of the processes": {"model": "networks"},

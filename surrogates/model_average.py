@@ -66,6 +66,9 @@ class ModelAverage(Model):
         return Belief(mean, np.sqrt(within + between), np.sqrt(noise))
 
     def assume(self, architectures, targets):
-        # what each itself expects, so that assuming results makes none of them doubt its own
+        """Assume that each member gets what it expects itself, whatever `targets` say.
+
+        Then no member doubts what it was told because of what another one expects.
+        """
         for member in self._heard:
             member.assume(architectures, member.believe(architectures).mean)
