@@ -11,6 +11,7 @@ from search_spaces.errors import PolicyError
 from surrogates.beliefs import Beliefs
 from surrogates.candidates import Candidates
 from surrogates.features import Featurizer
+from surrogates.first_proposals import most_different
 from surrogates.many_results import MANY
 from surrogates.model import Model
 from surrogates.policy import Options, Policy, Prediction
@@ -20,6 +21,8 @@ DRAWN = 1000  # candidates drawn uniformly from a space too big to list
 PARENTS, NEIGHBOURS = 5, 40  # and neighbours of the best, per ask
 SCREENED = 1000  # best candidates that the later proposals of a batch choose from
 COMPUTED = 100_000  # exact values remembered at most
+LARGE = "large"
+DESIGNS = (LARGE, "random", "spread")
 FIRST_SHARE = 0.3  # of proposals for the first objective alone, where there are several
 
 
@@ -36,8 +39,9 @@ class ModelOptions(Options):
             then disturb least, and arcsinh to predict and for a hypervolume, which live in units.
         first_share: With several objectives, the share of proposals that improve the first alone.
         ends: Features also tell how the first and the last layer differ from the mean layer.
-        design: The initial proposals: "spread" (the largest, then far from all before) or
-            "random".
+        design: Proposals before the first result: "spread" (the largest, then far from all
+            before), "large" (the same, but from the one after `initial` on among the largest
+            quarter, where one metric is to be maximised) or "random".
         per_second: Divide the acquisition by the seconds a trial is expected to take, once three
             results came with a cost.
     """
@@ -86,7 +90,7 @@ class ModelPolicy(Policy):
                 f"The option initial is {self.options.initial!r}; give one proposal or more."
             )
         self._check("targets", (*WARPS, AUTO))
-        self._check("design", ("spread", "random"))
+        self._check("design", DESIGNS)
         self._make_model, self._more_candidates = make_model, more_candidates
         self.features = Featurizer(space, ends=self.options.ends)
         self._candidates = Candidates(space, self.allowed)
@@ -119,7 +123,7 @@ class ModelPolicy(Policy):
         seen = self.seen()
         no_results = not self._record.done()
         while len(proposals) < n and (no_results or len(seen) < self.options.initial):
-            chosen = self._most_different(proposals, rng, seen)
+            chosen = self._first(proposals, rng, seen)
             if chosen is None:
                 return proposals
             proposals.append((chosen, {"reason": "initial"}))
@@ -128,22 +132,19 @@ class ModelPolicy(Policy):
             proposals += self._improve(n - len(proposals), [a for a, _ in proposals], rng, seen)
         return proposals
 
-    def _most_different(self, proposals, rng, seen) -> Architecture | None:
-        """The candidate farthest from everything mentioned; the first is the largest."""
+    def _first(self, proposals, rng, seen) -> Architecture | None:
+        """Return what to try while too little is known to ask a model; None if nothing is left."""
         pool = self._candidates.draw(DRAWN, rng, seen)
         if not pool:
             return None
-        if self.options.design == "random":
+        design = self.options.design
+        if design == "random":
             return pool[0]
-        rows = self.features(pool)
-        rows[:, : self.features.sizes] *= 2
         mentioned = [t.architecture for t in self.trials()] + [a for a, _ in proposals]
-        if not mentioned:
-            return pool[int(np.argmax(rows[:, : self.features.sizes].sum(1)))]
-        known = self.features(mentioned)
-        known[:, : self.features.sizes] *= 2
-        distance = ((rows[:, None] - known[None]) ** 2).sum(-1).min(1)
-        return pool[int(np.argmax(distance))]
+        # a front needs small ones too, and of a loss or a latency the least may be with them
+        large = design == LARGE and len(self.objectives) == 1 and self.objectives[0].sign > 0
+        large = large and len(mentioned) >= self.options.initial
+        return most_different(pool, mentioned, self.features, large=large)
 
     def _improve(self, n, more_pending, rng, seen) -> list[tuple[Architecture, dict]]:
         aims = [self._aim(rng) for _ in range(n)]

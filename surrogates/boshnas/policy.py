@@ -30,7 +30,7 @@ from surrogates.features import Featurizer
 from surrogates.gaussian_process import SumKernelGP
 from surrogates.model import Model
 from surrogates.model_average import ModelAverage
-from surrogates.model_policy import ModelOptions, ModelPolicy
+from surrogates.model_policy import LARGE, ModelOptions, ModelPolicy
 from surrogates.places import PlaceFeatures
 from surrogates.warping import AUTO
 
@@ -56,6 +56,7 @@ class BoshnasOptions(ModelOptions):
     """
 
     targets: str = AUTO
+    design: str = LARGE
     noise: str = "by-size"
     trend: bool = True
     model: str = "average"

@@ -1,0 +1,76 @@
+"""Proposals before any result: spread, and for one score mostly large."""
+
+import numpy as np
+import pytest
+
+from search_spaces import FiniteSpace, load_space
+from surrogates import make_policy
+from surrogates.features import Featurizer
+from surrogates.first_proposals import LARGEST, most_different
+
+
+@pytest.fixture(scope="module")
+def table():
+    return FiniteSpace(load_space("flexibert-test-fine").sample(120, seed=9), name="table")
+
+
+@pytest.fixture(scope="module")
+def size(table):
+    """How large an architecture is, as the share of the table that is smaller."""
+    features = Featurizer(table)
+    every = list(table)
+    sizes = features(every)[:, : features.sizes].sum(1)
+    return {a.hash: float((sizes < own).mean()) for a, own in zip(every, sizes, strict=True)}
+
+
+def asked(table, n, objectives=None, **options):
+    return make_policy("boshnas", table, objectives, options=options).ask(n)
+
+
+def test_agrees_with_its_definition_candidate_by_candidate(table):
+    features, pool = Featurizer(table), list(table)
+    mentioned = pool[:4]
+
+    def stretched(a):
+        row = features([a])[0]
+        return np.concatenate([2 * row[: features.sizes], row[features.sizes :]])
+
+    def nearest(a):
+        return min(np.linalg.norm(stretched(a) - stretched(m)) for m in mentioned)
+
+    def bulk(a):
+        return features([a])[0, : features.sizes].sum()
+
+    assert most_different(pool, [], features) is max(pool, key=bulk)
+    assert most_different(pool, mentioned, features) is max(pool, key=nearest)
+    least = np.quantile([bulk(a) for a in pool], 1 - LARGEST)
+    largest = [a for a in pool if bulk(a) >= least]
+    assert most_different(pool, mentioned, features, large=True) is max(largest, key=nearest)
+
+
+def test_after_the_spread_ones_a_first_batch_is_large(table, size):
+    sizes = [size[a.hash] for a in asked(table, 8)]
+    assert min(sizes[:3]) < 0.5
+    assert min(sizes[3:]) >= 0.7  # the quarter is of what is left
+    assert len(set(sizes)) > 4
+
+
+@pytest.mark.parametrize(
+    "objectives",
+    [{"glue": "max", "latency": "min"}, {"loss": "min"}],
+    ids=["several objectives", "a minimum"],
+)
+def test_small_ones_stay_in_where_they_may_be_wanted(objectives, table, size):
+    assert min(size[a.hash] for a in asked(table, 8, objectives)[3:]) < 0.5
+
+
+def test_a_spread_design_looks_at_small_ones_throughout(table, size):
+    assert min(size[a.hash] for a in asked(table, 8, design="spread")[3:]) < 0.5
+
+
+def test_what_was_told_before_counts_as_mentioned(table, size):
+    policy = make_policy("boshnas", table)
+    policy.tell(next(iter(table)), error="diverged")
+    sizes = [size[a.hash] for a in policy.ask(6)]
+    assert min(sizes[:2]) < 0.5
+    assert min(sizes[2:]) >= 0.7
