@@ -29,6 +29,7 @@ class NoiseBound:
         tau: Kendall correlation of the truth with a noisy table: no prediction can expect more.
         rho: The same by Spearman.
         oracle_to_best: Evaluations to the best row, trying the truly best first: median, quartiles.
+        oracle_to_top: To one of the top 1 %, likewise.
         oracle_regret: Its mean regret, in the metric's unit, on the regret's window.
         cell_to_best: The same for one who knows the cells' order and guesses inside them, on the
             table as it is.
@@ -40,6 +41,7 @@ class NoiseBound:
     tau: float
     rho: float
     oracle_to_best: tuple[float, float, float]
+    oracle_to_top: tuple[float, float, float]
     oracle_regret: float
     cell_to_best: tuple[float, float, float]
     cell_to_top: tuple[float, float, float]
@@ -82,13 +84,14 @@ def noise_bound(
         shuffled = rng.permutation(len(values))
         guess = shuffled[np.argsort(-means[cells[shuffled]], kind="stable")]
         cell.append(_played(values, _behind(first, guess), budget))
-    to_best, _, regret = np.array(oracle).T
+    to_best, to_top, regret = np.array(oracle).T
     cell_best, cell_top, cell_regret = np.array(cell).T
     return NoiseBound(
         noise=noise,
         tau=float(np.mean(taus)),
         rho=float(np.mean(rhos)),
         oracle_to_best=_quartiles(to_best),
+        oracle_to_top=_quartiles(to_top),
         oracle_regret=float(regret.mean()),
         cell_to_best=_quartiles(cell_best),
         cell_to_top=_quartiles(cell_top),

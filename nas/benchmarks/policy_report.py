@@ -115,7 +115,7 @@ def _bound(bound: NoiseBound, setting: Setting) -> Section:
         {
             "who": "knows the truth",
             "to the best": _triple(bound.oracle_to_best),
-            "to top 1 %": "-",
+            "to top 1 %": _triple(bound.oracle_to_top),
             "regret": _number(scale * bound.oracle_regret),
         },
         {

@@ -16,7 +16,7 @@ def two_cells(seed=0):
 def test_without_noise_the_oracle_is_perfect():
     found = noise_bound(two_cells(), CELLS, 0.0, simulations=20)
     assert [found.tau, found.rho] == pytest.approx([1, 1])
-    assert found.oracle_to_best == (1, 1, 1)
+    assert found.oracle_to_best == found.oracle_to_top == (1, 1, 1)
     assert found.oracle_regret == 0
 
 
@@ -37,6 +37,8 @@ def test_more_noise_leaves_less_to_know(seed):
     values = two_cells(seed)
     bounds = [noise_bound(values, CELLS, noise, simulations=100) for noise in (0, 0.005, 0.01)]
     assert bounds[0].tau > bounds[1].tau > bounds[2].tau
+    for bound in bounds:  # the top 1 % of a hundred rows is the best
+        assert bound.oracle_to_top == bound.oracle_to_best
     assert bounds[0].oracle_regret <= bounds[1].oracle_regret <= bounds[2].oracle_regret
 
 
