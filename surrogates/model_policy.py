@@ -39,9 +39,9 @@ class ModelOptions(Options):
             then disturb least, and arcsinh to predict and for a hypervolume, which live in units.
         first_share: With several objectives, the share of proposals that improve the first alone.
         ends: Features also tell how the first and the last layer differ from the mean layer.
-        design: Proposals before the first result: "spread" (the largest, then far from all
-            before), "large" (the same, but from the one after `initial` on among the largest
-            quarter, where one metric is to be maximised) or "random".
+        design: The initial proposals, and all before the first result: "spread" (the largest,
+            then far from all before), "large" (the same among the largest quarter, where one
+            metric is to be maximised) or "random".
         per_second: Divide the acquisition by the seconds a trial is expected to take, once three
             results came with a cost.
     """
@@ -143,7 +143,6 @@ class ModelPolicy(Policy):
         mentioned = [t.architecture for t in self.trials()] + [a for a, _ in proposals]
         # a front needs small ones too, and of a loss or a latency the least may be with them
         large = design == LARGE and len(self.objectives) == 1 and self.objectives[0].sign > 0
-        large = large and len(mentioned) >= self.options.initial
         return most_different(pool, mentioned, self.features, large=large)
 
     def _improve(self, n, more_pending, rng, seen) -> list[tuple[Architecture, dict]]:
