@@ -77,6 +77,7 @@ def main() -> None:
     options.add_argument("--direction", choices=("max", "min"), default="max")
     options.add_argument("--policies", default="boshnas,random,parameters,gp-hamming")
     options.add_argument("--seeds", type=int, default=24)
+    options.add_argument("--first-seed", type=int, default=0)
     options.add_argument("--batch", default="1,8")
     options.add_argument("--start", default="given,own")
     options.add_argument("--size", type=int, default=150)
@@ -90,7 +91,7 @@ def main() -> None:
     wanted = list(
         product(
             policies, chosen.start.split(","), map(int, chosen.batch.split(",")),
-            chosen.columns.split(","), range(chosen.seeds),
+            chosen.columns.split(","), range(chosen.first_seed, chosen.first_seed + chosen.seeds),
         )
     )  # fmt: skip
     missing = [key for key in wanted if key not in known]
