@@ -134,7 +134,8 @@ class Policy(ABC):
         The same architecture may be told at several fidelities, each once, in any order.
 
         Args:
-            architecture: What was evaluated; it need not have been asked for.
+            architecture: What was evaluated; it need not have been asked for, nor lie in the space:
+                what a search of another space found is learned, and never proposed.
             values: Metrics in their own units; keys that are no objective are ignored, and so
                 are "parameters" and "flops", which are computed.
             error: Instead of `values`: why the trial failed.
