@@ -14,6 +14,8 @@ from surrogates.record import Record
 from surrogates.told import Told
 from surrogates.warping import RankWarp, Warp
 
+NOISY = 256  # candidates that the noisy improvement, which is slow, looks at
+
 
 class Fitted:
     """One model of one metric, fitted on warped values; larger is better inside.
@@ -72,6 +74,7 @@ class Beliefs:
         rng: For the fits.
         warp: Turns values into targets.
         first_alone: Improve the first objective alone.
+        noisy: Doubt what was told too, where improvement is measured from.
     """
 
     def __init__(
@@ -83,9 +86,11 @@ class Beliefs:
         warp: type[Warp] = RankWarp,
         *,
         first_alone: bool = False,
+        noisy: bool = False,
     ):
         self._objectives, self._exact = record.objectives, exact
         self._alone = first_alone or len(record.objectives) == 1
+        self._noisy_seed = int(rng.integers(2**31)) if noisy else None
         self._constraints = [c for c in record.constraints if not c.exact]
         done = record.done()
         self._values = np.array([[self._value(o, t) for o in self._objectives] for t in done])
@@ -97,6 +102,7 @@ class Beliefs:
             metric: Fitted(metric, sign, make_model(sign), record, rng, warp, best)
             for metric, sign in self._metrics(record.objectives, self._constraints)
         }
+        self._known = [t.architecture for t, kept in zip(done, self._kept, strict=True) if kept]
         self._assumed = np.empty((0, len(self._objectives)))
 
     @staticmethod
@@ -115,6 +121,7 @@ class Beliefs:
     def assume(self, pending: Sequence[Architecture]) -> None:
         """Assume that `pending` will return what the models expect (kriging believer)."""
         if pending:
+            self._known = [*self._known, *pending]
             self._assumed = np.concatenate([self._assumed, self._expected(pending)[0]])
             for fitted in self._fitted.values():
                 fitted.model.assume(pending, fitted.warped(pending)[0])
@@ -145,16 +152,54 @@ class Beliefs:
             return np.exp((exact - exact.max()) / (np.ptp(exact) or 1.0))
         fitted = self._fitted[objective.name]
         best = fitted.warp.scores[: len(self._kept)][self._kept].max()
-        return expected_improvement(*fitted.warped(candidates), float(best))
+        gain = expected_improvement(*fitted.warped(candidates), float(best))
+        if self._noisy_seed is None:
+            return gain
+        # the order of scores is that of values
+        return self._noisy(candidates, gain, [objective], lambda scores: scores, np.zeros(1))
 
     def _advance(self, candidates: Sequence[Architecture]) -> np.ndarray:
         mean, spread = self._expected(candidates)
         low, high = self._values.min(0), self._values.max(0)
         scale = np.where(high > low, high - low, 1.0)
         front = np.concatenate([self._values[self._kept], self._assumed])
-        return expected_hypervolume_improvement(
-            (mean - low) / scale, spread / scale, (front - low) / scale, np.zeros(len(low))
+        reference = np.zeros(len(low))
+        gain = expected_hypervolume_improvement(
+            (mean - low) / scale, spread / scale, (front - low) / scale, reference
         )
+        if self._noisy_seed is None:
+            return gain
+
+        def to_values(scores: np.ndarray) -> np.ndarray:
+            values = [
+                scores[..., j] if o.exact else self._fitted[o.name].warp.invert(scores[..., j])
+                for j, o in enumerate(self._objectives)
+            ]
+            return (np.stack(values, -1) - low) / scale
+
+        return self._noisy(candidates, gain, self._objectives, to_values, reference)
+
+    def _noisy(self, candidates, gain, objectives, to_values, reference) -> np.ndarray:
+        """Return the noisy improvement of the candidates of largest `gain`; 0 for the others."""
+        from surrogates.noisy_front import noisy_improvement
+
+        best = np.sort(np.argsort(-gain, kind="stable")[:NOISY])
+        points = [*self._known, *(candidates[i] for i in best)]
+        means, covariances = [], []
+        for objective in objectives:
+            if objective.exact:
+                means.append(self._of_exact(objective, points))
+                covariances.append(np.zeros((len(points), len(points))))
+            else:
+                model = self._fitted[objective.name].model
+                means.append(model.believe(points).mean)
+                covariances.append(model.covariance(points))
+        noisy = np.zeros(len(candidates))
+        noisy[best] = noisy_improvement(
+            np.stack(means, 1), np.stack(covariances), len(self._known), to_values, reference,
+            self._noisy_seed,
+        )  # fmt: skip
+        return noisy
 
     def _expected(self, candidates: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and deviation of every objective's next result, `(n, objectives)` each."""

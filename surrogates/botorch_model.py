@@ -45,6 +45,42 @@ class TableModel(Model):
         return GPyTorchPosterior(MultitaskMultivariateNormal.from_independent_mvns(beliefs))
 
 
+class JointTableModel(Model):
+    """Outcomes that are independent of each other, but joint over the points of a list.
+
+    Args:
+        mean: `(points, outcomes)`.
+        covariance: Of each outcome, `(outcomes, points, points)`; 0 where the outcome is exact.
+    """
+
+    def __init__(self, mean: np.ndarray, covariance: np.ndarray):
+        super().__init__()
+        self._mean = torch.as_tensor(mean, dtype=torch.float64)
+        self._covariance = torch.as_tensor(covariance, dtype=torch.float64)
+
+    @property
+    def num_outputs(self) -> int:
+        return self._mean.shape[1]
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return torch.Size()
+
+    def posterior(self, X: Tensor, *unused, **options) -> GPyTorchPosterior:  # noqa: N803
+        """Return the joint belief at the positions `X`, `(..., q, 1)`."""
+        at = X[..., 0].round().long()
+        jitter = JITTER * torch.eye(at.shape[-1], dtype=torch.float64)
+        beliefs = [
+            MultivariateNormal(
+                self._mean[at, j], covariance[at[..., None], at[..., None, :]] + jitter
+            )
+            for j, covariance in enumerate(self._covariance)
+        ]
+        if len(beliefs) == 1:
+            return GPyTorchPosterior(beliefs[0])
+        return GPyTorchPosterior(MultitaskMultivariateNormal.from_independent_mvns(beliefs))
+
+
 def positions(start: int, stop: int) -> Tensor:
     """Return the points `start` to `stop` - 1 as BoTorch wants candidates, `(n, 1, 1)`."""
     return torch.arange(start, stop, dtype=torch.float64)[:, None, None]

@@ -255,8 +255,7 @@ class SumKernelGP(Model):
         cross = self.kernels.weighted(self.weights, self.rows, rows)
         return solve_triangular(self.factor, cross, lower=True, check_finite=False)
 
-    def covariance(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """Return the joint epistemic covariance of `architectures`, `(n, n)`."""
+    def covariance(self, architectures):
         rows = self._features(architectures)
         reduced = self._reduced(rows)
         prior = np.tensordot(self.weights, self.kernels.cross(rows, rows), 1)

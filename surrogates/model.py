@@ -53,6 +53,10 @@ class Model(ABC):
     def believe(self, architectures: Sequence[Architecture]) -> Belief:
         """Predict `architectures`."""
 
+    def covariance(self, architectures: Sequence[Architecture]) -> np.ndarray:
+        """Return the joint epistemic covariance, `(n, n)`; a diagonal where none is known."""
+        return np.diag(self.believe(architectures).epistemic ** 2)
+
     @abstractmethod
     def assume(self, architectures: Sequence[Architecture], targets: np.ndarray) -> None:
         """Add assumed results of pending architectures, without fitting hyper-parameters again."""

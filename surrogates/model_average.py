@@ -65,6 +65,13 @@ class ModelAverage(Model):
         noise = shares @ np.stack([b.aleatoric**2 for b in beliefs])
         return Belief(mean, np.sqrt(within + between), np.sqrt(noise))
 
+    def covariance(self, architectures):
+        means = np.stack([m.believe(architectures).mean for m in self._heard])
+        shares = self.shares[self.shares > 0]
+        off = means - shares @ means
+        within = np.stack([m.covariance(architectures) for m in self._heard])
+        return np.tensordot(shares, within, 1) + (off.T * shares) @ off
+
     def assume(self, architectures, targets):
         """Assume that each member gets what it expects itself, whatever `targets` say.
 

@@ -23,6 +23,7 @@ SCREENED = 1000  # best candidates that the later proposals of a batch choose fr
 COMPUTED = 100_000  # exact values remembered at most
 LARGE = "large"
 DESIGNS = (LARGE, "random", "spread")
+EXPECTED, NOISY = "expected", "noisy"
 FIRST_SHARE = 0.3  # of proposals for the first objective alone, where there are several
 
 
@@ -42,6 +43,8 @@ class ModelOptions(Options):
         design: The initial proposals, and all before the first result: "spread" (the largest,
             then far from all before), "large" (the same among the largest quarter, where one
             metric is to be maximised) or "random".
+        improvement: "expected" over the best results as told, in closed form, or "noisy" over what
+            they may truly be, by samples.
         per_second: Divide the acquisition by the seconds a trial is expected to take, once three
             results came with a cost.
     """
@@ -51,6 +54,7 @@ class ModelOptions(Options):
     first_share: float = FIRST_SHARE
     ends: bool = True
     design: str = "spread"
+    improvement: str = EXPECTED
     per_second: bool = False
 
 
@@ -91,6 +95,7 @@ class ModelPolicy(Policy):
             )
         self._check("targets", (*WARPS, AUTO))
         self._check("design", DESIGNS)
+        self._check("improvement", (EXPECTED, NOISY))
         self._make_model, self._more_candidates = make_model, more_candidates
         self.features = Featurizer(space, ends=self.options.ends)
         self._candidates = Candidates(space, self.allowed)
@@ -194,6 +199,7 @@ class ModelPolicy(Policy):
             rng,
             WARPS[targets],
             first_alone=aim == FIRST,
+            noisy=self.options.improvement == NOISY,
         )
 
     def _pool(self, n, rng, seen, beliefs) -> list[Architecture]:

@@ -100,6 +100,25 @@ def test_belief_has_the_moments_of_the_mixture(rows, features):
         assert belief.epistemic[k] == pytest.approx(drawn.std(), rel=0.02)
 
 
+def test_joint_belief_has_the_moments_of_the_mixture(rows, features):
+    model = average(features, (1.0, 2.0))
+    model.fit(rows[:15], by_kind(rows[:15]), np.random.default_rng(0))
+    asked = rows[40:43]
+    joint = model.covariance(asked)
+    assert np.diag(joint) == pytest.approx(model.believe(asked).epistemic ** 2)
+    rng = np.random.default_rng(2)
+    drawn = np.concatenate(
+        [
+            rng.multivariate_normal(
+                m.believe(asked).mean, m.covariance(asked), int(share * 200_000)
+            )
+            for m, share in zip(model.members, model.shares, strict=True)
+        ]
+    )
+    assert joint == pytest.approx(np.cov(drawn.T), abs=0.02)
+    assert np.abs(joint - np.diag(np.diag(joint))).max() > 0.1
+
+
 def test_assuming_what_is_expected_moves_no_mean(rows, features):
     model = average(features)
     model.fit(rows[:20], by_kind(rows[:20]), np.random.default_rng(0))

@@ -19,6 +19,7 @@ CHANGES = [
     {"model": "places"},
     {"first_share": 1.0},
     {"initial": 5},
+    {"improvement": "noisy"},
 ]
 
 
@@ -76,7 +77,7 @@ def test_networks_learn_and_doubt_less_around_what_is_pending(table, score):
     assert len({a.hash for a in policy.ask(4)}) == 4
 
 
-@pytest.mark.parametrize("option", ["targets", "design", "noise", "model"])
+@pytest.mark.parametrize("option", ["targets", "design", "improvement", "noise", "model"])
 def test_unknown_choices_are_refused(option, table):
     with pytest.raises(PolicyError, match=f"The option {option} is 'other'; give one of"):
         make_policy("boshnas", table, options={option: "other"})
