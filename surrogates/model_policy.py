@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -11,7 +12,7 @@ from search_spaces.errors import PolicyError
 from surrogates.beliefs import Beliefs
 from surrogates.candidates import Candidates
 from surrogates.features import Featurizer
-from surrogates.first_proposals import most_different
+from surrogates.first_proposals import Large, most_different
 from surrogates.many_results import MANY
 from surrogates.model import Model
 from surrogates.policy import Options, Policy, Prediction
@@ -33,7 +34,7 @@ class ModelOptions(Options):
 
     Attributes:
         initial: Proposals of the initial design, before the model is asked; warm-start results
-            count towards them.
+            count towards them, with the design "large" the large ones.
         targets: What the models learn: "standard" (values less their mean, over their deviation),
             "ranks" (normal scores of ranks), "arcsinh" (standard near the median, logarithms far
             from it), or "auto": ranks to improve one objective, which long tails of bad results
@@ -125,29 +126,47 @@ class ModelPolicy(Policy):
 
     def _design_or_improve(self, n, rng) -> list[tuple[Architecture, dict]]:
         proposals: list[tuple[Architecture, dict]] = []
-        seen = self.seen()
-        no_results = not self._record.done()
-        while len(proposals) < n and (no_results or len(seen) < self.options.initial):
-            chosen = self._first(proposals, rng, seen)
+        seen, mentioned = self.seen(), [t.architecture for t in self.trials()]
+        no_results, missing = not self._record.done(), self._missing(mentioned)
+        while len(proposals) < n and (no_results or missing > 0):
+            chosen = self._first(mentioned, rng, seen)
             if chosen is None:
                 return proposals
             proposals.append((chosen, {"reason": "initial"}))
+            mentioned.append(chosen)
             seen.add(chosen.hash)
+            missing -= 1
         if len(proposals) < n:
             proposals += self._improve(n - len(proposals), [a for a, _ in proposals], rng, seen)
         return proposals
 
-    def _first(self, proposals, rng, seen) -> Architecture | None:
+    def _missing(self, mentioned) -> int:
+        """Return how many proposals of the initial design are still to come; none if negative."""
+        wanted = self.options.initial
+        if not self._wants_large or len(mentioned) >= MANY:
+            return wanted - len(mentioned)
+        return min(wanted, self._large.members) - self._large.count(mentioned)
+
+    @property
+    def _wants_large(self) -> bool:
+        # a front needs small ones too, and of a loss or a latency the least may be with them
+        one = len(self.objectives) == 1 and self.objectives[0].sign > 0
+        return one and self.options.design == LARGE
+
+    @cached_property
+    def _large(self) -> Large:
+        # the same in a policy restored from its state
+        rng = np.random.default_rng(self.seed)
+        return Large(self._candidates.draw(DRAWN, rng, set()), self.features)
+
+    def _first(self, mentioned, rng, seen) -> Architecture | None:
         """Return what to try while too little is known to ask a model; None if nothing is left."""
         pool = self._candidates.draw(DRAWN, rng, seen)
         if not pool:
             return None
-        design = self.options.design
-        if design == "random":
+        if self.options.design == "random":
             return pool[0]
-        mentioned = [t.architecture for t in self.trials()] + [a for a, _ in proposals]
-        # a front needs small ones too, and of a loss or a latency the least may be with them
-        large = design == LARGE and len(self.objectives) == 1 and self.objectives[0].sign > 0
+        large = self._large if self._wants_large else None
         return most_different(pool, mentioned, self.features, large=large)
 
     def _improve(self, n, more_pending, rng, seen) -> list[tuple[Architecture, dict]]:

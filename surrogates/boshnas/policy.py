@@ -7,10 +7,11 @@ Differs on purpose: both uncertainties come from a Gaussian process over feature
 content (epistemic: its posterior; aleatoric: its noise, which depends on size) instead of a student
 network and a natural-parameter network, and every candidate is scored, in spaces that can be
 listed, instead of climbing from a few points and decoding. The method's own ideas stay as options:
-natural-parameter networks (`model="networks"`) and the second-order search on the input
-(`input_search=True`). They are off because they did not help where we measured. Two models are
-averaged, weighted by how they foretell what is told: one believes that scores grow with size, the
-other compares encoders place by place and expects nothing. Where scores follow size the first is
+natural-parameter networks (`model="networks"`), with a student that tells what a teacher does not
+know (`model="teacher-student"`), and the second-order search on the input (`input_search=True`).
+They are off because they did not help where we measured. Two models are averaged, weighted by how
+they foretell what is told: one believes that scores grow with size, the other compares encoders
+place by place and expects nothing. Where scores follow size the first is
 the better one; on a table where they do not, it alone loses to random search. The other switches
 are on by default though most of them help less than the noise of thirty seeds.
 `experiments/ablation.py` takes them out one at a time. The published algorithm itself is
@@ -36,7 +37,7 @@ from surrogates.warping import AUTO
 
 CHOICES = {
     "noise": ("by-size", "constant"),
-    "model": ("average", "size", "places", "networks"),
+    "model": ("average", "size", "places", "networks", "teacher-student"),
 }
 TREND = 0.6  # standard deviations of rank per standard deviation of mean size
 ODDS = 10.0  # of the model of size over that of places, before anything is told
@@ -49,8 +50,9 @@ class BoshnasOptions(ModelOptions):
     Attributes:
         noise: "by-size" (the logarithm of the noise variance is a line in the sizes) or "constant".
         trend: The model of size expects scores to grow with size before anything is told.
-        model: "average" of two Gaussian processes, "size" or "places" alone, or "networks": an
-            ensemble of natural-parameter networks.
+        model: "average" of two Gaussian processes, "size" or "places" alone, "networks": an
+            ensemble of natural-parameter networks, or "teacher-student": the same, doubting as a
+            student has learned from a teacher with dropout.
         input_search: In spaces too big to list, also climb from the best told in the features, by
             second-order steps, and consider where that ends.
     """
@@ -70,8 +72,8 @@ def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
 
     def make_model(sign: int, features: Featurizer) -> Model:
         chosen = policy.options.model
-        if chosen == "networks":
-            return NetworkEnsemble(features)
+        if chosen in ("networks", "teacher-student"):
+            return NetworkEnsemble(features, student=chosen == "teacher-student")
         if chosen == "size":
             return size_model(sign, features, policy.options, fits)
         if "places" not in made:

@@ -8,7 +8,7 @@ from search_spaces import FiniteSpace, load_space
 from search_spaces.errors import PolicyError
 from surrogates import make_policy
 from surrogates.boshnas.paper_surrogate import PaperSurrogate
-from surrogates.boshnas.teacher_student import Perceptron, disagreement
+from surrogates.boshnas.teacher_student import Perceptron, disagreement, taught
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +117,18 @@ def test_teacher_learns_and_student_copies_its_doubt(monkeypatch):
     # The published student learns at a rate that only brings it near the level of the doubt.
     assert doubt.mean().item() == pytest.approx(measured.mean().item(), abs=0.2)
     assert (fitted.bound(rows, aleatoric=False) < mean).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_student_that_converges_knows_the_doubt_where_nothing_was_told(seed):
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.rand((40, 2), generator=generator, dtype=torch.float64)
+    elsewhere = 4 * torch.rand((60, 2), generator=generator, dtype=torch.float64)
+    teacher, student = taught(rows, 0.2 + 0.6 * rows[:, 0], elsewhere, generator)
+    for asked in (rows, elsewhere):
+        measured = disagreement(teacher, asked.repeat(40, 1), generator).mean().item()
+        with torch.no_grad():
+            assert student(asked).mean().item() == pytest.approx(measured, rel=0.3)
 
 
 def test_dropout_is_off_without_a_generator():

@@ -6,7 +6,7 @@ import pytest
 from search_spaces import FiniteSpace, load_space
 from surrogates import make_policy
 from surrogates.features import Featurizer
-from surrogates.first_proposals import LARGEST, most_different
+from surrogates.first_proposals import LARGEST, Large, most_different
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +45,20 @@ def test_agrees_with_its_definition_candidate_by_candidate(table):
     assert most_different(pool, mentioned, features) is max(pool, key=nearest)
     least = np.quantile([bulk(a) for a in pool], 1 - LARGEST)
     largest = [a for a in pool if bulk(a) >= least]
-    assert most_different(pool, mentioned, features, large=True) is max(largest, key=nearest)
+    large = Large(pool, features)
+    assert large.members == len(largest)
+    assert large.count(pool[:50]) == sum(a in largest for a in pool[:50])
+    assert most_different(pool, mentioned, features, large=large) is max(largest, key=nearest)
+    # where all large ones are gone it is the largest quarter of the rest
+    small = [a for a in pool if a not in largest]
+    least = np.quantile([bulk(a) for a in small], 1 - LARGEST)
+    rest = [a for a in small if bulk(a) >= least]
+    assert most_different(small, mentioned, features, large=large) is max(rest, key=nearest)
 
 
 def test_for_one_score_they_are_large_and_differ(table, size):
     sizes = [size[a.hash] for a in asked(table, 8)]
-    assert min(sizes) >= 0.7  # the quarter is of what is left
+    assert min(sizes) >= 0.74
     assert len(set(sizes)) > 4
 
 
@@ -71,3 +79,39 @@ def test_a_failure_leaves_the_design_as_it_is(table, size):
     policy = make_policy("boshnas", table)
     policy.tell(next(iter(table)), error="diverged")
     assert min(size[a.hash] for a in policy.ask(6)) >= 0.7
+
+
+def told(table, size, shares, initial=3, **options):
+    """A policy that was told results of the given sizes."""
+    policy = make_policy("boshnas", table, options={"initial": initial, **options})
+    by_size = sorted(table, key=lambda a: size[a.hash])
+    for share in shares:
+        policy.tell(by_size[int(share * len(by_size))], {"glue": share})
+    return policy
+
+
+def reasons(policy, n):
+    return [policy.explain(a)["reason"] for a in policy.ask(n)]
+
+
+def test_small_results_do_not_stand_in_for_large_ones(table, size):
+    policy = told(table, size, [0.0, 0.1, 0.2, 0.3, 0.9])
+    assert reasons(policy, 4) == ["initial"] * 2 + ["optimise"] * 2
+    # with another design any result counts
+    assert "initial" not in reasons(told(table, size, [0.0, 0.1, 0.2], design="spread"), 2)
+
+
+def test_enough_large_results_leave_no_design(table, size):
+    assert "initial" not in reasons(told(table, size, [0.8, 0.85, 0.9]), 2)
+
+
+def test_a_space_with_fewer_large_ones_than_the_design_ends_it(table):
+    few = FiniteSpace(list(table)[:8], name="few")
+    policy = make_policy("boshnas", few, options={"initial": 5})
+    found = []
+    for _ in range(8):
+        (a,) = policy.ask()
+        found.append(policy.explain(a)["reason"])
+        policy.tell(a, {"glue": len(found)})
+    assert found == ["initial"] * 2 + ["optimise"] * 6
+    assert policy.ask() == []

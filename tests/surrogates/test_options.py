@@ -15,6 +15,7 @@ CHANGES = [
     {"ends": False},
     {"design": "random"},
     {"model": "networks"},
+    {"model": "teacher-student"},
     {"model": "size"},
     {"model": "places"},
     {"first_share": 1.0},
@@ -64,8 +65,9 @@ def test_per_second_prefers_what_trains_fast(table, score):
     assert spent[True] < spent[False]
 
 
-def test_networks_learn_and_doubt_less_around_what_is_pending(table, score):
-    policy = run(table, score, {"model": "networks"}, asks=3)
+@pytest.mark.parametrize("model", ["networks", "teacher-student"])
+def test_networks_learn_and_doubt_less_around_what_is_pending(model, table, score):
+    policy = run(table, score, {"model": model}, asks=3)
     rows = list(table)
     for a in [a for a in rows if a.hash not in policy.seen()][:60]:
         policy.tell(a, {"glue": score(a)})
