@@ -8,8 +8,8 @@ asks in batches. Regret is its mean over evaluations 6 to 50, in points of 100.
 
 Every seed draws its own `--size` rows of the table (default: all), because the best few rows of one
 table decide everything: a policy that happens to like them would look good on every seed. The
-difference to the default is paired by seed; positive means that the change makes it worse. With
-`--peers gp-hamming,tpe` other policies stand in the place of changes.
+difference to the default is paired by seed; positive means that the change makes it worse. Other
+policies on such draws: `many_tables.py`.
 """
 
 import argparse
@@ -32,17 +32,18 @@ CHANGES: dict[str, dict] = {
     "no ends of the stack": {"ends": False},
     "the model of size alone": {"model": "size"},
     "the model of places alone": {"model": "places"},
+    "no large ones first": {"design": "spread"},
+    "noisy improvement": {"improvement": "noisy"},
     "networks instead of the processes": {"model": "networks"},
+    "teacher and student instead of the processes": {"model": "teacher-student"},
 }
 
 
-def replay(
-    table: dict[Architecture, float], seed: int, batch: int, options: dict, name: str = "boshnas"
-) -> np.ndarray:
+def replay(table: dict[Architecture, float], seed: int, batch: int, options: dict) -> np.ndarray:
     """Return the values in the order they were evaluated, `(LAST,)`."""
     rows = list(table)
     space = FiniteSpace(rows, name="table")
-    policy = make_policy(name, space, {"glue": "max"}, seed=seed, options=options)
+    policy = make_policy("boshnas", space, {"glue": "max"}, seed=seed, options=options)
     start = np.random.default_rng(1000 + seed).choice(len(rows), INITIAL, replace=False)
     evaluated = [rows[i] for i in start]
     for architecture in evaluated:
@@ -54,9 +55,7 @@ def replay(
     return np.array([table[architecture] for architecture in evaluated])
 
 
-def regrets(
-    table: dict, options: dict, seeds: int, batch: int, size: int | None, name: str = "boshnas"
-) -> np.ndarray:
+def regrets(table: dict, options: dict, seeds: int, batch: int, size: int | None) -> np.ndarray:
     rows, found = list(table), []
     for seed in range(seeds):
         chosen = rows
@@ -64,7 +63,7 @@ def regrets(
             drawn = np.random.default_rng(5000 + seed).choice(len(rows), size, replace=False)
             chosen = [rows[i] for i in drawn]
         part = {a: table[a] for a in chosen}
-        best = np.maximum.accumulate(replay(part, seed, batch, options, name))
+        best = np.maximum.accumulate(replay(part, seed, batch, options))
         found.append(100 * (max(part.values()) - best[INITIAL:]).mean())
     return np.array(found)
 
@@ -77,26 +76,21 @@ def main() -> None:
     options.add_argument("--batch", type=int, default=1)
     options.add_argument("--size", type=int)
     options.add_argument("--changes", help="comma-separated beginnings of names; default all")
-    options.add_argument("--peers", help="comma-separated policies, instead of changes")
     chosen = options.parse_args()
     torch.set_num_threads(1)
     rows, base = read_table(Path(chosen.table)), None
     table = dict(zip(rows.architectures, rows.column(chosen.metric).tolist(), strict=True))
     wanted = tuple((chosen.changes or "").split(","))
     print(f"{chosen.seeds} seeds, batches of {chosen.batch}, {chosen.size or len(table)} rows each")
-    print(f"{'change':<34}{'regret 6-50 (s.e.)':>20}{'difference (s.e.)':>20}")
-    runs = [(name, change, "boshnas") for name, change in CHANGES.items()]
-    if chosen.peers:
-        runs = runs[:1] + [(name, {}, name) for name in chosen.peers.split(",")]
-        wanted = ("",)
-    for name, change, policy in runs:
+    print(f"{'change':<46}{'regret 6-50 (s.e.)':>20}{'difference (s.e.)':>20}")
+    for name, change in CHANGES.items():
         if name != "default" and not name.startswith(wanted):
             continue
-        found = regrets(table, change, chosen.seeds, chosen.batch, chosen.size, policy)
+        found = regrets(table, change, chosen.seeds, chosen.batch, chosen.size)
         base = found if base is None else base
         columns = [found] if found is base else [found, found - base]
         shown = [f"{x.mean():.3f} ({x.std(ddof=1) / len(x) ** 0.5:.3f})" for x in columns]
-        print(f"{name:<34}" + "".join(f"{text:>20}" for text in shown), flush=True)
+        print(f"{name:<46}" + "".join(f"{text:>20}" for text in shown), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from search_spaces import Architecture
 from surrogates.features import Featurizer
 
 LARGEST = 0.25  # the share of candidates that count as large
+STRETCH = 2.0  # size decides most of what an encoder scores and costs
 
 
 def most_different(
@@ -19,15 +20,16 @@ def most_different(
 ) -> Architecture:
     """Return the candidate farthest from all `mentioned`; if there are none, the largest.
 
-    Size counts double: it decides most of what an encoder scores and costs.
+    Size counts double.
 
     Args:
         pool: What may be proposed, one or more.
         mentioned: What was told or proposed before.
         features: Of the space.
-        large: Look only at those that are large, or if there are none, at the largest quarter.
+        large: Look only at those that are large; if none is left, at as large a share of `pool`.
     """
-    rows, size = _stretched(features, pool), sizes(pool, features)
+    rows = _stretched(features, pool)
+    size = rows[:, : features.sizes].sum(1) / STRETCH
     if not mentioned:
         return pool[int(np.argmax(size))]
     gaps = rows[:, None] - _stretched(features, mentioned)[None]
@@ -44,7 +46,7 @@ def sizes(architectures: Sequence[Architecture], features: Featurizer) -> np.nda
 
 
 class Large:
-    """What counts as large in a space: the largest quarter of some of its members.
+    """What counts as large in a space: the largest share of some of its members.
 
     Args:
         members: Of the space, drawn without regard to what was tried.
@@ -70,5 +72,5 @@ class Large:
 
 def _stretched(features: Featurizer, architectures: Sequence[Architecture]) -> np.ndarray:
     rows = features(architectures)
-    rows[:, : features.sizes] *= 2
+    rows[:, : features.sizes] *= STRETCH
     return rows

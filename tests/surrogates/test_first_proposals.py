@@ -49,7 +49,7 @@ def test_agrees_with_its_definition_candidate_by_candidate(table):
     assert large.members == len(largest)
     assert large.count(pool[:50]) == sum(a in largest for a in pool[:50])
     assert most_different(pool, mentioned, features, large=large) is max(largest, key=nearest)
-    # where all large ones are gone it is the largest quarter of the rest
+    # where all large ones are gone it is as large a share of the rest
     small = [a for a in pool if a not in largest]
     least = np.quantile([bulk(a) for a in small], 1 - LARGEST)
     rest = [a for a in small if bulk(a) >= least]
@@ -78,7 +78,7 @@ def test_a_spread_design_looks_at_small_ones(table, size):
 def test_a_failure_leaves_the_design_as_it_is(table, size):
     policy = make_policy("boshnas", table)
     policy.tell(next(iter(table)), error="diverged")
-    assert min(size[a.hash] for a in policy.ask(6)) >= 0.7
+    assert min(size[a.hash] for a in policy.ask(6)) >= 0.74
 
 
 def told(table, size, shares, initial=3, **options):
@@ -102,7 +102,7 @@ def test_small_results_do_not_stand_in_for_large_ones(table, size):
 
 
 def test_enough_large_results_leave_no_design(table, size):
-    assert "initial" not in reasons(told(table, size, [0.8, 0.85, 0.9]), 2)
+    assert "initial" not in reasons(told(table, size, [0.87, 0.9, 0.95]), 2)
 
 
 def test_a_space_with_fewer_large_ones_than_the_design_ends_it(table):
