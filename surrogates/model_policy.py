@@ -42,8 +42,8 @@ class ModelOptions(Options):
         first_share: With several objectives, the share of proposals that improve the first alone.
         ends: Features also tell how the first and the last layer differ from the mean layer.
         design: The initial proposals, and all before the first result: "spread" (the largest,
-            then far from all before), "large" (the same among the largest quarter, where one metric is
-            to be maximised) or "random".
+            then far from all before), "large" (the same among the largest quarter, where one
+            metric is to be maximised) or "random".
         improvement: "expected" over the best results as told, in closed form, or "noisy" over what
             they may truly be, by samples.
         per_second: Divide the acquisition by the seconds a trial is expected to take, once three
