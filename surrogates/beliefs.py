@@ -49,10 +49,10 @@ class Fitted:
         belief = self.model.believe(architectures)
         return belief.mean, belief.epistemic
 
-    def expected(self, architectures: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and deviation of what would be told, larger is better, each `(n,)`."""
+    def truth(self, architectures: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and epistemic deviation in units, larger is better, each `(n,)`."""
         belief = self.model.believe(architectures)
-        return self.warp.moments(belief.mean, np.hypot(belief.epistemic, belief.aleatoric))
+        return self.warp.moments(belief.mean, belief.epistemic)
 
     def in_units(self, architectures: Sequence[Architecture]) -> tuple[np.ndarray, ...]:
         """Return mean, epistemic and aleatoric deviation in the metric's units, each `(n,)`."""
@@ -103,7 +103,6 @@ class Beliefs:
             for metric, sign in self._metrics(record.objectives, self._constraints)
         }
         self._known = [t.architecture for t, kept in zip(done, self._kept, strict=True) if kept]
-        self._assumed = np.empty((0, len(self._objectives)))
 
     @staticmethod
     def _metrics(
@@ -122,7 +121,6 @@ class Beliefs:
         """Assume that `pending` will return what the models expect (kriging believer)."""
         if pending:
             self._known = [*self._known, *pending]
-            self._assumed = np.concatenate([self._assumed, self._expected(pending)[0]])
             for fitted in self._fitted.values():
                 fitted.model.assume(pending, fitted.warped(pending)[0])
 
@@ -159,10 +157,11 @@ class Beliefs:
         return self._noisy(candidates, gain, [objective], lambda scores: scores, np.zeros(1))
 
     def _advance(self, candidates: Sequence[Architecture]) -> np.ndarray:
-        mean, spread = self._expected(candidates)
+        mean, spread = self._truth(candidates)
         low, high = self._values.min(0), self._values.max(0)
         scale = np.where(high > low, high - low, 1.0)
-        front = np.concatenate([self._values[self._kept], self._assumed])
+        # a lucky result would hide what is better, so the front is of what is believed
+        front, _ = self._truth(self._known)
         reference = np.zeros(len(low))
         gain = expected_hypervolume_improvement(
             (mean - low) / scale, spread / scale, (front - low) / scale, reference
@@ -201,15 +200,15 @@ class Beliefs:
         )  # fmt: skip
         return noisy
 
-    def _expected(self, candidates: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and deviation of every objective's next result, `(n, objectives)` each."""
+    def _truth(self, architectures: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and epistemic deviation of every objective, `(n, objectives)` each."""
         means, spreads = [], []
         for objective in self._objectives:
             if objective.exact:
-                mean = self._of_exact(objective, candidates)
+                mean = self._of_exact(objective, architectures)
                 spread = np.zeros(len(mean))
             else:
-                mean, spread = self._fitted[objective.name].expected(candidates)
+                mean, spread = self._fitted[objective.name].truth(architectures)
             means.append(mean)
             spreads.append(spread)
         return np.stack(means, 1), np.stack(spreads, 1)

@@ -34,7 +34,8 @@ class ModelOptions(Options):
 
     Attributes:
         initial: Proposals of the initial design, before the model is asked; warm-start results
-            count towards them, with the design "large" the large ones.
+            count towards them.
+        large: How many with the design "large", of which only large warm-start results take off.
         targets: What the models learn: "standard" (values less their mean, over their deviation),
             "ranks" (normal scores of ranks), "arcsinh" (standard near the median, logarithms far
             from it), or "auto": ranks to improve one objective, which long tails of bad results
@@ -51,6 +52,7 @@ class ModelOptions(Options):
     """
 
     initial: int = 3
+    large: int = 5
     targets: str = "ranks"
     first_share: float = FIRST_SHARE
     ends: bool = True
@@ -90,10 +92,9 @@ class ModelPolicy(Policy):
     ):  # fmt: skip
         self.Options = settings
         super().__init__(name, space, objectives, seed, constraints, options)
-        if self.options.initial < 1:
-            raise PolicyError(
-                f"The option initial is {self.options.initial!r}; give one proposal or more."
-            )
+        for option in ("initial", "large"):
+            if (value := getattr(self.options, option)) < 1:
+                raise PolicyError(f"The option {option} is {value!r}; give one proposal or more.")
         self._check("targets", (*WARPS, AUTO))
         self._check("design", DESIGNS)
         self._check("improvement", (EXPECTED, NOISY))
@@ -142,10 +143,9 @@ class ModelPolicy(Policy):
 
     def _missing(self, mentioned) -> int:
         """Return how many proposals of the initial design are still to come; none if negative."""
-        wanted = self.options.initial
         if not self._wants_large or len(mentioned) >= MANY:
-            return wanted - len(mentioned)
-        return min(wanted, self._large.members) - self._large.count(mentioned)
+            return self.options.initial - len(mentioned)
+        return min(self.options.large, self._large.members) - self._large.count(mentioned)
 
     @property
     def _wants_large(self) -> bool:

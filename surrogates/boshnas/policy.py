@@ -57,7 +57,6 @@ class BoshnasOptions(ModelOptions):
             second-order steps, and consider where that ends.
     """
 
-    initial: int = 5
     targets: str = AUTO
     design: str = LARGE
     noise: str = "by-size"

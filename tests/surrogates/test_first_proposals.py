@@ -81,9 +81,9 @@ def test_a_failure_leaves_the_design_as_it_is(table, size):
     assert min(size[a.hash] for a in policy.ask(6)) >= 0.74
 
 
-def told(table, size, shares, initial=3, **options):
-    """A policy that was told results of the given sizes."""
-    policy = make_policy("boshnas", table, options={"initial": initial, **options})
+def told(table, size, shares, **options):
+    """A policy that wants three large ones and was told results of the given sizes."""
+    policy = make_policy("boshnas", table, options={"large": 3, **options})
     by_size = sorted(table, key=lambda a: size[a.hash])
     for share in shares:
         policy.tell(by_size[int(share * len(by_size))], {"glue": share})
@@ -107,7 +107,7 @@ def test_enough_large_results_leave_no_design(table, size):
 
 def test_a_space_with_fewer_large_ones_than_the_design_ends_it(table):
     few = FiniteSpace(list(table)[:8], name="few")
-    policy = make_policy("boshnas", few, options={"initial": 5})
+    policy = make_policy("boshnas", few, options={"large": 5})
     found = []
     for _ in range(8):
         (a,) = policy.ask()
