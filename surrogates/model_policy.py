@@ -44,7 +44,7 @@ class ModelOptions(Options):
         ends: Features also tell how the first and the last layer differ from the mean layer.
         design: The initial proposals, and all before the first result: "spread" (the largest,
             then far from all before), "large" (the same among the largest quarter, where one
-            metric is to be maximised) or "random".
+            metric is to be maximised and none that is measured is bounded) or "random".
         improvement: "expected" over the best results as told, in closed form, or "noisy" over what
             they may truly be, by samples.
         per_second: Divide the acquisition by the seconds a trial is expected to take, once three
@@ -149,9 +149,11 @@ class ModelPolicy(Policy):
 
     @property
     def _wants_large(self) -> bool:
-        # a front needs small ones too, and of a loss or a latency the least may be with them
+        # a front needs small ones too, the least of a loss or a latency may be with them, and what
+        # a measured constraint bounds most often grows with size
         one = len(self.objectives) == 1 and self.objectives[0].sign > 0
-        return one and self.options.design == LARGE
+        bounded = any(not c.exact for c in self.constraints)
+        return one and not bounded and self.options.design == LARGE
 
     @cached_property
     def _large(self) -> Large:

@@ -71,6 +71,14 @@ def test_small_ones_stay_in_where_they_may_be_wanted(objectives, table, size):
     assert min(size[a.hash] for a in asked(table, 8, objectives)) < 0.5
 
 
+def test_where_something_measured_is_bounded_small_ones_may_be_all_that_is_allowed(table, size):
+    bounded = make_policy("boshnas", table, {"glue": "max"}, constraints=("latency_ms<5",))
+    assert min(size[a.hash] for a in bounded.ask(8)) < 0.5
+    # what can be computed is kept anyway
+    counted = make_policy("boshnas", table, {"glue": "max"}, constraints=("parameters<1e9",))
+    assert min(size[a.hash] for a in counted.ask(8)) >= 0.74
+
+
 def test_a_spread_design_looks_at_small_ones(table, size):
     assert min(size[a.hash] for a in asked(table, 8, design="spread")) < 0.5
 
