@@ -14,43 +14,15 @@ JITTER = 1e-9  # exact outcomes have no variance, which a factorisation needs a 
 
 
 class TableModel(Model):
-    """Independent normal outcomes at a list of points, asked for by their position in it.
+    """Normal outcomes at a list of points, asked for by their position in it.
+
+    Outcomes are independent of each other.
 
     Args:
         mean: `(points, outcomes)`.
-        spread: Standard deviations, `(points, outcomes)`; 0 where the outcome is exact.
-    """
-
-    def __init__(self, mean: np.ndarray, spread: np.ndarray):
-        super().__init__()
-        self._mean = torch.as_tensor(mean, dtype=torch.float64)
-        self._variance = torch.as_tensor(spread, dtype=torch.float64) ** 2
-
-    @property
-    def num_outputs(self) -> int:
-        return self._mean.shape[1]
-
-    @property
-    def batch_shape(self) -> torch.Size:
-        return torch.Size()
-
-    def posterior(self, X: Tensor, *unused, **options) -> GPyTorchPosterior:  # noqa: N803
-        """Return the belief at the positions `X`, `(..., 1, 1)`."""
-        at = X[..., 0].round().long()
-        variance = self._variance[at] + JITTER  # (..., 1, outcomes)
-        beliefs = [
-            MultivariateNormal(self._mean[at, j], variance[..., j, None])
-            for j in range(self.num_outputs)
-        ]
-        return GPyTorchPosterior(MultitaskMultivariateNormal.from_independent_mvns(beliefs))
-
-
-class JointTableModel(Model):
-    """Outcomes that are independent of each other, but joint over the points of a list.
-
-    Args:
-        mean: `(points, outcomes)`.
-        covariance: Of each outcome, `(outcomes, points, points)`; 0 where the outcome is exact.
+        covariance: Of each outcome between the points, `(outcomes, points, points)`; or its
+            variances alone, `(outcomes, points)`, where points are asked for one at a time. 0 where
+            the outcome is exact.
     """
 
     def __init__(self, mean: np.ndarray, covariance: np.ndarray):
@@ -67,18 +39,22 @@ class JointTableModel(Model):
         return torch.Size()
 
     def posterior(self, X: Tensor, *unused, **options) -> GPyTorchPosterior:  # noqa: N803
-        """Return the joint belief at the positions `X`, `(..., q, 1)`."""
+        """Return the belief at the positions `X`, `(..., q, 1)`, or `(..., 1, 1)` of variances."""
         at = X[..., 0].round().long()
         jitter = JITTER * torch.eye(at.shape[-1], dtype=torch.float64)
         beliefs = [
-            MultivariateNormal(
-                self._mean[at, j], covariance[at[..., None], at[..., None, :]] + jitter
-            )
+            MultivariateNormal(self._mean[at, j], _between(covariance, at) + jitter)
             for j, covariance in enumerate(self._covariance)
         ]
         if len(beliefs) == 1:
             return GPyTorchPosterior(beliefs[0])
         return GPyTorchPosterior(MultitaskMultivariateNormal.from_independent_mvns(beliefs))
+
+
+def _between(covariance: Tensor, at: Tensor) -> Tensor:
+    if covariance.dim() == 1:
+        return covariance[at][..., None]
+    return covariance[at[..., None], at[..., None, :]]
 
 
 def positions(start: int, stop: int) -> Tensor:

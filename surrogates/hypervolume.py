@@ -35,7 +35,9 @@ def expected_hypervolume_improvement(
     from surrogates.botorch_model import TableModel, positions
 
     boxes = FastNondominatedPartitioning(torch.as_tensor(reference), torch.as_tensor(front))
-    gain = ExpectedHypervolumeImprovement(TableModel(mean, spread), reference.tolist(), boxes)
+    gain = ExpectedHypervolumeImprovement(
+        TableModel(mean, (spread**2).T), reference.tolist(), boxes
+    )
     with torch.no_grad():
         return gain(positions(0, len(mean))).numpy()
 

@@ -23,7 +23,7 @@ from botorch.acquisition.utils import prune_inferior_points
 from botorch.sampling import SobolQMCNormalSampler
 from botorch.utils.sampling import manual_seed
 
-from surrogates.botorch_model import JointTableModel, positions
+from surrogates.botorch_model import TableModel, positions
 
 SAMPLES, PRUNING = 64, 256  # for the gain, and for what of the told points may be the best
 
@@ -47,7 +47,7 @@ def noisy_improvement(
         reference: The point from which hypervolume is measured, `(outcomes,)`; not used for one.
         seed: Of the samples.
     """
-    model, baseline = JointTableModel(mean, covariance), positions(0, known)[:, 0]
+    model, baseline = TableModel(mean, covariance), positions(0, known)[:, 0]
     one = mean.shape[1] == 1
 
     def objectives(samples: torch.Tensor, X=None) -> torch.Tensor:  # noqa: N803

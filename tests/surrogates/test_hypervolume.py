@@ -75,18 +75,23 @@ def test_the_policy_covers_the_front_sooner_than_chance(score):
 
 
 def test_constraints_on_measured_outcomes_are_learned(score):
-    space = FiniteSpace(load_space("flexibert-test").sample(100, seed=6))
-    slow = {a.hash: 10 * score(a) for a in space}
-    bound = float(np.quantile(list(slow.values()), 0.5))
-    kept = {}
-    for constraints in ((), (f"latency_ms<{bound}",)):
-        policy = make_policy("boshnas", space, {"glue": "max"}, constraints=constraints)
-        for _ in range(20):
-            (a,) = policy.ask()
-            policy.tell(a, {"glue": score(a), "latency_ms": slow[a.hash]})
-        kept[constraints] = [slow[t.architecture.hash] < bound for t in policy.trials()][5:]
-    free, bounded = (np.mean(k) for k in kept.values())
-    assert bounded > free + 0.3
+    kept, missed = {"free": [], "bounded": []}, []
+    for seed in range(6, 10):
+        space = FiniteSpace(load_space("flexibert-test").sample(100, seed=seed))
+        slow = {a.hash: 10 * score(a) for a in space}
+        bound = float(np.quantile(list(slow.values()), 0.5))
+        for name, constraints in (("free", ()), ("bounded", (f"latency_ms<{bound}",))):
+            policy = make_policy("boshnas", space, {"glue": "max"}, constraints=constraints)
+            for _ in range(20):
+                (a,) = policy.ask()
+                policy.tell(a, {"glue": score(a), "latency_ms": slow[a.hash]})
+            found = [slow[t.architecture.hash] for t in policy.trials()]
+            kept[name] += [value < bound for value in found][5:]
+        best = max(value for value in found if value < bound)
+        missed.append(max(value for value in slow.values() if value < bound) - best)
+    # the best that is allowed lies at the bound, so that much of what is tried misses it
+    assert np.mean(kept["bounded"]) > np.mean(kept["free"]) + 0.2
+    assert np.mean(missed) < 0.1
 
 
 def test_the_plane_equals_what_botorch_computes():
@@ -100,7 +105,7 @@ def test_the_plane_equals_what_botorch_computes():
         front = rng.uniform(-0.2, 1, (12, 2))
         mean, spread = rng.uniform(-0.5, 1.5, (40, 2)), rng.uniform(0, 0.3, (40, 2))
         boxes = FastNondominatedPartitioning(torch.zeros(2).double(), torch.as_tensor(front))
-        gain = ExpectedHypervolumeImprovement(TableModel(mean, spread), [0.0, 0.0], boxes)
+        gain = ExpectedHypervolumeImprovement(TableModel(mean, (spread**2).T), [0.0, 0.0], boxes)
         with torch.no_grad():
             theirs = gain(positions(0, 40)).numpy()
         ours = expected_hypervolume_improvement(mean, spread, front, np.zeros(2))
