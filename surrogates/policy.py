@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from importlib import import_module
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, ClassVar
 
 from search_spaces import Architecture
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 VERSION = 1  # of the state written by `state_dict`
+# what an option with a default of such a type may be
+KINDS = {
+    bool: (bool, "true or false"),
+    str: (str, "a name"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+}
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,9 @@ class Policy(ABC):
         self._record = Record(self.objectives, self.constraints)
 
     def _read_options(self, options: dict) -> Options:
-        known = [f.name for f in fields(self.Options)]
-        for key in options:
+        defaults = {f.name: f.default for f in fields(self.Options)}
+        known = list(defaults)
+        for key, value in options.items():
             if key not in known:
                 close = get_close_matches(str(key), known, n=1)
                 hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -95,6 +104,7 @@ class Policy(ABC):
                     f"Policy {self.name!r} has no option {key!r}.{hint} Options: "
                     f"{', '.join(sorted(known))}."
                 )
+            _check_kind(key, value, defaults[key])
         return self.Options(**options)
 
     @abstractmethod
@@ -263,3 +273,13 @@ def build(entry, name, space, objectives, seed, constraints, options) -> Policy:
         module, _, attribute = entry.partition(":")
         entry = getattr(import_module(module), attribute)
     return entry(name, space, objectives, seed, constraints, options)
+
+
+def _check_kind(option: str, value: object, default: object) -> None:
+    """Refuse a value of another kind than the default has; None and lists say nothing of it."""
+    if type(default) not in KINDS:
+        return
+    kind, wanted = KINDS[type(default)]
+    # a bool is an int, but nobody means one where a number is asked for
+    if not isinstance(value, kind) or isinstance(value, bool) != isinstance(default, bool):
+        raise PolicyError(f"The option {option} is {value!r}; give {wanted}, such as {default!r}.")

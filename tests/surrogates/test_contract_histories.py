@@ -1,6 +1,7 @@
 """Every registered policy lives with what happens in a search: late, failed, forbidden, foreign."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -152,3 +153,16 @@ def test_a_space_of_ones_own_needs_three_methods(name, score):
 def test_misspelt_options_are_refused_by_every_policy(name, small_space):
     with pytest.raises(PolicyError, match=rf"'{name}' has no option 'legnth'. Did you mean 'len"):
         make_policy(name, small_space, options={"legnth": 3})
+
+
+@every_policy
+def test_options_of_another_kind_are_refused_by_every_policy(name, small_space):
+    settings = fields(make_policy(name, small_space).options)
+    wrong = {int: ["five", 2.5, None, True], float: ["high", None, True], bool: [1, "no"], str: [3]}
+    tried = 0
+    for option in settings:
+        for value in wrong.get(type(option.default), []):
+            with pytest.raises(PolicyError, match=rf"option {option.name} is .*; give (a|true)"):
+                make_policy(name, small_space, options={option.name: value})
+            tried += 1
+    assert tried
