@@ -133,8 +133,9 @@ class Beliefs:
         """Return how much each candidate is expected to improve what is known, `(n,)`.
 
         One objective: expected improvement over the best result that keeps the measured
-        constraints; several: expected hypervolume improvement over the front of those. Both times
-        the probability of keeping the constraints, which counts alone until something keeps them.
+        constraints; several: expected hypervolume improvement over the front that those are
+        believed to have. Both times the probability of keeping the constraints, which counts alone
+        until something keeps them.
         """
         gain = np.ones(len(candidates))
         if self._kept.any():

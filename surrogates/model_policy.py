@@ -74,7 +74,8 @@ class ModelPolicy(Policy):
     The initial design spreads over size and content and starts with the largest. A batch is filled
     one by one, assuming that each pending architecture returns what the model expects (kriging
     believer). Failed trials count as the worst value seen. With several objectives it is the
-    expected hypervolume improvement; exact objectives enter exactly.
+    expected hypervolume improvement over the front the models believe in; exact objectives enter
+    exactly.
 
     Args:
         make_model: Builds the model of one metric.
