@@ -13,8 +13,8 @@ import statistics
 from pathlib import Path
 
 from nas.config import make_experiment
-from nas.driver import resume, start
-from nas.runs import Run, open_run
+from nas.runs.directory import Run, open_run
+from nas.search.driver import resume, start
 
 MODES = ("full", "asha")
 DECAY = 0.3

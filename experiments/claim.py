@@ -24,9 +24,9 @@ import yaml
 
 from nas.config import make_experiment
 from nas.data.prepared import PreparedData
-from nas.driver import experiment_recipe, prepare_data, resume, start
 from nas.evaluation.majority import majority_score
-from nas.runs import open_run
+from nas.runs.directory import open_run
+from nas.search.driver import experiment_recipe, prepare_data, resume, start
 from nas.training.recipe import Recipe
 from nas.training.trial import run_trial
 from search_spaces import Architecture, count_parameters, named_architecture

@@ -29,9 +29,9 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from nas.benchmarks.pretend_trials import LOG_VARIABLE, SECONDS_VARIABLE
-from nas.replaying import replayed
-from nas.runs import open_run
-from nas.search import EXIT_CODES
+from nas.runs.directory import open_run
+from nas.search.loop import EXIT_CODES
+from nas.search.replay import replayed
 
 TRIALS = 8
 KINDS = ("driver", "power", "worker", "raylet")
@@ -76,13 +76,13 @@ def trained_twice(directory):
 
 def _search(settings, directory):
     from nas.config import make_experiment
-    from nas.driver import start
+    from nas.search.driver import start
 
     sys.exit(EXIT_CODES[start(make_experiment(settings), directory)[1]])
 
 
 def _resume(directory):
-    from nas.driver import resume
+    from nas.search.driver import resume
 
     sys.exit(EXIT_CODES[resume(directory)[1]])
 
@@ -90,7 +90,9 @@ def _resume(directory):
 def in_process(what, *arguments):
     """Start `what` in a process of its own, forked from one that has imported everything."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["nas.driver", "surrogates.random_search", "nas.replaying"])
+    context.set_forkserver_preload(
+        ["nas.search.driver", "surrogates.policies.random_search", "nas.search.replay"]
+    )
     process = context.Process(target=what, args=arguments)
     process.start()
     return process
@@ -199,7 +201,7 @@ class Nodes:
     def search(self, directory, settings, kind, chance):
         """Search here, in this process, while a thread kills a worker or the second node."""
         from nas.config import make_experiment
-        from nas.driver import start
+        from nas.search.driver import start
 
         execution = {**EXECUTION, "address": self.cluster.address}
         experiment = make_experiment({**settings, "execution": execution})

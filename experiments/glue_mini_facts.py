@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from nas.config import Experiment
-from nas.driver import experiment_recipe, prepare_data
 from nas.evaluation.majority import majority_score
+from nas.search.driver import experiment_recipe, prepare_data
 from nas.training.trial import run_trial
 from search_spaces import Architecture
 

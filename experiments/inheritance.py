@@ -27,10 +27,10 @@ from matplotlib.figure import Figure
 
 from nas.config import make_experiment
 from nas.data.prepared import PreparedData
-from nas.driver import experiment_recipe, prepare_data
 from nas.models.heads import MaskedLanguageHead
 from nas.models.overlap import nearest_parent
 from nas.models.transfer import Inheritance
+from nas.search.driver import experiment_recipe, prepare_data
 from nas.training.pretrain import pretrain
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count

@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from nas.config import make_experiment
-from nas.driver import resume, start
-from nas.runs import open_run
+from nas.runs.directory import open_run
+from nas.search.driver import resume, start
 
 COLUMNS = ("seed", "inheritance", "best", "median", "tokens", "seconds", "trials", "inherited")
 TINY = {

@@ -18,7 +18,7 @@ import numpy as np
 
 from nas.config import make_experiment
 from nas.report.html_report import write_report
-from nas.runs import Run, create_run
+from nas.runs.directory import Run, create_run
 from search_spaces import Architecture, load_space
 
 OPENINGS = 3  # the median counts

@@ -18,10 +18,10 @@ from scipy.stats import kendalltau, norm, rankdata, spearmanr
 
 from nas.benchmarks.tables import read_table
 from search_spaces import embed, pairwise_distances
-from search_spaces.embedding import stress
-from search_spaces.encoding import encode_naive, encode_one_hot
-from search_spaces.size import count_parameters
-from search_spaces.weisfeiler_lehman import weisfeiler_lehman_distances
+from search_spaces.architectures.features import encode_naive, encode_one_hot
+from search_spaces.architectures.size import count_parameters
+from search_spaces.vectors.embedding import stress
+from search_spaces.vectors.weisfeiler_lehman import weisfeiler_lehman_distances
 
 SIZES = (50, 100, 200)
 LENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of the kernel, in medians of the distance

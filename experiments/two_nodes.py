@@ -57,7 +57,7 @@ def main(directory):
     from ray.cluster_utils import Cluster
 
     from nas.config import make_experiment
-    from nas.driver import start
+    from nas.search.driver import start
 
     head = {"num_cpus": 2, "num_gpus": 2, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)

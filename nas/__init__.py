@@ -14,9 +14,9 @@ _HOME = {
     "NasError": "search_spaces.errors",
     "load_model": "nas.zoo.loading",
     "open_run": "nas.runs",
-    "open_runs": "nas.several_runs",
+    "open_runs": "nas.runs.several",
     "pareto_front": "nas.pareto",
-    "write_table": "nas.table_files",
+    "write_table": "nas.tables.files",
 }
 
 __all__ = ["__version__", *_HOME]

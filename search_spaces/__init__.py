@@ -7,38 +7,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from search_spaces.architecture import Architecture, Head, Layer
+    from search_spaces.architectures.architecture import Architecture
+    from search_spaces.architectures.layers import Head, Layer
+    from search_spaces.architectures.named import list_named_architectures, named_architecture
+    from search_spaces.architectures.size import (
+        count_flops,
+        count_parameters,
+        count_parameters_as_published,
+    )
     from search_spaces.constraints import make_accept
     from search_spaces.designs import initial_design
-    from search_spaces.distance import graph_edit_distance, pairwise_distances
-    from search_spaces.embedding import Embedding, embed
-    from search_spaces.encodings import encode
+    from search_spaces.distances.distance import graph_edit_distance, pairwise_distances
     from search_spaces.finite import FiniteSpace
-    from search_spaces.flexibert import FlexiBertSpace
-    from search_spaces.interpolation import interpolate
+    from search_spaces.flexibert.interpolation import interpolate
+    from search_spaces.flexibert.space import FlexiBertSpace
     from search_spaces.library import list_spaces, load_space
-    from search_spaces.named import list_named_architectures, named_architecture
     from search_spaces.refinement import refine, refined_candidates
-    from search_spaces.size import count_flops, count_parameters, count_parameters_as_published
     from search_spaces.space import Space
-    from search_spaces.streaming import embed_stream
+    from search_spaces.vectors.embedding import Embedding
+    from search_spaces.vectors.embedding_methods import embed
+    from search_spaces.vectors.encodings import encode
+    from search_spaces.vectors.streaming import embed_stream
 
 _HOMES = {
-    "architecture": ("Architecture", "Head", "Layer"),
+    "architectures.architecture": ("Architecture",),
+    "architectures.layers": ("Head", "Layer"),
     "constraints": ("make_accept",),
     "designs": ("initial_design",),
-    "distance": ("graph_edit_distance", "pairwise_distances"),
-    "embedding": ("Embedding", "embed"),
-    "encodings": ("encode",),
+    "distances.distance": ("graph_edit_distance", "pairwise_distances"),
+    "vectors.embedding": ("Embedding",),
+    "vectors.embedding_methods": ("embed",),
+    "vectors.encodings": ("encode",),
     "finite": ("FiniteSpace",),
-    "flexibert": ("FlexiBertSpace",),
-    "interpolation": ("interpolate",),
+    "flexibert.space": ("FlexiBertSpace",),
+    "flexibert.interpolation": ("interpolate",),
     "library": ("list_spaces", "load_space"),
-    "named": ("list_named_architectures", "named_architecture"),
+    "architectures.named": ("list_named_architectures", "named_architecture"),
     "refinement": ("refine", "refined_candidates"),
-    "size": ("count_flops", "count_parameters", "count_parameters_as_published"),
+    "architectures.size": ("count_flops", "count_parameters", "count_parameters_as_published"),
     "space": ("Space",),
-    "streaming": ("embed_stream",),
+    "vectors.streaming": ("embed_stream",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from search_spaces.architecture import Architecture
+from search_spaces.architectures.architecture import Architecture
+from search_spaces.architectures.size import count_flops, count_parameters
 from search_spaces.errors import InvalidExperiment, UnknownName
-from search_spaces.size import count_flops, count_parameters
 
 EXACT = ("parameters", "flops")  # computed from the architecture, so nothing has to be trained
 RELATIONS: Mapping[str, Callable[[float, float], bool]] = {

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import qmc
 
-from search_spaces.architecture import Architecture
+from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidSpace
-from search_spaces.flexibert import FlexiBertSpace
+from search_spaces.flexibert.space import FlexiBertSpace
 from search_spaces.registry import Registry
 from search_spaces.space import Space
 

@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from search_spaces.architecture import Architecture
-from search_spaces.encoding import encode_features
+from search_spaces.architectures.architecture import Architecture
+from search_spaces.architectures.features import encode_features
 from search_spaces.errors import InvalidSpace
 from search_spaces.space import Space, draw_distinct
 

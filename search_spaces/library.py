@@ -5,9 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from search_spaces.definition import SpaceDefinition
 from search_spaces.errors import InvalidSpace, UnknownName
-from search_spaces.flexibert import FlexiBertSpace
+from search_spaces.flexibert.definition import SpaceDefinition
+from search_spaces.flexibert.space import FlexiBertSpace
 from search_spaces.imported import import_space
 from search_spaces.space import Space
 

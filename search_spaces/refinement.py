@@ -10,10 +10,10 @@ from itertools import chain, combinations
 
 import numpy as np
 
-from search_spaces.architecture import Architecture
+from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidSpace
-from search_spaces.flexibert import FlexiBertSpace
-from search_spaces.interpolation import Interpolation, interpolate
+from search_spaces.flexibert.interpolation import Interpolation, interpolate
+from search_spaces.flexibert.space import FlexiBertSpace
 from search_spaces.library import list_spaces, load_space
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from search_spaces.architecture import Architecture
+from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidSpace
 
 PERMUTED = 1 << 22  # largest space of which a sample is the start of a permutation
@@ -89,12 +89,12 @@ class Space(ABC):
         return self.mutate(a if rng.integers(2) else b, rng)
 
     def features(self, architecture: Architecture) -> np.ndarray:
-        """Return numbers a surrogate can learn from; see `search_spaces.encoding.encode_features`.
+        """Return numbers a surrogate can learn from; see `architectures.features`.
 
         Returns:
             float64, of one length for the whole space.
         """
-        from search_spaces.encoding import encode_features
+        from search_spaces.architectures.features import encode_features
 
         return encode_features([architecture], self.max_layers)[0]
 

@@ -18,12 +18,12 @@ FORBIDDEN = {
     "nas/models": ("nas.training", "nas.search", "nas.runs", "nas.cli", "nas.execution"),
     "nas/data": ("nas.training", "nas.search", "nas.runs", "nas.cli", "nas.execution"),
     "nas/evaluation": ("nas.training", "nas.search", "nas.runs", "nas.cli", "nas.execution"),
-    "nas/training": ("nas.search", "nas.runs", "nas.cli", "nas.execution", "nas.driver"),
-    "nas/runs.py": ("nas.training",),
-    "nas/pareto.py": ("nas.training",),
+    "nas/training": ("nas.search", "nas.runs", "nas.cli", "nas.execution", "nas.search.driver"),
+    "nas/runs/directory": ("nas.training",),
+    "nas/pareto": ("nas.training",),
     "nas/report": ("nas.training",),
     "nas/zoo": ("nas.training",),
-    "nas/exporting.py": ("nas.training",),
+    "nas/single/exporting.py": ("nas.training",),
 }
 
 

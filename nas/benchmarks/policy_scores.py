@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from nas.pareto import hypervolume, non_dominated
+from nas.pareto.fronts import hypervolume, non_dominated
 
 FIRST, LAST = 6, 50  # evaluations whose regret is averaged
 AFTER = (20, 50, 100)  # evaluations after which the best so far is reported

@@ -13,13 +13,13 @@ import psutil
 
 from nas.benchmarks.trivial_trial import measure
 from nas.config import Experiment, make_experiment
-from nas.driver import start
 from nas.execution import Executor, Job, Outcome
-from nas.policy_building import run_policy
-from nas.proposer_process import ProposerProcess
-from nas.proposing import InlineProposer
-from nas.runs import Run, create_run, open_run
-from nas.search import Progress, Search
+from nas.proposals.building import run_policy
+from nas.proposals.process import ProposerProcess
+from nas.proposals.proposer import InlineProposer
+from nas.runs.directory import Run, create_run, open_run
+from nas.search.driver import start
+from nas.search.loop import Progress, Search
 from search_spaces import Architecture
 
 

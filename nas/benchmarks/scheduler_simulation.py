@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nas.ahead import Ahead
 from nas.benchmarks.simulated_trials import Trials
+from nas.search.lookahead import Ahead
 from search_spaces import Architecture
 from surrogates.policy import Policy
 

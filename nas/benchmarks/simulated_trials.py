@@ -10,7 +10,7 @@ import numpy as np
 from nas.benchmarks.tables import Table
 from nas.benchmarks.trivial_trial import value
 from search_spaces import Architecture, load_space
-from surrogates.features import Featurizer
+from surrogates.features.columns import Featurizer
 
 MEDIAN_SECONDS, SPREAD = 600.0, 0.5  # of a made-up trial, lognormal
 _PENALTY = 3.0  # of the regression: as much as so many rows, in standardised features

@@ -10,10 +10,10 @@ from time import process_time
 import numpy as np
 
 from search_spaces import Architecture, graph_edit_distance, load_space, pairwise_distances
-from search_spaces.block_costs import BlockCosts
-from search_spaces.distance import LayerCosts
-from search_spaces.known_layers import KnownLayers
-from search_spaces.published_costs import EDGE, PublishedCosts
+from search_spaces.distances.block_costs import BlockCosts
+from search_spaces.distances.distance import LayerCosts
+from search_spaces.distances.known_layers import KnownLayers
+from search_spaces.distances.published_costs import EDGE, PublishedCosts
 
 BATCH = 1_000  # architectures whose halves are measured from each other at once
 REPEATS = 200

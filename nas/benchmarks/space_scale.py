@@ -7,8 +7,8 @@ from time import perf_counter, process_time
 import numpy as np
 
 from search_spaces import Embedding, Space, embed_stream, load_space
-from search_spaces.embedding import stress
-from search_spaces.streaming import StreamedEmbedding
+from search_spaces.vectors.embedding import stress
+from search_spaces.vectors.streaming import StreamedEmbedding
 
 NEW = 1_000  # architectures placed afterwards
 CALLS = 100

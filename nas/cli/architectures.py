@@ -25,7 +25,7 @@ def read_architecture(given: str) -> Architecture:
     if path.is_dir() and (path / "architecture.json").is_file():
         path = path / "architecture.json"
     elif (path.parent / "run.db").is_file():
-        from nas.runs import open_run
+        from nas.runs.directory import open_run
 
         return Architecture.from_dict(open_run(path.parent).pick(path.name)["architecture"])
     if not path.exists() and path.suffix != ".json":

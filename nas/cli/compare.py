@@ -23,10 +23,10 @@ def compare(runs: tuple[Path, ...], objective: str | None, *, as_json: bool) -> 
     nas compare runs/search-1 runs/search-2
     nas compare runs/* -o glue:max,latency_ms:min
     """  # noqa: D301  click reads \b
-    from nas.comparison import compare_runs
     from nas.config import parse_objectives
-    from nas.several_runs import open_runs
-    from nas.table_files import json_lines
+    from nas.runs.comparison import compare_runs
+    from nas.runs.several import open_runs
+    from nas.tables.files import json_lines
 
     if len(runs) < 2:
         raise InvalidExperiment(

@@ -25,10 +25,10 @@ def confirm(run: Path, top: int, seeds: int, form: str) -> None:
     \b
     nas confirm runs/search-1 --top 3 --seeds 5
     """  # noqa: D301  click reads \b
-    from nas.budgets import EXIT_CODES
     from nas.cli.rows import print_rows
-    from nas.confirming import confirm as confirm_run
-    from nas.runs import open_run
+    from nas.runs.directory import open_run
+    from nas.search.budgets import EXIT_CODES
+    from nas.single.confirm import confirm as confirm_run
 
     opened = open_run(run)
     try:

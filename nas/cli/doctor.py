@@ -22,7 +22,7 @@ def _python() -> str:
 
 
 def _packages() -> str:
-    from nas.runs import describe_environment
+    from nas.runs.directory import describe_environment
 
     packages = describe_environment()["packages"]
     missing = [name for name, version in packages.items() if version is None]
@@ -84,7 +84,7 @@ def _cluster(address: str | None, storage: str | None, data: str | None) -> "Ite
     """Look at the data, the storage, Ray, and every node of it."""
     from nas.execution.checkup import Finding, examine_cluster
     from nas.execution.on_ray import start_ray
-    from nas.execution.storage import Storage
+    from nas.runs.storage import Storage
 
     if data is not None:
         from nas.data.source import load_source

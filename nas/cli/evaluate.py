@@ -42,9 +42,9 @@ def evaluate(
     nas evaluate zoo/best --data GLUE_DIR --tasks cola,rte --finetune --recipe finetune_seeds=3
     nas evaluate zoo/best --data GLUE_DIR --submission submission
     """  # noqa: D301  click reads \b
-    from nas.driver import default_preset
-    from nas.exported_model import ExportedModel
-    from nas.scoring import score_model
+    from nas.search.driver import default_preset
+    from nas.single.exported import ExportedModel
+    from nas.single.scoring import score_model
 
     model = ExportedModel.open(folder)
     facts = model.facts.get("data") or {}
@@ -93,10 +93,10 @@ def predict(
     nas predict zoo/best --task rte GLUE_DIR/RTE/test.tsv --to RTE.tsv
     """  # noqa: D301  click reads \b
     from nas.data.sentences import read_sentences
-    from nas.driver import default_preset
     from nas.evaluation.submission import predictions_text, write_predictions
     from nas.evaluation.suites.glue import glue_task
-    from nas.exported_model import ExportedModel, answer
+    from nas.search.driver import default_preset
+    from nas.single.exported import ExportedModel, answer
 
     task = glue_task(name)
     model = ExportedModel.open(folder)

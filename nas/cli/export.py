@@ -45,9 +45,9 @@ def export(
     nas export runs/search-1 --pick knee --to zoo/small --tasks cola,rte
     nas export runs/search-1 --to zoo/best --onnx --quantize int8
     """  # noqa: D301  click reads \b
-    from nas.exporting import export_trial
-    from nas.retraining import task_models_of, trial_weights
-    from nas.runs import open_run
+    from nas.runs.directory import open_run
+    from nas.single.exporting import export_trial
+    from nas.single.trials import task_models_of, trial_weights
     from nas.zoo.listing import write_results
     from search_spaces.errors import NasError
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from nas.cli.run_path import RUN
-from nas.runs import open_run
+from nas.runs.directory import open_run
 from search_spaces.errors import InvalidExperiment
 
 FORMAT = click.option(
@@ -23,7 +23,7 @@ TO = click.option(
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def status(run: Path, *, as_json: bool) -> None:
     """Print how far RUN is: trials by status, the best so far, workers, time spent and left."""
-    from nas.run_status import run_status
+    from nas.runs.status import run_status
 
     summary = run_status(open_run(run))
     click.echo(json.dumps(summary) if as_json else "\n".join(status_lines(summary)))
@@ -141,7 +141,7 @@ def pareto(
     nas pareto runs/search-1 -o glue:max,peak_memory_mb:min -w "parameters < 3e5"
     """  # noqa: D301  click reads \b
     from nas.cli.tables import print_table, write_to
-    from nas.pareto import constrained
+    from nas.pareto.fronts import constrained
 
     opened = open_run(run)
     objectives = _objectives(opened, objective, across, up)

@@ -16,8 +16,8 @@ def replay(run: Path, *, as_json: bool) -> None:
     Each proposal is asked for again with what the policy knew at that moment; promotions and
     retries are decided again. Works for runs of many workers, whatever order results came in.
     """
-    from nas.replaying import replayed
-    from nas.runs import open_run
+    from nas.runs.directory import open_run
+    from nas.search.replay import replayed
 
     opened = open_run(run)
     count, different = 0, None

@@ -22,7 +22,7 @@ def report(run: Path, path: Path | None) -> None:
     nas report runs/search-1 --to first.html
     """  # noqa: D301  click reads \b
     from nas.report.html_report import write_report
-    from nas.runs import open_run
+    from nas.runs.directory import open_run
 
     try:
         written = write_report(open_run(run), path, progress=_say)

@@ -71,7 +71,7 @@ def search(
     plan = make_experiment({**settings, **given})
 
     from nas.cli.live import LiveView
-    from nas.driver import start
+    from nas.search.driver import start
 
     with LiveView(objectives=plan.objectives, quiet=quiet) as view:
         run, reason = start(plan, directory, watch=view.update, say=view.say)
@@ -121,8 +121,8 @@ def resume(run: Path, *, quiet: bool, **options: Any) -> None:
     """  # noqa: D301  click reads \b
     from nas.cli.live import LiveView
     from nas.config import parse_objectives
-    from nas.driver import resume as continue_run
-    from nas.runs import open_run
+    from nas.runs.directory import open_run
+    from nas.search.driver import resume as continue_run
 
     changes = {name: value for name, value in options.items() if value not in (None, ())}
     execution = {k: changes.pop(k) for k in ("address", "max_concurrent") if k in changes}
@@ -156,7 +156,7 @@ def finish(run: Any, reason: str) -> None:
     """Print the front, the picture, the directory and what to do next; exit with the code."""
     from nas.cli.tables import print_table
     from nas.report.front_picture import draw_front
-    from nas.search import EXIT_CODES
+    from nas.search.loop import EXIT_CODES
 
     where = run.directory
     done = run.finished()

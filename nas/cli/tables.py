@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from nas.conditions import rows_where
-from nas.result_frame import OBJECTS, flat
-from nas.table_files import json_lines, write_table
+from nas.pareto.conditions import rows_where
+from nas.tables.files import json_lines, write_table
+from nas.tables.frames import OBJECTS, flat
 from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment, UnknownName
 

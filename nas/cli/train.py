@@ -52,7 +52,7 @@ def train(
     """  # noqa: D301  click reads \b
     from nas.cli.architectures import read_architecture
     from nas.config import make_experiment, read_settings
-    from nas.driver import experiment_recipe, prepare_data
+    from nas.search.driver import experiment_recipe, prepare_data
     from search_spaces.errors import NasError
 
     chosen = read_architecture(architecture)
@@ -69,8 +69,8 @@ def train(
 
     from dataclasses import replace
 
-    from nas.exported_model import ExportedModel
-    from nas.train_architecture import require_tokenizer, train_architecture
+    from nas.single.architecture import require_tokenizer, train_architecture
+    from nas.single.exported import ExportedModel
 
     parent = ExportedModel.open(pretrained) if pretrained else None
     if parent is not None:

@@ -10,8 +10,8 @@ import click
 
 from nas.cli.look import status_lines
 from nas.cli.run_path import RUN
-from nas.run_status import run_status
-from nas.runs import Run, open_run
+from nas.runs.directory import Run, open_run
+from nas.runs.status import run_status
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -37,7 +37,7 @@ def watch(run: Path, every: float) -> None:
     except KeyboardInterrupt:
         click.echo(f"You left. The search goes on; look again with: nas watch {run}", err=True)
         return
-    from nas.search import EXIT_CODES
+    from nas.search.loop import EXIT_CODES
 
     sys.exit(EXIT_CODES.get(state, 4))
 
@@ -121,7 +121,7 @@ def _running(records: list[dict[str, Any]]) -> list[str]:
 
 
 def _front(records: list[dict[str, Any]], objectives: dict[str, str]) -> list[str]:
-    from nas.pareto import non_dominated_rows
+    from nas.pareto.fronts import non_dominated_rows
     from nas.report.front_text import front_text
 
     names = list(objectives)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from nas.cli.run_path import RUN
-from nas.runs import open_run
+from nas.runs.directory import open_run
 
 
 @click.command()
@@ -25,7 +25,7 @@ def why(run: Path, trial: str, neighbours: int, *, as_json: bool) -> None:
     nas why runs/search-1 7
     nas why runs/search-1 best
     """  # noqa: D301  click reads \b
-    from nas.why import explain
+    from nas.runs.why import explain
 
     found = explain(open_run(run), trial, neighbours=neighbours)
     if as_json:

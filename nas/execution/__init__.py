@@ -1,6 +1,6 @@
 """How trials run. `make_executor` builds one by name; engines are imported when chosen."""
 
-from nas.execution.executor import (
+from nas.execution.jobs import (
     BLAMELESS,
     CAUSES,
     EXECUTORS,

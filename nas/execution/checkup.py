@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from nas.execution.storage import Storage
+from nas.runs.storage import Storage
 from search_spaces.errors import NasError
 
 _PACKAGES = ("encoder-nas", "ray", "torch", "numpy", "safetensors")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nas.execution.storage import Storage
+from nas.runs.storage import Storage
 from search_spaces.errors import InvalidExperiment
 
 # Shares such as 0.1 add up inexactly; a tenth place must not be lost to that.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nas.execution.executor import Outcome
+from nas.execution.jobs import Outcome
 from nas.execution.whereabouts import Whereabouts, oom_kills, tail
 
 # Ray's number for a node that its cloud took back (NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED).

@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nas.execution.executor import Executor, Job, Outcome
+from nas.execution.jobs import Executor, Job, Outcome
 from nas.execution.perform import perform
 
 if TYPE_CHECKING:
     from nas.config import Execution
     from nas.data.prepared import PreparedData
-    from nas.execution.storage import Storage
+    from nas.runs.storage import Storage
     from nas.training.recipe import Recipe
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.execution.cluster import Node, alive_nodes, reachable, require_places
 from nas.execution.endings import outcome_of
-from nas.execution.executor import Executor, Job, Outcome
+from nas.execution.jobs import Executor, Job, Outcome
 from nas.execution.packing import device_memory_mb, gpu_share
 from nas.execution.whereabouts import Whereabouts, hide_gpus, verify_device, whereabouts
 from search_spaces.errors import RunError, TrialError
@@ -22,7 +22,7 @@ from search_spaces.errors import RunError, TrialError
 if TYPE_CHECKING:
     from nas.config import Execution
     from nas.data.prepared import PreparedData
-    from nas.execution.storage import Storage
+    from nas.runs.storage import Storage
     from nas.training.recipe import Recipe
 
 # A trial watches its own deadline; one that does not answer this much later is ended from outside.

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.execution.executor import Job, Outcome
+from nas.execution.jobs import Job, Outcome
 from search_spaces.errors import NasError, TrialError
 from search_spaces.registry import Registry
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nas.config import Experiment
     from nas.data.prepared import PreparedData
-    from nas.execution.storage import Storage
+    from nas.runs.storage import Storage
     from nas.training.recipe import Recipe
     from surrogates.policy import Policy
 
@@ -85,8 +85,8 @@ def make_tuner(
     """
     from ray import tune
 
-    from nas.execution.storage import open_storage
     from nas.execution.tune_searcher import PolicySearcher
+    from nas.runs.storage import open_storage
 
     execution = experiment.execution
     storage = open_storage(execution.storage, Path(folder) / "files")
@@ -131,8 +131,8 @@ def _trainable(
     """Train one architecture rung by rung and report each; the scheduler may stop it between."""
     from ray import tune
 
+    from nas.execution.jobs import trial_seed
     from nas.execution.perform import perform
-    from nas.trial_book import trial_seed
 
     for fidelity in rungs:
         job = Job(

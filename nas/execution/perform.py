@@ -12,10 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nas.evaluation.derived import derived_values
-from nas.execution.executor import Job, Outcome
+from nas.execution.jobs import Job, Outcome
 from nas.execution.last_lines import last_lines
-from nas.execution.storage import Storage, result_name
 from nas.execution.trial_files import TrialFiles, trial_files
+from nas.runs.storage import Storage, result_name
 from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment, TrialError
 

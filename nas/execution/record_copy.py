@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from nas.execution.storage import Storage
+from nas.runs.storage import Storage
 
 _SECONDS = 60.0
 _log = logging.getLogger(__name__)

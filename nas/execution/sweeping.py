@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from nas.execution.storage import Storage
+from nas.runs.storage import Storage
 
 # Names of this long are removed together: a search may end hundreds of trials a second.
 _GATHER_SECONDS = 1.0

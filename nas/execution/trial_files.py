@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas.execution.storage import Storage, weights_name
+from nas.runs.storage import Storage, weights_name
 
 _log = logging.getLogger(__name__)
 

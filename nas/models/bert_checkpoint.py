@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nas.models.encoder import NORM_EPSILON, Encoder
-from search_spaces.architecture import Architecture
+from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidData
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"

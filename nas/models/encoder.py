@@ -21,7 +21,8 @@ from nas.models.mixers import make_mixer
 from search_spaces.errors import InvalidData, UnknownName
 
 if TYPE_CHECKING:
-    from search_spaces.architecture import Architecture, Layer
+    from search_spaces.architectures.architecture import Architecture
+    from search_spaces.architectures.layers import Layer
 
 NORM_EPSILON = 1e-12
 POSITIONS = ("absolute", "relative")

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from search_spaces.architecture import Architecture, Layer
+from search_spaces.architectures.architecture import Architecture
+from search_spaces.architectures.layers import Layer
+from search_spaces.architectures.size import count_parameters
 from search_spaces.operations import OPERATIONS, HeadGroup
-from search_spaces.size import count_parameters
 
 VOCABULARY, LENGTH = 1_024, 48  # of the built-in recipe; larger ones weigh the embeddings more
 

@@ -22,7 +22,8 @@ from nas.models.encoder import Encoder, EncoderLayer
 from nas.models.growth import add_feedforwards, add_layers
 from nas.models.heads import MaskedLanguageHead
 from nas.models.overlap import match_heads, match_layers, parent_streams
-from search_spaces.architecture import Architecture, Layer
+from search_spaces.architectures.architecture import Architecture
+from search_spaces.architectures.layers import Layer
 from search_spaces.errors import InvalidData
 
 ONE = selection([0], 1)

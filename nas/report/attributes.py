@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from search_spaces import Architecture
-from search_spaces.encoding import encode_features, feature_names
+from search_spaces.architectures.features import encode_features, feature_names
 
-# choice -> columns of `search_spaces.encoding.encode_features`, by the start of their names
+# choice -> columns of `encode_features`, by the start of their names
 CHOICES = {
     "depth": ("layers",),
     "width": ("mean log2 width",),

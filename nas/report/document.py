@@ -9,7 +9,7 @@ from typing import Any
 from nas.report import blocks
 from nas.report.sections import SECTIONS, Section
 from nas.report.snapshot import Snapshot
-from nas.runs import Run
+from nas.runs.directory import Run
 from search_spaces import Architecture
 from search_spaces.errors import NasError
 from search_spaces.operations import OPERATIONS
@@ -18,7 +18,7 @@ VERSION = 1  # of the document
 Progress = Callable[[str, int, int], None]
 HASH = 16  # characters kept: enough to pick a trial by
 
-# Every reason of nas.budgets.EXIT_CODES, and a run that is under way.
+# Every reason of nas.search.budgets.EXIT_CODES, and a run that is under way.
 STATES = {
     "running": "running",
     "trials": "finished: all trials were trained",
@@ -103,7 +103,7 @@ def unfinished_text(snapshot: Snapshot) -> str | None:
 
 def tiles(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Return the figures at the top of the page."""
-    from nas.pareto import non_dominated_rows
+    from nas.pareto.fronts import non_dominated_rows
 
     best = max(snapshot.done, key=lambda i: snapshot.sign * snapshot.value(i, snapshot.score))
     names = list(snapshot.objectives)

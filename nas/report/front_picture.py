@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nas.pareto import pareto_front
+from nas.pareto.fronts import pareto_front
 from nas.report.columns import column_title
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.report.document import Progress, build_document
-from nas.runs import Run
+from nas.runs.directory import Run
 from search_spaces.errors import InvalidExperiment, RunError
 
 ENDINGS = (".html", ".htm")

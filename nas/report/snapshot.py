@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from nas.budgets import EXIT_CODES
 from nas.config import read_settings
 from nas.report.columns import describe_column
-from nas.run_status import run_status
-from nas.runs import Run
+from nas.runs.directory import Run
+from nas.runs.status import run_status
+from nas.search.budgets import EXIT_CODES
 from search_spaces import Architecture
 from search_spaces.errors import RunError
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from search_spaces import Architecture, count_parameters
-from search_spaces.encoding import encode_features
+from search_spaces.architectures.features import encode_features
 
 MOST = 300  # trials it learns from
 FOLDS = 5

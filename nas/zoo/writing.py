@@ -29,7 +29,7 @@ from nas.zoo.files import (
     written_at_once,
 )
 from nas.zoo.loading import check_names
-from search_spaces.architecture import Architecture
+from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import NotAModel
 
 _MLM = "mlm."

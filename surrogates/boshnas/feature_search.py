@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from search_spaces import Architecture
-from surrogates.gaussian_process import SumKernelGP
+from surrogates.models.gaussian_process import SumKernelGP
 
 RATES = [0.2, 0.1, 0.05] * 10
 OPTIMISM = 1.0  # standard deviations added to the mean

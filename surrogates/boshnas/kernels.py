@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from surrogates.gaussian_process import Kernels
+from surrogates.models.gaussian_process import Kernels
 
 
 class SizeAndContent(Kernels):

@@ -10,8 +10,8 @@ remains as a choice.
 
 import numpy as np
 
-from surrogates.features import Featurizer
-from surrogates.model import Belief, Model
+from surrogates.features.columns import Featurizer
+from surrogates.models.model import Belief, Model
 
 MEMBERS, STEPS, RATE, DECAY = 5, 200, 1e-2, 1e-3
 LEAST, MOST = -3.0, 3.0  # targets between which a teacher, whose answers are in [0, 1], learns

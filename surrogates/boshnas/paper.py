@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from search_spaces import Architecture
-from search_spaces.embedding import Embedding
 from search_spaces.errors import PolicyError
+from search_spaces.vectors.embedding import Embedding
 from surrogates.boshnas.input_search import climb
 from surrogates.boshnas.paper_surrogate import PaperSurrogate
 from surrogates.candidates import Candidates

@@ -8,8 +8,8 @@ results suffice.
 
 import numpy as np
 
-from surrogates.gaussian_process import Kernels
-from surrogates.places import ATTRIBUTES
+from surrogates.features.places import ATTRIBUTES
+from surrogates.models.gaussian_process import Kernels
 
 SHAPE = [ATTRIBUTES.index("depth"), ATTRIBUTES.index("width")]
 

@@ -27,13 +27,13 @@ from surrogates.boshnas.feature_search import climbed_candidates
 from surrogates.boshnas.kernels import SizeAndContent
 from surrogates.boshnas.network_model import NetworkEnsemble
 from surrogates.boshnas.place_kernel import PlaceByPlace
-from surrogates.features import Featurizer
-from surrogates.gaussian_process import SumKernelGP
-from surrogates.model import Model
-from surrogates.model_average import ModelAverage
-from surrogates.model_policy import LARGE, ModelOptions, ModelPolicy
-from surrogates.places import PlaceFeatures
-from surrogates.warping import AUTO
+from surrogates.features.columns import Featurizer
+from surrogates.features.places import PlaceFeatures
+from surrogates.models.gaussian_process import SumKernelGP
+from surrogates.models.model import Model
+from surrogates.models.model_average import ModelAverage
+from surrogates.models.warping import AUTO
+from surrogates.policies.model_policy import LARGE, ModelOptions, ModelPolicy
 
 CHOICES = {
     "noise": ("by-size", "constant"),

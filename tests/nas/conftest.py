@@ -8,10 +8,10 @@ import pytest
 from nas.cli.main import main
 from nas.config import make_experiment
 from nas.execution import Executor, Outcome
-from nas.policy_building import run_policy
-from nas.proposing import InlineProposer
-from nas.runs import create_run
-from nas.search import Search
+from nas.proposals.building import run_policy
+from nas.proposals.proposer import InlineProposer
+from nas.runs.directory import create_run
+from nas.search.loop import Search
 from search_spaces import Architecture
 from surrogates import make_policy
 

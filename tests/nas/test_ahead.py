@@ -2,7 +2,7 @@
 
 import pytest
 
-from nas.ahead import Ahead
+from nas.search.lookahead import Ahead
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import yaml
 
 from nas.execution.checkup import _authentication, _node_findings, node_facts
 from nas.execution.on_ray import _no_connection
-from nas.execution.storage import Storage
+from nas.runs.storage import Storage
 
 CLUSTER = Path(__file__).resolve().parents[2] / "experiments" / "cluster"
 

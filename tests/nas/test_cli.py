@@ -125,7 +125,7 @@ def test_workers_that_cannot_start_leave_no_run_behind(nas, tmp_path, monkeypatc
     def refuse(*given):
         raise RunError("No Ray cluster answers at 'nowhere:1'.")
 
-    monkeypatch.setattr("nas.driver.make_executor", refuse)
+    monkeypatch.setattr("nas.search.driver.make_executor", refuse)
     code, _, err = nas("search", "--address", "nowhere:1")
     assert code == 2
     assert "No Ray cluster answers" in err

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from nas.conditions import rows_where
+from nas.pareto.conditions import rows_where
 from search_spaces.errors import InvalidExperiment, UnknownName
 
 TABLE = pd.DataFrame(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from nas.deadlines import Deadlines, cost_of
 from nas.execution import Outcome
-from nas.replaying import replayed
+from nas.search.deadlines import Deadlines, cost_of
+from nas.search.replay import replayed
 from search_spaces import load_space
 
 SPACE = load_space("flexibert-micro")

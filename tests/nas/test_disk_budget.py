@@ -8,13 +8,13 @@ import pytest
 
 from nas.cli.search import _say_why
 from nas.execution import Outcome
-from nas.execution.storage import Storage, weights_name
-from nas.kept_weights import KeptWeights
-from nas.policy_building import run_policy
-from nas.proposing import InlineProposer
-from nas.retraining import trial_weights
-from nas.runs import open_run
-from nas.search import Search
+from nas.proposals.building import run_policy
+from nas.proposals.proposer import InlineProposer
+from nas.runs.directory import open_run
+from nas.runs.storage import Storage, weights_name
+from nas.search.kept_weights import KeptWeights
+from nas.search.loop import Search
+from nas.single.trials import trial_weights
 from search_spaces.errors import InvalidExperiment, RunError
 
 Usage = namedtuple("Usage", "total used free")
@@ -157,8 +157,8 @@ def quota(monkeypatch):
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
     for name in ("_LOOK_SECONDS", "_RETRY_SECONDS"):
-        monkeypatch.setattr(f"nas.disk_room.{name}", 0.0)
-    monkeypatch.setattr("nas.search._POLL_SECONDS", 0.01)
+        monkeypatch.setattr(f"nas.execution.disk_room.{name}", 0.0)
+    monkeypatch.setattr("nas.search.loop._POLL_SECONDS", 0.01)
     return state
 
 
@@ -187,7 +187,7 @@ def test_a_disk_that_fills_pauses_the_search_until_there_is_room(begin, pretend,
 def test_a_disk_that_stays_full_ends_the_search_to_be_resumed(
     begin, pretend, quota, monkeypatch, capsys
 ):
-    monkeypatch.setattr("nas.disk_room._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("nas.execution.disk_room._PATIENCE_SECONDS", 0.05)
     full = Outcome(4, cause="no-space", error="[Errno 122] Disk quota exceeded", seconds=1.0)
 
     def quota_exceeded(job):
@@ -206,7 +206,7 @@ def test_a_disk_that_stays_full_ends_the_search_to_be_resumed(
 
 
 def test_two_runs_of_one_name_share_no_file(tmp_path, begin):
-    from nas.execution.storage import open_storage
+    from nas.runs.storage import open_storage
 
     first, second = (open_storage(str(tmp_path / "s"), tmp_path / "run", i) for i in ("a", "b"))
     first.write_json("results/x.json", {"x": 1})

@@ -17,8 +17,8 @@ from nas.execution.cluster import Node, require_places
 from nas.execution.last_lines import KEPT_LINES, last_lines
 from nas.execution.on_ray import RayExecutor
 from nas.execution.perform import cause_of, perform, trial_function
-from nas.execution.storage import Storage
 from nas.execution.whereabouts import verify_device
+from nas.runs.storage import Storage
 from nas.training.measurement import Measurement
 from nas.training.recipe import Recipe
 from search_spaces import load_space

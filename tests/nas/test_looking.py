@@ -13,10 +13,10 @@ import pytest
 
 from nas.cli.main import COMMANDS
 from nas.report.front_text import front_text
-from nas.run_status import run_status
-from nas.runs import open_run
-from nas.stalled import minutes, why_stalled
-from nas.worker_use import percentile, worker_use
+from nas.runs.directory import open_run
+from nas.runs.stalled import minutes, why_stalled
+from nas.runs.status import run_status
+from nas.runs.worker_use import percentile, worker_use
 from search_spaces import load_space
 
 ROOT = Path(__file__).resolve().parents[2]

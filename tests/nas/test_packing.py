@@ -7,9 +7,9 @@ import time
 import pytest
 
 from nas.config import Execution
-from nas.deadlines import cost_of, largest_memory_mb
 from nas.execution import Job, make_executor
 from nas.execution.packing import gpu_share
+from nas.search.deadlines import cost_of, largest_memory_mb
 from nas.training.recipe import Recipe
 from search_spaces import load_space
 

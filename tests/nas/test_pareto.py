@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from nas.pareto import (
+from nas.pareto.fronts import (
     best,
     hypervolume,
     knee,

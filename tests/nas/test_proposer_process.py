@@ -2,10 +2,10 @@
 
 import pytest
 
-from nas.policy_building import run_policy
-from nas.proposer_process import ProposerProcess
-from nas.proposing import propose
-from nas.replaying import replayed
+from nas.proposals.building import run_policy
+from nas.proposals.process import ProposerProcess
+from nas.proposals.proposer import propose
+from nas.search.replay import replayed
 from search_spaces.errors import RunError
 
 
@@ -48,7 +48,7 @@ def test_one_that_was_killed_is_replaced_and_the_search_goes_on(held):
 
 def test_one_that_keeps_dying_ends_the_search_with_a_message(held, monkeypatch):
     search, proposer = held
-    monkeypatch.setattr("nas.proposer_process.sys.executable", "/bin/false")
+    monkeypatch.setattr("nas.proposals.process.sys.executable", "/bin/false")
     proposer._process.kill()
     with pytest.raises(RunError, match="ended 3 times in a row .*continue with: nas resume"):
         proposer.restore(search.run.directory)

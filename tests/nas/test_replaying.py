@@ -7,9 +7,9 @@ from click.testing import CliRunner
 
 from nas.cli.main import cli
 from nas.execution import Outcome
-from nas.proposing import InlineProposer
-from nas.replaying import replayed
-from nas.runs import open_run
+from nas.proposals.proposer import InlineProposer
+from nas.runs.directory import open_run
+from nas.search.replay import replayed
 from tests.nas.test_search import again
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 import nas
-from nas.history_table import history_table
-from nas.proposal_table import pending_at_proposal, proposal_table
-from nas.trial_table import trial_table
+from nas.tables.history import history_table
+from nas.tables.proposals import pending_at_proposal, proposal_table
+from nas.tables.trials import trial_table
 from search_spaces import load_space
 from search_spaces.errors import NasError, RunError, UnknownName
 

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 import nas
-from nas.journal import STATUSES, Journal
-from nas.journal_format import FORMAT
-from nas.run_status import run_status
-from nas.runs import create_run, describe_environment, next_directory, open_run
-from nas.trial_table import trial_table
+from nas.runs.directory import create_run, describe_environment, next_directory, open_run
+from nas.runs.journal import STATUSES, Journal
+from nas.runs.schema import FORMAT
+from nas.runs.status import run_status
+from nas.tables.trials import trial_table
 from search_spaces.errors import RunError
 
 

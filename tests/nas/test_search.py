@@ -3,13 +3,14 @@
 import pytest
 
 from nas.execution import Outcome
-from nas.policy_building import run_policy
-from nas.proposing import InlineProposer
-from nas.reaiming import reaim
-from nas.replaying import replayed
-from nas.runs import open_run
-from nas.search import EXIT_CODES, Search
-from nas.trial_book import trial_seed, write_whole
+from nas.execution.jobs import trial_seed
+from nas.proposals.building import run_policy
+from nas.proposals.proposer import InlineProposer
+from nas.runs.directory import open_run
+from nas.search.loop import EXIT_CODES, Search
+from nas.search.reaiming import reaim
+from nas.search.replay import replayed
+from nas.search.trial_book import write_whole
 from search_spaces import FiniteSpace, load_space
 from search_spaces.errors import InvalidExperiment
 
@@ -278,8 +279,8 @@ def test_a_full_disk_pauses_the_search(begin, pretend, monkeypatch):
 
     search = begin(executor=pretend(capacity=1))
     with monkeypatch.context() as patched:
-        patched.setattr("nas.trial_book.write_whole", full)
-        patched.setattr("nas.disk_room._PATIENCE_SECONDS", 0.0)
+        patched.setattr("nas.search.trial_book.write_whole", full)
+        patched.setattr("nas.execution.disk_room._PATIENCE_SECONDS", 0.0)
         assert search.run_until_done() == "no-space"
     assert search.run.journal.counts()["queued"] == 1
     resumed = again(search.run, pretend())

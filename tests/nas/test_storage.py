@@ -11,7 +11,7 @@ import pytest
 from nas.execution import Job
 from nas.execution.perform import perform
 from nas.execution.record_copy import copied_record
-from nas.execution.storage import Storage, open_storage, weights_name
+from nas.runs.storage import Storage, open_storage, weights_name
 from search_spaces import load_space
 from search_spaces.errors import RunError
 
@@ -151,7 +151,7 @@ def test_a_full_disk_is_no_fault_of_the_trial(tmp_path, monkeypatch):
         with open("/dev/full", "w") as file:
             file.write("x")
 
-    monkeypatch.setattr("nas.execution.storage._synced", no_space)
+    monkeypatch.setattr("nas.runs.storage._synced", no_space)
     monkeypatch.setattr("nas.execution.perform._WORTH_SYNCING", 0.0)
     outcome = perform(job(), None, None, function=f"{__name__}:full", storage=storage)
     assert outcome.cause == "no-space"

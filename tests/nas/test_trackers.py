@@ -4,9 +4,9 @@ import struct
 
 import pytest
 
-from nas.driver import start
 from nas.execution import Outcome
-from nas.trackers import TRACKERS, RayCallback, Tracker, require_trackers, tracked
+from nas.search.driver import start
+from nas.search.trackers import TRACKERS, RayCallback, Tracker, require_trackers, tracked
 from search_spaces.errors import NasError, UnknownName
 
 

@@ -5,12 +5,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 from search_spaces import graph_edit_distance, load_space, pairwise_distances
-from search_spaces.alignment import StepCosts, align_all, by_length
-from search_spaces.alignment_kernels import TILE
-from search_spaces.block_costs import BlockCosts
-from search_spaces.distance import COSTS
+from search_spaces.distances.alignment import StepCosts, align_all, by_length
+from search_spaces.distances.alignment_kernels import TILE
+from search_spaces.distances.block_costs import BlockCosts
+from search_spaces.distances.distance import COSTS
+from search_spaces.distances.known_layers import KnownLayers
 from search_spaces.errors import UnknownName
-from search_spaces.known_layers import KnownLayers
 
 
 def numpy_alignment(sequence, codes, costs):
@@ -90,7 +90,7 @@ def distance(known, a, b):
 
 @pytest.mark.parametrize("name", sorted(COSTS))
 def test_single_pairs_agree_with_many_while_layers_are_forgotten(name, monkeypatch):
-    monkeypatch.setattr("search_spaces.known_layers.LAYERS", 12)
+    monkeypatch.setattr("search_spaces.distances.known_layers.LAYERS", 12)
     sample = load_space("flexibert-test-finest").sample(25, seed=3)
     known = KnownLayers(COSTS[name]().steps)
     expected = pairwise_distances(sample, costs=name)
@@ -101,7 +101,7 @@ def test_single_pairs_agree_with_many_while_layers_are_forgotten(name, monkeypat
 
 
 def test_single_pairs_from_many_threads(monkeypatch):
-    monkeypatch.setattr("search_spaces.known_layers.LAYERS", 16)
+    monkeypatch.setattr("search_spaces.distances.known_layers.LAYERS", 16)
     sample = load_space("flexibert-test-finest").sample(40, seed=4)
     expected = pairwise_distances(sample)
     known = KnownLayers(BlockCosts().steps)

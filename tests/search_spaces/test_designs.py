@@ -8,10 +8,10 @@ import pytest
 from scipy.spatial.distance import cdist, pdist
 
 from search_spaces import FiniteSpace, FlexiBertSpace, initial_design, list_spaces, load_space
-from search_spaces.definition import SpaceDefinition
+from search_spaces.architectures.features import encode_features
 from search_spaces.designs import DESIGNS
-from search_spaces.encoding import encode_features
 from search_spaces.errors import InvalidSpace, UnknownName
+from search_spaces.flexibert.definition import SpaceDefinition
 from search_spaces.space import Space, draw_distinct
 
 TABLE = FiniteSpace(load_space("flexibert-test-fine").sample(300, seed=4), "table")

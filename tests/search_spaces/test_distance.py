@@ -13,12 +13,12 @@ from search_spaces import (
     named_architecture,
     pairwise_distances,
 )
-from search_spaces.alignment import StepCosts, align_all, by_length
-from search_spaces.block_costs import BlockCosts
-from search_spaces.distance import COSTS, EditDistances
+from search_spaces.distances.alignment import StepCosts, align_all, by_length
+from search_spaces.distances.block_costs import BlockCosts
+from search_spaces.distances.distance import COSTS, EditDistances
+from search_spaces.distances.published_costs import PublishedCosts
 from search_spaces.errors import InvalidArchitecture, UnknownName
-from search_spaces.published_costs import PublishedCosts
-from search_spaces.weisfeiler_lehman import (
+from search_spaces.vectors.weisfeiler_lehman import (
     weisfeiler_lehman_distances,
     weisfeiler_lehman_kernel,
 )
@@ -185,7 +185,7 @@ def test_many_pairs_agree_with_single_pairs(costs):
 
 
 def test_nothing_to_compare_and_progress(monkeypatch):
-    monkeypatch.setattr("search_spaces.alignment.ROWS", 2)
+    monkeypatch.setattr("search_spaces.distances.alignment.ROWS", 2)
     sample = load_space("flexibert-test").sample(3)
     assert pairwise_distances([], sample).shape == (0, 3)
     assert pairwise_distances(sample, []).shape == (3, 0)

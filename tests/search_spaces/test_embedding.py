@@ -5,8 +5,8 @@ from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
 from search_spaces import Embedding, embed, load_space, pairwise_distances
-from search_spaces.embedding import DISTANCES, _axis_scales, _classical, stress
 from search_spaces.errors import InvalidSpace, UnknownName
+from search_spaces.vectors.embedding import DISTANCES, _axis_scales, _classical, stress
 
 SAMPLE = load_space("flexibert-test").sample(120, seed=1)
 
@@ -41,7 +41,7 @@ def test_euclidean_distances_are_recovered(euclidean, landmarks):
 def test_the_iterative_solver_agrees_with_the_dense(euclidean, monkeypatch):
     members, distances = euclidean
     dense = embed(members, 2, distance="euclidean")
-    monkeypatch.setattr("search_spaces.embedding.DENSE", 10)
+    monkeypatch.setattr("search_spaces.vectors.embedding.DENSE", 10)
     assert_allclose(embed(members, 2, distance="euclidean"), dense, atol=1e-6)
 
 

@@ -7,9 +7,9 @@ from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 
 from search_spaces import embed, load_space
-from search_spaces.embedding import DISTANCES, Embedding, stress
-from search_spaces.embedding_methods import METHODS
 from search_spaces.errors import InvalidSpace, UnknownName
+from search_spaces.vectors.embedding import DISTANCES, Embedding, stress
+from search_spaces.vectors.embedding_methods import METHODS
 
 SAMPLE = load_space("flexibert-test").sample(200, seed=0)
 every_method = pytest.mark.parametrize("method", sorted(METHODS))

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from search_spaces import Architecture, load_space, named_architecture
-from search_spaces.encoding import encode_features, encode_naive, encode_one_hot, feature_names
+from search_spaces.architectures.features import (
+    encode_features,
+    encode_naive,
+    encode_one_hot,
+    feature_names,
+)
 from search_spaces.errors import InvalidSpace
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from search_spaces import FiniteSpace, encode, load_space, named_architecture
-from search_spaces.encoding import encode_features, encode_naive, encode_one_hot
-from search_spaces.encodings import ENCODINGS
+from search_spaces.architectures.features import encode_features, encode_naive, encode_one_hot
 from search_spaces.errors import InvalidSpace, UnknownName
+from search_spaces.vectors.encodings import ENCODINGS
 
 SPACE = load_space("flexibert-test")
 SAMPLE = SPACE.sample(40, seed=2)

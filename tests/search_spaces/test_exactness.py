@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from search_spaces import Architecture, FlexiBertSpace, graph_edit_distance, load_space
-from search_spaces.architecture import Head, Layer
-from search_spaces.block_costs import BlockCosts
-from search_spaces.definition import SpaceDefinition
-from search_spaces.distance import COSTS
-from search_spaces.published_costs import EDGE, PublishedCosts
+from search_spaces.architectures.layers import Head, Layer
+from search_spaces.distances.block_costs import BlockCosts
+from search_spaces.distances.distance import COSTS
+from search_spaces.distances.published_costs import EDGE, PublishedCosts
+from search_spaces.flexibert.definition import SpaceDefinition
 
 SMALL = SpaceDefinition.from_dict(
     {

@@ -7,10 +7,10 @@ import networkx as nx
 import pytest
 
 from search_spaces import Architecture, FlexiBertSpace, load_space, named_architecture
-from search_spaces.definition import SpaceDefinition
+from search_spaces.architectures.fingerprint import graph_fingerprint, published_fingerprint
+from search_spaces.architectures.graph import STYLES
 from search_spaces.errors import UnknownName
-from search_spaces.graph import STYLES
-from search_spaces.hashing import graph_fingerprint, published_fingerprint
+from search_spaces.flexibert.definition import SpaceDefinition
 
 DATA = Path(os.environ.get("NAS_DATA") or Path(__file__).parents[2] / ".." / "shared" / "data")
 

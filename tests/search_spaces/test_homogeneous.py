@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from search_spaces import FlexiBertSpace, list_named_architectures, load_space, named_architecture
-from search_spaces.definition import SpaceDefinition
+from search_spaces.flexibert.definition import SpaceDefinition
 
 FREE = {
     "layers": [1, 2, 3],

@@ -3,9 +3,9 @@ from itertools import product
 import pytest
 
 from search_spaces import Embedding, FlexiBertSpace, load_space, named_architecture
-from search_spaces.definition import SpaceDefinition
 from search_spaces.errors import InvalidSpace
-from search_spaces.interpolation import interpolate
+from search_spaces.flexibert.definition import SpaceDefinition
+from search_spaces.flexibert.interpolation import interpolate
 from search_spaces.refinement import refine, refined_candidates
 
 TEST, FINE, FINEST = (load_space(f"flexibert-test{end}") for end in ("", "-fine", "-finest"))

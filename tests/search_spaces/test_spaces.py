@@ -15,9 +15,9 @@ from search_spaces import (
     load_space,
     named_architecture,
 )
-from search_spaces.choices import Choices
-from search_spaces.definition import SpaceDefinition
 from search_spaces.errors import InvalidSpace, UnknownName
+from search_spaces.flexibert.choices import Choices
+from search_spaces.flexibert.definition import SpaceDefinition
 from search_spaces.space import draw_below, draw_distinct
 
 OUTSIDE = Architecture.from_dict(

@@ -5,13 +5,13 @@ import pytest
 from numpy.testing import assert_allclose
 
 from search_spaces import Embedding, FiniteSpace, FlexiBertSpace, load_space, pairwise_distances
-from search_spaces.alignment import StepCosts
-from search_spaces.block_costs import BlockCosts
-from search_spaces.compact import CompactCodes
-from search_spaces.distance import COSTS
+from search_spaces.distances.alignment import StepCosts
+from search_spaces.distances.block_costs import BlockCosts
+from search_spaces.distances.distance import COSTS
 from search_spaces.errors import InvalidSpace, UnknownName
-from search_spaces.landmark_costs import LandmarkCosts
-from search_spaces.streaming import embed_stream
+from search_spaces.flexibert.numbers import CompactCodes
+from search_spaces.vectors.landmark_costs import LandmarkCosts
+from search_spaces.vectors.streaming import embed_stream
 
 MIXED = FlexiBertSpace(
     replace(
@@ -78,7 +78,7 @@ def test_a_whole_space_and_nothing_twice():
 
 
 def test_repeated_draws_are_dropped(monkeypatch):
-    monkeypatch.setattr("search_spaces.compact.PERMUTED", 0)
+    monkeypatch.setattr("search_spaces.flexibert.numbers.PERMUTED", 0)
     space = load_space("bert")
     drawn = list(CompactCodes(space).draw(300, 0))
     assert len(drawn) == len({digest for _, digest in drawn}) == 300

@@ -7,8 +7,8 @@ import torch
 from search_spaces import FiniteSpace, load_space
 from search_spaces.errors import PolicyError
 from surrogates import make_policy
-from surrogates.mlp_ensemble import DECAY, NETWORKS, RATE, STEPS, MlpEnsemble, _initial
-from surrogates.one_hot import OneHotRows
+from surrogates.features.one_hot import OneHotRows
+from surrogates.models.mlp_ensemble import DECAY, NETWORKS, RATE, STEPS, MlpEnsemble, _initial
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from botorch.acquisition import LogExpectedImprovement
 from gpytorch.kernels import ScaleKernel
 
 from search_spaces import count_parameters, load_space
-from search_spaces.weisfeiler_lehman import weisfeiler_lehman_kernel
-from surrogates.acquisition import expected_improvement
-from surrogates.botorch_gp import BotorchGP, fitted_gp
-from surrogates.gp_weisfeiler_lehman import GraphKernel, KnownGraphs
-from surrogates.one_hot import OneHotRows, ToldColumns
+from search_spaces.vectors.weisfeiler_lehman import weisfeiler_lehman_kernel
+from surrogates.acquisition.functions import expected_improvement
+from surrogates.features.one_hot import OneHotRows, ToldColumns
+from surrogates.models.botorch_gp import BotorchGP, fitted_gp
+from surrogates.policies.gp_weisfeiler_lehman import GraphKernel, KnownGraphs
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 
 from search_spaces import FiniteSpace, load_space
 from search_spaces.library import list_spaces
-from surrogates.categories import Categories
-from surrogates.decoding import Decoder
+from surrogates.features.categories import Categories
+from surrogates.features.decoding import Decoder
 
 every_space = pytest.mark.parametrize("name", list_spaces())
 

@@ -6,8 +6,8 @@ import torch
 from botorch.utils.multi_objective.pareto import is_non_dominated
 
 from surrogates import make_policy
-from surrogates.domination import best_first, crowding, front_numbers
-from surrogates.results import Results
+from surrogates.acquisition.domination import best_first, crowding, front_numbers
+from surrogates.acquisition.results import Results
 
 
 def peeled(values):

@@ -8,8 +8,8 @@ from search_spaces import load_space
 from surrogates import make_policy
 from surrogates.boshnas.feature_search import bound_in_torch, climbed_candidates
 from surrogates.boshnas.kernels import SizeAndContent
-from surrogates.features import Featurizer
-from surrogates.gaussian_process import SumKernelGP
+from surrogates.features.columns import Featurizer
+from surrogates.models.gaussian_process import SumKernelGP
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 
 from search_spaces import FiniteSpace, load_space
 from surrogates import make_policy
-from surrogates.features import Featurizer
-from surrogates.first_proposals import LARGEST, Large, most_different
+from surrogates.acquisition.first_proposals import LARGEST, Large, most_different
+from surrogates.features.columns import Featurizer
 
 
 @pytest.fixture(scope="module")

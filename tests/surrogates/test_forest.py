@@ -5,8 +5,8 @@ import pytest
 
 from search_spaces import FiniteSpace, load_space
 from surrogates import make_policy
-from surrogates.forest import Forest
-from surrogates.one_hot import OneHotRows, ToldColumns
+from surrogates.features.one_hot import OneHotRows, ToldColumns
+from surrogates.policies.forest import Forest
 
 
 @pytest.fixture(scope="module")

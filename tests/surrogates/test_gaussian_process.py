@@ -6,10 +6,10 @@ from scipy.optimize import check_grad
 
 from search_spaces import FiniteSpace, count_parameters, load_space
 from surrogates.boshnas.kernels import SizeAndContent
-from surrogates.evidence import Evidence
-from surrogates.features import Featurizer
-from surrogates.gaussian_process import SumKernelGP
-from surrogates.warping import RankWarp, Standardise
+from surrogates.features.columns import Featurizer
+from surrogates.models.evidence import Evidence
+from surrogates.models.gaussian_process import SumKernelGP
+from surrogates.models.warping import RankWarp, Standardise
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_features_of_layers_add_up_to_those_of_architectures(architectures):
 def test_rows_do_not_depend_on_what_else_is_asked(architectures, monkeypatch):
     features = Featurizer(FiniteSpace(architectures))
     together = features(architectures)
-    monkeypatch.setattr("surrogates.features.CHUNK", 7)
+    monkeypatch.setattr("surrogates.features.columns.CHUNK", 7)
     assert np.array_equal(features(architectures), together)
     assert np.array_equal(features(architectures[5:6])[0], together[5])
     assert features([]).shape == (0, together.shape[1])
@@ -82,7 +82,7 @@ def test_belief_and_covariance_agree_and_chunks_do_not_matter(architectures, mon
     asked = architectures[30:60]
     belief = model.believe(asked)
     assert np.allclose(np.sqrt(np.diag(model.covariance(asked))), belief.epistemic)
-    monkeypatch.setattr("surrogates.gaussian_process.CHUNK", 7)
+    monkeypatch.setattr("surrogates.models.gaussian_process.CHUNK", 7)
     again = model.believe(asked)
     assert np.allclose(again.mean, belief.mean)
     assert np.allclose(again.epistemic, belief.epistemic)

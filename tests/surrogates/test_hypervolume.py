@@ -6,7 +6,7 @@ import torch
 
 from search_spaces import FiniteSpace, load_space
 from surrogates import make_policy
-from surrogates.hypervolume import expected_hypervolume_improvement
+from surrogates.acquisition.hypervolume import expected_hypervolume_improvement
 
 FRONT = np.array([[0.2, 0.9], [0.5, 0.6], [0.8, 0.1], [0.1, 0.1]])
 REFERENCE = np.zeros(2)
@@ -98,7 +98,7 @@ def test_the_plane_equals_what_botorch_computes():
     from botorch.acquisition.multi_objective import ExpectedHypervolumeImprovement
     from botorch.utils.multi_objective.box_decompositions import FastNondominatedPartitioning
 
-    from surrogates.botorch_model import TableModel, positions
+    from surrogates.models.botorch_model import TableModel, positions
 
     for seed in range(5):
         rng = np.random.default_rng(seed)

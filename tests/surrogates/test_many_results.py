@@ -8,14 +8,14 @@ import pytest
 from search_spaces import FiniteSpace, load_space
 from surrogates import make_policy
 from surrogates.boshnas.kernels import SizeAndContent
-from surrogates.features import Featurizer
-from surrogates.gaussian_process import SumKernelGP
-from surrogates.hamming import Hamming, LayerCodes
-from surrogates.many_results import KEPT, MANY, best_in_turn, first_told, kept
+from surrogates.features.columns import Featurizer
+from surrogates.models.gaussian_process import SumKernelGP
+from surrogates.models.many_results import KEPT, MANY, best_in_turn, first_told, kept
+from surrogates.models.told import Told
+from surrogates.models.warping import RankWarp
 from surrogates.objectives import parse_objectives
+from surrogates.policies.gp_hamming import Hamming, LayerCodes
 from surrogates.record import Record
-from surrogates.told import Told
-from surrogates.warping import RankWarp
 
 TWO = {"glue": "max", "latency_ms": "min"}
 

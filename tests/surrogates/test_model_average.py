@@ -6,10 +6,10 @@ from scipy.stats import multivariate_normal
 
 from search_spaces import FiniteSpace, load_space
 from surrogates.boshnas.policy import BoshnasOptions, place_model, size_model
-from surrogates.features import Featurizer
-from surrogates.gaussian_process import JITTER
-from surrogates.model_average import ModelAverage
-from surrogates.places import PlaceFeatures
+from surrogates.features.columns import Featurizer
+from surrogates.features.places import PlaceFeatures
+from surrogates.models.gaussian_process import JITTER
+from surrogates.models.model_average import ModelAverage
 
 OPTIONS = BoshnasOptions()
 

@@ -5,9 +5,9 @@ import pytest
 
 from search_spaces import FiniteSpace, load_space
 from surrogates import make_policy, noisy_front
-from surrogates.acquisition import expected_improvement
-from surrogates.hypervolume import expected_hypervolume_improvement
-from surrogates.noisy_front import noisy_improvement
+from surrogates.acquisition.functions import expected_improvement
+from surrogates.acquisition.hypervolume import expected_hypervolume_improvement
+from surrogates.acquisition.noisy_front import noisy_improvement
 
 REFERENCE = np.zeros(2)
 KNOWN, CANDIDATES = 4, 6

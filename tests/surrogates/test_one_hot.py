@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from search_spaces import load_space
-from search_spaces.encoding import encode_one_hot
-from surrogates.one_hot import OneHotRows, ToldColumns
+from search_spaces.architectures.features import encode_one_hot
+from surrogates.features.one_hot import OneHotRows, ToldColumns
 
 
 def squared_distances(rows):

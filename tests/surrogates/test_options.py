@@ -91,7 +91,7 @@ def test_unknown_choices_are_refused(option, table):
 
 def test_long_lists_are_scored_completely(score, monkeypatch):
     monkeypatch.setattr("surrogates.candidates.ENUMERATE", 10)
-    monkeypatch.setattr("surrogates.model_policy.SCREENED", 30)
+    monkeypatch.setattr("surrogates.policies.model_policy.SCREENED", 30)
     space = FiniteSpace(load_space("flexibert-test").sample(150, seed=2))
     policy = make_policy("boshnas", space, seed=1)
     for a in space.sample(20, seed=0):

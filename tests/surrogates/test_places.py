@@ -6,11 +6,11 @@ from scipy.optimize import check_grad
 
 from search_spaces import FiniteSpace, load_space
 from surrogates.boshnas.place_kernel import PlaceByPlace
-from surrogates.evidence import Evidence
-from surrogates.features import Featurizer
-from surrogates.gaussian_process import SumKernelGP
-from surrogates.places import ATTRIBUTES, PlaceFeatures
-from surrogates.warping import ArcsinhWarp
+from surrogates.features.columns import Featurizer
+from surrogates.features.places import ATTRIBUTES, PlaceFeatures
+from surrogates.models.evidence import Evidence
+from surrogates.models.gaussian_process import SumKernelGP
+from surrogates.models.warping import ArcsinhWarp
 
 
 @pytest.fixture(scope="module")

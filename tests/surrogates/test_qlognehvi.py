@@ -12,8 +12,8 @@ from botorch.utils.multi_objective.pareto import is_non_dominated
 from search_spaces import FiniteSpace, load_space
 from search_spaces.errors import PolicyError
 from surrogates import make_policy, noisy_improvement
-from surrogates.botorch_gp import fitted_gp
-from surrogates.noisy_improvement import NoisyImprovement
+from surrogates.acquisition.noisy_improvement import NoisyImprovement
+from surrogates.models.botorch_gp import fitted_gp
 
 NONE = torch.empty(0, 3, dtype=torch.float64)
 

@@ -7,7 +7,7 @@ import torch
 from search_spaces import FiniteSpace, load_space
 from search_spaces.errors import PolicyError
 from surrogates import make_policy
-from surrogates.categories import Categories
+from surrogates.features.categories import Categories
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 from search_spaces import FiniteSpace, load_space
 from search_spaces.errors import PolicyError
 from surrogates import make_policy
-from surrogates.categories import Categories
-from surrogates.optuna_study import Study
+from surrogates.features.categories import Categories
+from surrogates.policies.optuna_study import Study
 
 
 @pytest.mark.parametrize("objectives", [1, 2])

@@ -7,8 +7,8 @@ from nas.report.columns import column_title
 from nas.report.sections.base import SECTIONS, Section
 from nas.report.snapshot import Snapshot
 from search_spaces import Architecture
-from search_spaces.embedding import Embedding
 from search_spaces.operations import OPERATIONS
+from search_spaces.vectors.embedding import Embedding
 
 LANDMARKS = 250  # of how many encoders all distances are computed
 FEWEST = 3
@@ -74,7 +74,7 @@ def _kept(architectures: list[Architecture], points: np.ndarray) -> float:
     from scipy.spatial.distance import pdist
     from scipy.stats import spearmanr
 
-    from search_spaces.distance import EditDistances
+    from search_spaces.distances.distance import EditDistances
 
     some = np.random.default_rng(0).permutation(len(points))[:150]
     references = [architectures[i] for i in some]

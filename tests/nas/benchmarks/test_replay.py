@@ -101,7 +101,7 @@ def test_scores_of_a_run():
 
 
 def test_hypervolume_against_a_rectangle_count_and_the_slow_way():
-    from nas.pareto import hypervolume
+    from nas.pareto.fronts import hypervolume
 
     corner = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 4.0], [1.0, 3.0], [2.0, 1.0], [0.5, 0.5]])
     # the front: (0, 4), (1, 3), (2, 1): 1 * 3 + 1 * 1 of the rectangles below it

@@ -15,9 +15,9 @@ from nas.models.overlap import (
     overlap,
     shared_parameters,
 )
-from nas.parents import Parents
+from nas.search.parents import Parents
 from search_spaces import Architecture, load_space
-from search_spaces.architecture import Head, Layer
+from search_spaces.architectures.layers import Head, Layer
 
 
 def make(*layers):

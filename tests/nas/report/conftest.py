@@ -9,7 +9,7 @@ import yaml
 from nas.execution import Outcome
 from nas.report.html_report import write_report
 from nas.report.snapshot import Snapshot
-from nas.runs import open_run
+from nas.runs.directory import open_run
 from search_spaces import Architecture, load_space
 
 HOSTILE = "</script><script>document.title='broken into'</script><img src=x onerror=alert(1)>"

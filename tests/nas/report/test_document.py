@@ -6,11 +6,11 @@ from importlib.resources import files
 
 import pytest
 
-from nas.budgets import EXIT_CODES
 from nas.report.document import STATES, build_document, plain, state_text, unfinished_text
 from nas.report.html_report import SCRIPTS
 from nas.report.sections import SECTIONS, Section
-from nas.runs import open_run
+from nas.runs.directory import open_run
+from nas.search.budgets import EXIT_CODES
 from search_spaces import Architecture
 from search_spaces.errors import RunError
 

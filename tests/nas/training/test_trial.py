@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from nas.config import make_experiment
-from nas.driver import build_policy
 from nas.models.encoder import Encoder
+from nas.search.driver import build_policy
 from nas.training.device import autocast, choose_device, choose_precision
 from nas.training.trial import model_options, run_trial, trial_device
 from search_spaces import count_parameters

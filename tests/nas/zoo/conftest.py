@@ -3,9 +3,9 @@
 import pytest
 
 from nas.config import make_experiment
-from nas.driver import start
-from nas.exporting import export_trial
-from nas.retraining import task_models_of, trial_weights
+from nas.search.driver import start
+from nas.single.exporting import export_trial
+from nas.single.trials import task_models_of, trial_weights
 
 TASKS = ["sst2", "stsb"]
 

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 
 import nas
 from nas.cli.main import cli
-from nas.confirmations import Confirmations, confirmed_facts
-from nas.confirming import confirm, confirmation_seed
 from nas.execution import Executor, Outcome
-from nas.exporting import trial_card
+from nas.runs.confirmations import Confirmations, confirmed_facts
+from nas.single.confirm import confirm, confirmation_seed
+from nas.single.exporting import trial_card
 from search_spaces.errors import RunError
 
 
@@ -60,7 +60,7 @@ class Answers(Executor):
 def answers(monkeypatch):
     def use(faults=None):
         executor = Answers(faults)
-        monkeypatch.setattr("nas.confirming.make_executor", executor)
+        monkeypatch.setattr("nas.single.confirm.make_executor", executor)
         return executor
 
     return use

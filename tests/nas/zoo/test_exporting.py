@@ -20,10 +20,10 @@ from transformers import (
 
 import nas
 from nas.evaluation.suites.glue import glue_task
-from nas.execution.storage import Storage
-from nas.exporting import _compared
 from nas.models.encoder import Encoder
-from nas.retraining import task_models_of, training_of, trial_weights
+from nas.runs.storage import Storage
+from nas.single.exporting import _compared
+from nas.single.trials import task_models_of, training_of, trial_weights
 from nas.training.prediction import Scale, predict
 from nas.training.task_models import task_models
 from nas.zoo import read_card
@@ -200,7 +200,7 @@ def test_weights_that_are_gone_or_broken(run, trial, tmp_path, monkeypatch):
     number = trial["trial"]
     here = Storage(str(tmp_path))  # in place of the run's storage and of its directory
     for name in ("open_storage", "Storage"):
-        monkeypatch.setattr(f"nas.retraining.{name}", lambda *_: here)
+        monkeypatch.setattr(f"nas.single.trials.{name}", lambda *_: here)
     with pytest.raises(RunError, match=f"weights of trial {number} are gone: .* Pick another"):
         trial_weights(run, trial)
     (tmp_path / "weights").mkdir()

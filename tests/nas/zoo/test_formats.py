@@ -12,7 +12,7 @@ from nas.evaluation.metrics import score, task_score
 from nas.evaluation.suites.glue import glue_task
 from nas.models.hf import FlexiBertConfig, FlexiBertForSequenceClassification, FlexiBertModel
 from nas.models.mixers.fourier import token_matrices
-from nas.retraining import training_of
+from nas.single.trials import training_of
 from nas.training.prediction import Scale, predict
 from nas.zoo import formats, load_model
 from nas.zoo.formats import FORMATS, Format, require_packages, write_format

@@ -1,0 +1,158 @@
+"""The record of a run's confirmations: one small SQLite file beside run.db.
+
+A file of its own, because the record of the search must stay what replays it.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE = "confirmations.db"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS trainings (
+  hash TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  seed INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  scores TEXT NOT NULL DEFAULT '{}',
+  costs TEXT NOT NULL DEFAULT '{}',
+  seconds REAL,
+  node TEXT,
+  device TEXT,
+  cause TEXT,
+  error TEXT,
+  finished_at REAL NOT NULL,
+  PRIMARY KEY (hash, number)
+);
+CREATE TABLE IF NOT EXISTS latencies (
+  hash TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  latency_ms REAL NOT NULL,
+  machine TEXT NOT NULL,
+  finished_at REAL NOT NULL,
+  PRIMARY KEY (hash, number, machine)
+);
+"""
+
+
+class Confirmations:
+    """Reads and writes the trainings and latencies that confirm what a search found.
+
+    Args:
+        directory: The run's directory; the file is made when the first row is written.
+    """
+
+    def __init__(self, directory: Path):
+        self._path = directory / FILE
+
+    def _rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        if not self._path.is_file():
+            return []
+        with sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True) as db:
+            db.row_factory = sqlite3.Row
+            return [dict(row) for row in db.execute(query, values)]
+
+    def _write(self, query: str, *values: Any) -> None:
+        with sqlite3.connect(self._path, timeout=30) as db:
+            db.executescript(_SCHEMA)
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute(query, values)
+
+    def trainings(self) -> list[dict[str, Any]]:
+        """Return every training, in the order they ended."""
+        rows = self._rows("SELECT * FROM trainings ORDER BY finished_at")
+        for row in rows:
+            row["scores"], row["costs"] = json.loads(row["scores"]), json.loads(row["costs"])
+        return rows
+
+    def latencies(self) -> list[dict[str, Any]]:
+        """Return every latency measured again, in the order they were measured."""
+        return self._rows("SELECT * FROM latencies ORDER BY finished_at")
+
+    def trained(self, digest: str, number: int, seed: int, **columns: Any) -> None:
+        """Record how the training of an architecture with its fresh seed `number` ended."""
+        values = {"hash": digest, "number": number, "seed": seed, **columns}
+        for name in ("scores", "costs"):
+            values[name] = json.dumps(values.get(name, {}))
+        values["finished_at"] = time.time()
+        marks = ", ".join("?" * len(values))
+        self._write(
+            f"INSERT OR REPLACE INTO trainings ({', '.join(values)}) VALUES ({marks})",
+            *values.values(),
+        )
+
+    def measured(self, digest: str, number: int, latency_ms: float, machine: str) -> None:
+        """Record a latency in milliseconds."""
+        self._write(
+            "INSERT OR REPLACE INTO latencies VALUES (?, ?, ?, ?, ?)",
+            digest,
+            number,
+            latency_ms,
+            machine,
+            time.time(),
+        )
+
+
+def confirmed_facts(directory: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was confirmed of one trial: mean and sample standard deviation; {} if nothing.
+
+    Args:
+        directory: The run's directory.
+        record: The trial, with its hash, scores and costs.
+    """
+    store = Confirmations(directory)
+    own = [row for row in store.trainings() if row["hash"] == record["hash"]]
+    done = [row for row in own if row["status"] == "done"]
+    if not done:
+        return {}
+    facts: dict[str, Any] = {"seeds": len(done), "failed": len(own) - len(done)}
+    for name in record["scores"]:
+        facts |= _spread(name, [row["scores"][name] for row in done if name in row["scores"]])
+    times = [row for row in store.latencies() if row["hash"] == record["hash"]]
+    if times:
+        machine = times[-1]["machine"]
+        here = [row["latency_ms"] for row in times if row["machine"] == machine]
+        facts |= {**_spread("latency_ms", here), "latency_machine": machine}
+    return facts
+
+
+def _spread(name: str, values: list[float]) -> dict[str, float]:
+    import statistics
+
+    if not values:
+        return {}
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return {f"{name}_mean": statistics.fmean(values), f"{name}_std": deviation}
+
+
+def confirmation_table(directory: Path, records: list[dict[str, Any]]) -> "pd.DataFrame":
+    """Return one row a confirmed architecture; see `nas.runs.directory.Run.confirmations`."""
+    import pandas as pd
+
+    rows = []
+    for record in records:
+        facts = confirmed_facts(directory, record)
+        if not facts:
+            continue
+        found = {**record["scores"], "latency_ms": record["costs"].get("latency_ms")}
+        row = {name: record[name] for name in ("trial", "hash")}
+        row |= {"seeds": facts["seeds"], "failed": facts["failed"]}
+        for name, value in found.items():
+            row[name] = value
+            row |= {k: facts.get(k) for k in (f"{name}_mean", f"{name}_std")}
+        rows.append({**row, "latency_machine": facts.get("latency_machine")})
+    table = pd.DataFrame(rows, columns=list(rows[0]) if rows else ["trial", "hash", "seeds"])
+    for name in table.columns:
+        if name in ("trial", "seeds", "failed"):
+            table[name] = table[name].astype("Int64")
+        elif name in ("hash", "latency_machine"):
+            table[name] = table[name].astype("string")
+        else:
+            table[name] = table[name].astype("float64")
+    return table

@@ -1,0 +1,339 @@
+"""The run directory: the record, the weights, the environment; DataFrames out.
+
+runs/search-1/
+  run.db             every proposal, result and failure (SQLite)
+  experiment.yaml    the resolved experiment
+  environment.json   versions and hardware
+  tokenizer.json     the one tokenizer of this run
+  data/              the tokenised tasks and corpus
+  tensorboard/       scores and costs of each trial, for TensorBoard
+  weights/           HASH.safetensors, the pre-trained weights of each finished trial
+"""
+
+import json
+import os
+import platform
+import re
+import shlex
+import sqlite3
+import sys
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.runs.journal import Journal
+from nas.runs.lock import give_lock, take_lock
+from nas.runs.schema import FORMAT, READABLE
+from nas.tables.results import ResultTables
+from search_spaces.errors import RunError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nas.config import Experiment
+    from nas.data.prepared import PreparedData
+
+_PACKAGES = ("encoder-nas", "torch", "ray", "botorch", "transformers", "tokenizers", "numpy")
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return the versions and the hardware a run was made with, without importing the packages."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = None
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "packages": versions,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": shlex.join(["nas", *sys.argv[1:]]),
+    }
+
+
+def next_directory(name: str, parent: Path = Path("runs")) -> Path:
+    """Return the first `parent/<name>-<number>` that does not exist, counting on from the last."""
+    pattern = re.compile(re.escape(name) + r"-(\d+)")
+    taken = [pattern.fullmatch(p.name) for p in parent.iterdir()] if parent.is_dir() else []
+    return parent / f"{name}-{max((int(m[1]) for m in taken if m), default=0) + 1}"
+
+
+class Run(ResultTables):
+    """One run directory.
+
+    Args:
+        directory: Where it is.
+        journal: Its opened record.
+    """
+
+    def __init__(self, directory: Path, journal: Journal):
+        self.directory = directory
+        self.journal = journal
+        self.where = f"the run {str(directory)!r}"
+        self._lock = None
+
+    def __repr__(self) -> str:
+        counts = {k: n for k, n in self.journal.counts().items() if n}
+        return f"Run({str(self.directory)!r}, {counts})"
+
+    @property
+    def weights(self) -> Path:
+        """The folder of the trained weights."""
+        return self.directory / "weights"
+
+    @cached_property
+    def experiment(self) -> "Experiment":
+        """The resolved experiment."""
+        from nas.config import make_experiment, read_settings
+
+        return make_experiment(read_settings(self.directory / "experiment.yaml"))
+
+    @property
+    def objectives(self) -> dict[str, str]:
+        """The objectives that the search used, column to direction."""
+        return json.loads(self.journal.meta("objectives") or "{}")
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """What the run's models are built with, beside the architecture."""
+        return json.loads(self.journal.meta("model_options") or "{}")
+
+    @property
+    def id(self) -> str | None:
+        """What tells this run's files in a storage from those of others; None in an older run."""
+        return self.journal.meta("run_id")
+
+    def lock(self) -> str | None:
+        """Make this process the run's only driver until it ends.
+
+        Returns:
+            A line about the driver whose lock was taken over because it is dead, or None.
+
+        Raises:
+            RunError: Another process drives this run.
+        """
+        self._lock, taken_over = take_lock(self.directory, self.journal.last_seen())
+        return taken_over
+
+    def close(self) -> None:
+        """Close the record and give up the lock."""
+        self.journal.close()
+        if self._lock is not None:
+            give_lock(self._lock)
+            self._lock = None
+
+    def trials(self) -> "pd.DataFrame":
+        from nas.tables.trials import trial_table
+
+        recipe = self.experiment.recipe
+        return trial_table(
+            self.journal.trials(), preset=recipe.get("preset"), scores=recipe.get("tasks", ())
+        )
+
+    def proposals(self) -> "pd.DataFrame":
+        from nas.tables.proposals import pending_at_proposal, proposal_table
+
+        pending = pending_at_proposal(list(self.journal.events()))
+        return proposal_table(self.journal.trials(), list(self.objectives), pending)
+
+    def history(self) -> "pd.DataFrame":
+        from nas.tables.history import history_table
+
+        price = getattr(self.experiment, "price_per_hour", None)
+        return history_table(
+            self.journal.trials(), self.objectives, self.journal.sessions(), price_per_hour=price
+        )
+
+    def confirmations(self) -> "pd.DataFrame":
+        """Return one row an architecture that `nas confirm` trained again.
+
+        Columns: trial, hash, seeds and failed (fresh trainings that ended so), and for glue, every
+        task and latency_ms the value of the search and the mean and the sample standard deviation
+        of the fresh trainings, `glue`, `glue_mean`, `glue_std`; latency_machine, where it was
+        measured again.
+        """
+        from nas.runs.confirmations import confirmation_table
+
+        highest = self.finished()["trial"]
+        records = [r for r in self.journal.trials() if r["trial"] in set(highest)]
+        return confirmation_table(self.directory, records)
+
+    def way_on(self) -> str:
+        failed = self.journal.counts()["failed"]
+        more = f"Continue it with: nas resume {self.directory}"
+        if not failed:
+            return more
+        failures = f"nas trials {self.directory} --where \"status == 'failed'\""
+        return f"{failed} failed; see why: {failures}. {more}"
+
+    def pick(self, which: str) -> dict[str, Any]:
+        """Return the finished trial called "best", "knee", or by the start of its hash.
+
+        Raises:
+            RunError: No trial finished, or the hash names none, several, or an unfinished one.
+        """
+        from nas.pareto.fronts import knee
+        from nas.tables.trials import at_highest_fidelity
+
+        table = self.trials()
+        done = at_highest_fidelity(table)
+        if which in ("best", "knee"):
+            if done.empty:
+                raise RunError(
+                    f"The run {str(self.directory)!r} has no finished trial to pick from. "
+                    f"{self.way_on()}"
+                )
+            # On the whole front, so that among equally good models a cheap one is taken.
+            chosen = self.pareto() if which == "best" else knee(done, **self.objectives)
+            return dict(chosen.iloc[0])
+        found = table[table["hash"].str.startswith(which)]
+        if which:  # of an architecture trained at several fidelities, the highest that finished
+            ended = found["status"] == "done"
+            found = found.assign(ended=ended).sort_values(["ended", "fidelity"], kind="stable")
+            found = found.drop_duplicates("hash", keep="last").drop(columns="ended")
+        if len(found) != 1 or not which:
+            options = ", ".join(h[:10] for h in done["hash"])
+            raise RunError(
+                f"{which!r} names {len(found)} trials of {str(self.directory)!r}. "
+                f"Write best, knee, or the start of one of these hashes: {options or 'none yet'}."
+            )
+        if found.iloc[0]["status"] != "done":
+            row = found.iloc[0]
+            why = f"{row['cause']}; nas why {self.directory} {row['trial']} says more"
+            raise RunError(
+                f"Trial {row['trial']} ({row['hash'][:10]}) is {row['status']}, so it has no "
+                + ("weights" if row["status"] != "failed" else f"weights ({why})")
+                + f". Pick a finished one; see: nas trials {self.directory}"
+            )
+        return dict(found.iloc[0])
+
+
+def require_free(directory: Path, experiment: "Experiment") -> None:
+    """Check that a run of `experiment` can be made in `directory`.
+
+    Raises:
+        RunError: Something is there already; the message says whether it is the same experiment.
+    """
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        return
+    if not (directory / "run.db").is_file():
+        raise RunError(
+            f"{str(directory)!r} exists already and is not empty. "
+            "Give a directory that does not exist yet."
+        )
+    changed = _changed_settings(directory, experiment)
+    if changed:
+        raise RunError(
+            f"{str(directory)!r} exists already and belongs to another experiment: it has "
+            f"{'; '.join(changed)}. Give a directory that does not exist yet, or continue that "
+            f"run with: nas resume {directory}"
+        )
+    raise RunError(
+        f"{str(directory)!r} exists already and is not empty. "
+        f"Continue it with: nas resume {directory}"
+    )
+
+
+def _changed_settings(directory: Path, experiment: "Experiment") -> list[str]:
+    """Say where the experiment stored in `directory` differs, but for what a resume may change."""
+    from nas.config import read_settings
+
+    stored = read_settings(directory / "experiment.yaml")
+    wanted = experiment.model_dump(mode="json")
+    resolved = ("recipe", "trials", "time", "execution", "trackers")
+    return [
+        f"{name} {stored.get(name)!r} instead of {value!r}"
+        for name, value in wanted.items()
+        if name not in resolved and stored.get(name) != value
+    ]
+
+
+def create_run(
+    directory: Path,
+    experiment: "Experiment",
+    objectives: Mapping[str, str],
+    *,
+    data: "PreparedData | None" = None,
+    model_options: Mapping[str, Any] | None = None,
+    run_id: str | None = None,
+) -> Run:
+    """Make a new run directory and lock it; its record comes last, when all else is there.
+
+    Args:
+        directory: Where.
+        experiment: The resolved experiment.
+        objectives: Column to direction.
+        data: What is trained on, if anything.
+        model_options: What the run's models are built with, beside the architecture.
+        run_id: Part of the name of its files in a storage; see `open_storage`.
+
+    Raises:
+        RunError: The directory exists already, or cannot be made.
+    """
+    from nas.config import write_experiment
+
+    require_free(directory, experiment)
+    try:
+        (directory / "weights").mkdir(parents=True)
+    except OSError as error:
+        raise RunError(f"Cannot make the run directory {str(directory)!r}: {error}") from None
+    write_experiment(experiment, directory / "experiment.yaml")
+    environment = json.dumps(describe_environment(), indent=2)
+    (directory / "environment.json").write_text(environment + "\n", encoding="utf-8")
+    if data is not None:
+        data.save(directory / "data")
+    facts = {
+        "objectives": dict(objectives),
+        "aim": {"objectives": dict(objectives), "constraints": list(experiment.constraints)},
+        "model_options": dict(model_options or {}),
+    }
+    texts = {name: json.dumps(value) for name, value in facts.items()}
+    if run_id is not None:
+        texts["run_id"] = run_id
+    run = Run(directory, Journal(directory / "run.db", create=True, facts=texts))
+    run.lock()
+    return run
+
+
+def open_run(directory: Path | str, *, readonly: bool = True) -> Run:
+    """Open a run directory; `readonly` suits everyone but the driver.
+
+    Raises:
+        RunError: There is no run, or its format is another version's.
+    """
+    directory = Path(directory)
+    if not (directory / "run.db").is_file():
+        parent = directory if directory.is_dir() else directory.parent
+        known = sorted(
+            str(p.parent) for p in (*parent.glob("*/run.db"), *Path("runs").glob("*/run.db"))
+        )
+        hint = f" Runs found: {', '.join(dict.fromkeys(known))}." if known else ""
+        raise RunError(
+            f"{str(directory)!r} is no run directory: it has no run.db.{hint} "
+            f"Start a run with: nas search --run {directory}"
+        )
+    try:
+        journal = Journal(directory / "run.db", readonly=True)
+        found = journal.meta("format")
+        if not readonly and found in READABLE:
+            journal.close()
+            journal = Journal(directory / "run.db")
+    except sqlite3.Error as error:
+        raise RunError(
+            f"{directory / 'run.db'} cannot be read: {error}. "
+            f"If a copy of the run exists, use that; otherwise start a new run."
+        ) from None
+    if found not in READABLE:
+        raise RunError(
+            f"{str(directory)!r} was written in format {found}; this version reads up to {FORMAT}. "
+            f"Open it with the version named in its environment.json, or update with: "
+            "pip install --upgrade encoder-nas"
+        )
+    return Run(directory, journal)

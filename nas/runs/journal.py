@@ -1,0 +1,296 @@
+"""The record of a run: one SQLite file, written by the driver alone.
+
+Every ask, start, result and failure is a committed row before anything acts on it. The events in
+their order rebuild the policy; the trials are what people read.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from nas.runs.schema import FORMAT, SCHEMA, complete, migrate
+
+# "stopped" marks a trial that the user or the budget ended, not a fault of its own.
+STATUSES = ("queued", "running", "done", "failed", "stopped")
+
+_JSON_COLUMNS = (
+    "architecture", "scores", "costs", "details", "proposal", "adjusted", "history"
+)  # fmt: skip
+
+
+class Journal:
+    """Reads and writes `run.db`.
+
+    Args:
+        path: The SQLite file.
+        create: Make a new file with the current format.
+        readonly: Open without the right to write, as readers of a live run do.
+        facts: What a new file knows from its first moment on; see `set_meta`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool = False,
+        readonly: bool = False,
+        facts: Mapping[str, str] | None = None,
+    ):
+        self.path = path
+        if create:
+            _create(path, facts or {})
+        mode = "ro" if readonly else "rw"
+        self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=30)
+        self._db.row_factory = sqlite3.Row
+        self._together = False
+        if not readonly:
+            # FULL: a committed row survives a power cut, not only a killed process.
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+        if not readonly:
+            migrate(self._db)
+
+    def close(self) -> None:
+        """Close the file; a writer's last reader folds the write-ahead log back into it."""
+        self._db.close()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Commit everything written within as one: a power cut keeps all of it or nothing.
+
+        What waits for the disk is the commit, so a step of the search that writes five rows costs
+        as much as one that writes a single row.
+        """
+        if self._together:
+            yield
+            return
+        self._together = True
+        try:
+            with self._db:
+                yield
+        finally:
+            self._together = False
+
+    def meta(self, key: str) -> str | None:
+        """Return a value of the run's own facts, such as "format"."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Store one of the run's own facts."""
+        with self.together():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    # Sessions: how long a driver has been at work on this run.
+
+    def begin_session(self) -> int:
+        """Note that a driver starts; return the session's number."""
+        now = time.time()
+        with self.together():
+            row = self._db.execute(
+                "INSERT INTO sessions (started_at, seen_at) VALUES (?, ?)", (now, now)
+            )
+        return int(row.lastrowid)
+
+    def seen(self, session: int) -> None:
+        """Note that the session's driver is alive."""
+        with self.together():
+            self._db.execute(
+                "UPDATE sessions SET seen_at = ? WHERE session = ?", (time.time(), session)
+            )
+
+    def elapsed(self) -> float:
+        """Return the seconds that drivers have spent on this run, all sessions together."""
+        row = self._db.execute("SELECT SUM(seen_at - started_at) FROM sessions").fetchone()
+        return float(row[0] or 0.0)
+
+    def last_seen(self) -> float | None:
+        """Return when a driver was last alive, in seconds since the epoch."""
+        return self._db.execute("SELECT MAX(seen_at) FROM sessions").fetchone()[0]
+
+    def sessions(self) -> list[tuple[float, float]]:
+        """Return when drivers were at work: (start, last seen), in seconds since the epoch."""
+        rows = self._db.execute("SELECT started_at, seen_at FROM sessions ORDER BY session")
+        return [(row[0], row[1]) for row in rows]
+
+    def proposal_seconds(self) -> list[float]:
+        """Return how long each request for proposals took, in seconds, in their order."""
+        rows = self._db.execute(
+            "SELECT MIN(asked.at) - request.at FROM events AS asked JOIN events AS request"
+            " ON request.event = json_extract(asked.payload, '$.request')"
+            " WHERE asked.kind = 'ask' GROUP BY request.event ORDER BY request.event"
+        )
+        return [row[0] for row in rows]
+
+    def capacities(self) -> list[tuple[float, int]]:
+        """Return (seconds since the epoch, workers) for each time that their number was set."""
+        rows = self._db.execute("SELECT at, payload FROM events WHERE kind = 'capacity'")
+        return [(at, json.loads(payload)["workers"]) for at, payload in rows]
+
+    def last_event(self) -> float | None:
+        """Return when anything last happened to a trial, in seconds since the epoch."""
+        return self._db.execute("SELECT MAX(at) FROM events").fetchone()[0]
+
+    # Trials.
+
+    def requested(self, n: int) -> int:
+        """Record that the policy is asked for `n` proposals now; return the event's number.
+
+        What the policy knows then is every result recorded before this event and none after it.
+        """
+        with self.together():
+            return self._event("request", None, {"n": n}, time.time())
+
+    def exhausted(self, request: int) -> None:
+        """Record that the policy had nothing left to propose."""
+        with self.together():
+            self._event("exhausted", None, {"request": request}, time.time())
+
+    def asked(
+        self,
+        architecture: dict,
+        digest: str,
+        *,
+        seed: int,
+        proposal: dict,
+        fidelity: float = 1.0,
+        request: int | None = None,
+    ) -> int:
+        """Record a proposal before it is acted on; return the new trial's number."""
+        payload = {} if request is None else {"request": request}
+        return self._new("ask", payload, architecture, digest, fidelity, seed, proposal, None)
+
+    def promoted(
+        self, below: int, architecture: dict, digest: str, *, seed: int, fidelity: float,
+        proposal: dict,
+    ) -> int:  # fmt: skip
+        """Record that trial `below` goes on at a higher fidelity; return the new trial's number."""
+        payload = {"continues": below, "fidelity": fidelity}
+        return self._new("promote", payload, architecture, digest, fidelity, seed, proposal, below)
+
+    def _new(
+        self, kind: str, payload: dict, architecture: dict, digest: str, fidelity: float, seed: int,
+        proposal: dict, continues: int | None,
+    ) -> int:  # fmt: skip
+        now = time.time()
+        with self.together():
+            row = self._db.execute(
+                "INSERT INTO trials (hash, architecture, fidelity, continues, seed, status,"
+                " asked_at, proposal) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)",
+                (
+                    digest, json.dumps(architecture), fidelity, continues, seed, now,
+                    json.dumps(proposal),
+                ),
+            )  # fmt: skip
+            self._event(kind, row.lastrowid, payload, now)
+        return int(row.lastrowid)
+
+    def started(self, trial: int, worker: int | None = None, **payload: Any) -> None:
+        """Record that a worker, the slot of that number, is about to get the trial.
+
+        Args:
+            trial: Its number.
+            worker: The slot.
+            payload: What else the event says, such as the trial's limit.
+        """
+        now = time.time()
+        with self.together():
+            self._db.execute(
+                "UPDATE trials SET status = 'running', started_at = ?, worker = ?,"
+                " attempts = attempts + 1 WHERE trial = ?",
+                (now, worker, trial),
+            )
+            if worker is not None:
+                payload = {"worker": worker, **payload}
+            self._event("start", trial, payload, now)
+
+    def requeued(self, trial: int, why: str, *, cause: str | None = None, **columns: Any) -> None:
+        """Record that a started trial goes back to the queue, and why.
+
+        Args:
+            trial: Its number.
+            why: For people.
+            cause: Of the attempt's end; None where the search ended, not the attempt.
+            columns: Columns of the table `trials` to change: "adjusted", "history".
+        """
+        with self.together():
+            self._update(trial, {"status": "queued", **columns})
+            payload = {"why": why, "cause": cause, "adjusted": columns.get("adjusted", {})}
+            if cause is None:
+                payload = {"why": why}
+            self._event("requeue", trial, payload, time.time())
+
+    def finished(self, trial: int, status: str, **columns: Any) -> None:
+        """Record how a trial ended; `columns` are columns of the table `trials`."""
+        assert status in STATUSES
+        now = time.time()
+        with self.together():
+            self._update(trial, {"status": status, "finished_at": now, **columns})
+            self._event("tell", trial, {"status": status}, now)
+
+    def _update(self, trial: int, columns: dict[str, Any]) -> None:
+        values = [
+            json.dumps(value) if name in _JSON_COLUMNS and value is not None else value
+            for name, value in columns.items()
+        ]
+        names = ", ".join(f"{name} = ?" for name in columns)
+        self._db.execute(f"UPDATE trials SET {names} WHERE trial = ?", (*values, trial))
+
+    def decided(self, kind: str, **payload: Any) -> int:
+        """Record a decision that is about no single trial, such as "aim" or "end"."""
+        with self.together():
+            return self._event(kind, None, payload, time.time())
+
+    def _event(self, kind: str, trial: int | None, payload: dict, at: float) -> int:
+        row = self._db.execute(
+            "INSERT INTO events (at, kind, trial, payload) VALUES (?, ?, ?, ?)",
+            (at, kind, trial, json.dumps(payload)),
+        )
+        return int(row.lastrowid)
+
+    def trials(self) -> list[dict[str, Any]]:
+        """Return every trial as a dictionary, in the order they were asked."""
+        return list(self.each_trial())
+
+    def each_trial(self) -> Iterator[dict[str, Any]]:
+        """Yield every trial as a dictionary, in the order they were asked, one in memory."""
+        for found in self._db.execute("SELECT * FROM trials ORDER BY trial"):
+            row = complete(dict(found))
+            for name in _JSON_COLUMNS:
+                row[name] = json.loads(row[name])
+            yield row
+
+    def events(self) -> Iterator[tuple[str, int | None, dict[str, Any]]]:
+        """Yield (kind, trial, payload) in the order things happened."""
+        for _, kind, trial, payload in self.numbered_events():
+            yield kind, trial, payload
+
+    def numbered_events(self) -> Iterator[tuple[int, str, int | None, dict[str, Any]]]:
+        """Yield (event, kind, trial, payload) in the order things happened."""
+        query = "SELECT event, kind, trial, payload FROM events ORDER BY event"
+        for event, kind, trial, payload in self._db.execute(query):
+            yield event, kind, trial, json.loads(payload)
+
+    def running(self) -> list[int]:
+        """Return the trials that a driver has started and not seen the end of."""
+        found = self._db.execute("SELECT trial FROM trials WHERE status = 'running' ORDER BY trial")
+        return [row[0] for row in found]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of trials by status; every status is present."""
+        found = dict(self._db.execute("SELECT status, COUNT(*) FROM trials GROUP BY status"))
+        return {status: found.get(status, 0) for status in STATUSES}
+
+
+def _create(path: Path, facts: Mapping[str, str]) -> None:
+    """Make a new file, which is there with its tables and facts or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with closing(sqlite3.connect(partial)) as db, db:
+        db.executescript(SCHEMA)
+        db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT)), *facts.items()])
+    partial.replace(path)

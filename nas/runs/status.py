@@ -1,0 +1,111 @@
+"""How far a run is, from its record alone: no pandas, so that it answers at once."""
+
+import time
+from statistics import mean
+from typing import Any
+
+from nas.runs.directory import Run
+from nas.runs.stalled import why_stalled
+from nas.runs.storage import Storage
+from nas.runs.worker_use import percentile, worker_use
+
+# A driver notes that it is alive about once a second.
+_ALIVE_SECONDS = 60.0
+
+
+def run_status(run: Run, *, now: float | None = None) -> dict[str, Any]:
+    """Return how far `run` is, as plain values.
+
+    Keys: run, state (running, interrupted, or why it ended: trials, time, …), planned, the number
+    of trials by status, causes of failures, best (a line) and best_trial, front (how many),
+    elapsed_seconds of searching, trials_per_hour, workers, idle_percent of the workers' time,
+    proposal_seconds_p50 and _p95, spent_seconds of training, spent_gpu_hours, weights_mb on the
+    disk, left_seconds (an estimate), and warning: why it makes no progress, if it does not.
+    """
+    now = time.time() if now is None else now
+    journal, records = run.journal, run.journal.trials()
+    counts, elapsed = journal.counts(), journal.elapsed()
+    seen, ended = journal.last_seen(), journal.meta("ended")
+    alive = seen is not None and now - seen < _ALIVE_SECONDS
+    over = [r for r in records if r["status"] in ("done", "failed")]
+    workers, idle = worker_use(records, journal.sessions(), now, journal.capacities())
+    proposals = journal.proposal_seconds()
+    best, front = _best_and_front(records, run.objectives)
+    plan, own = run.experiment, Storage(str(run.directory.resolve()))
+    return {
+        "run": str(run.directory),
+        "state": ended or ("running" if alive else "interrupted"),
+        "planned": plan.trials,
+        **{status: counts[status] for status in ("done", "running", "queued", "failed")},
+        "causes": _causes(records),
+        "best": best and _best_line(best, run.objectives),
+        "best_trial": best and best["trial"],
+        "front": front,
+        "elapsed_seconds": round(elapsed, 1),
+        "trials_per_hour": round(len(over) / elapsed * 3600, 1) if over and elapsed else None,
+        "workers": workers,
+        "idle_percent": None if idle is None else round(100 * idle, 1),
+        "proposal_seconds_p50": _rounded(percentile(proposals, 0.5)),
+        "proposal_seconds_p95": _rounded(percentile(proposals, 0.95)),
+        "spent_seconds": round(sum(r["spent_seconds"] or r["seconds"] or 0 for r in records), 1),
+        "spent_gpu_hours": round(sum(r["gpu_seconds"] or 0 for r in records) / 3600, 3),
+        "weights_mb": round(sum(own.sizes("weights").values()) / 1e6, 1),
+        "left_seconds": None if ended else _left(over, plan, workers, elapsed),
+        "warning": why_stalled(
+            records,
+            ended=bool(ended),
+            seen=seen,
+            last_event=journal.last_event(),
+            now=now,
+        ),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _causes(records: list[dict[str, Any]]) -> dict[str, int]:
+    causes: dict[str, int] = {}
+    for record in records:
+        if record["cause"]:
+            causes[record["cause"]] = causes.get(record["cause"], 0) + 1
+    return causes
+
+
+def _value(record: dict[str, Any], name: str) -> float:
+    return {**record["scores"], **record["costs"], "seconds": record["seconds"]}[name]
+
+
+def _best_and_front(
+    records: list[dict[str, Any]], objectives: dict[str, str]
+) -> tuple[dict[str, Any] | None, int]:
+    """Return the best finished trial of the highest fidelity, and the size of the front there."""
+    done = [r for r in records if r["status"] == "done"]
+    highest = max((r["fidelity"] for r in done), default=1.0)
+    done = [r for r in done if r["fidelity"] == highest]
+    if not done:
+        return None, 0
+    signs = {name: 1.0 if d == "max" else -1.0 for name, d in objectives.items()}
+    rows = [tuple(s * _value(r, name) for name, s in signs.items()) for r in done]
+    # Without numpy, which takes longer to import than this takes to answer.
+    front: list[tuple[float, ...]] = []
+    for row in sorted(set(rows), reverse=True):
+        if not any(all(a >= b for a, b in zip(kept, row, strict=True)) for kept in front):
+            front.append(row)
+    # The first of the sorted rows is the best in the first objective, then in the others.
+    return done[rows.index(front[0])], sum(row in front for row in rows)
+
+
+def _best_line(best: dict[str, Any], objectives: dict[str, str]) -> str:
+    name = next(iter(objectives))
+    return f"{name} {_value(best, name):.4g} (trial {best['trial']}, {best['hash'][:10]})"
+
+
+def _left(over: list[dict[str, Any]], plan: Any, workers: int, elapsed: float) -> float | None:
+    """Return about how many seconds the search still takes; None before any trial ended."""
+    seconds = [r["seconds"] for r in over if r["seconds"]]
+    if not seconds:
+        return None
+    left = mean(seconds) * max(0, plan.trials - len(over)) / max(1, workers)
+    return round(left if plan.time is None else min(left, max(0.0, plan.time - elapsed)), 1)

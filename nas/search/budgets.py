@@ -1,0 +1,59 @@
+"""When a search ends: enough trials, time, GPU-hours, money, or no progress any more."""
+
+from nas.config import Experiment
+from nas.search.tally import Tally
+
+# This many failures with one message, and no success, mean that the search itself is at fault.
+FAILING_ALIKE = 3
+
+# Why a search ended -> exit code of the command line.
+EXIT_CODES = {
+    "trials": 0,
+    "exhausted": 0,
+    "patience": 0,
+    "time": 3,
+    "gpu_hours": 3,
+    "cost": 3,
+    "interrupted": 4,
+    "failing": 5,
+    "lost": 5,
+    "no-space": 5,
+}
+
+
+def settled(experiment: Experiment, tally: Tally) -> str | None:
+    """Return why the results so far end the search, or None: the same for the same results."""
+    counts = tally.counts
+    if not counts["done"] and counts["failed"] >= FAILING_ALIKE and len(tally.first_errors) == 1:
+        return "failing"
+    if experiment.patience is not None and tally.without_gain >= experiment.patience:
+        return "patience"
+    return None
+
+
+def spent(
+    experiment: Experiment, tally: Tally, *, elapsed: float, fidelity: float, gpus: float
+) -> str | None:
+    """Return which budget a trial of usual length started now would overrun, or None.
+
+    Args:
+        experiment: Sets the budgets.
+        tally: What was used.
+        elapsed: Seconds that drivers have spent on the run.
+        fidelity: Of the trial.
+        gpus: Share of a GPU that a trial reserves.
+    """
+    usual = tally.usual_seconds(fidelity)
+    if experiment.time is not None and elapsed + usual > experiment.time:
+        return "time"
+    # Trials in flight are not counted as spent yet, but will be.
+    coming = usual * (tally.counts["running"] + 1)
+    if experiment.gpu_hours is not None:
+        hours = (tally.gpu_seconds + coming * gpus) / 3600
+        if hours > experiment.gpu_hours:
+            return "gpu_hours"
+    if experiment.cost is not None:
+        price = experiment.price_per_hour or 0.0
+        if (tally.trial_seconds + coming) / 3600 * price > experiment.cost:
+            return "cost"
+    return None

@@ -1,0 +1,250 @@
+"""Start a run or continue one: set everything up, search, close.
+
+Everything that can be wrong with the input is checked, and the workers are started, before the run
+directory is made, so that a mistake leaves nothing behind.
+"""
+
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.config import Experiment
+from nas.execution import Executor, make_executor
+from nas.execution.record_copy import copied_record
+from nas.proposals.building import build_policy, run_policy
+from nas.proposals.process import ProposerProcess
+from nas.proposals.proposer import InlineProposer, Proposer
+from nas.runs.directory import Run, create_run, next_directory, open_run, require_free
+from nas.runs.storage import Storage, open_storage
+from nas.search.deadlines import largest_memory_mb
+from nas.search.loop import Progress, Search
+from nas.search.reaiming import reaim
+from nas.search.trackers import require_trackers, tracked
+
+if TYPE_CHECKING:
+    from nas.data.prepared import PreparedData
+    from nas.training.recipe import Recipe
+    from surrogates.policy import Policy
+
+# Of the schedules tried in `experiments/pretrain_decay.py`, the one of good scores at either end.
+_RUNG_DECAY = 0.3
+
+Watch = Callable[[Progress], None]
+Say = Callable[[str], None]
+
+
+def default_preset(data: str) -> str:
+    """Return the name of the recipe that suits a data source."""
+    return "glue-mini" if data == "glue-mini" else "glue"
+
+
+def experiment_recipe(experiment: Experiment) -> "Recipe":
+    """Return the training recipe: the experiment's, or the preset that suits its data.
+
+    Raises:
+        NasError: A key or value of the recipe is not allowed.
+    """
+    from nas.training.recipe import Recipe
+
+    settings = {"preset": default_preset(experiment.data), **experiment.recipe}
+    if experiment.tasks:
+        settings["tasks"] = list(experiment.tasks)
+    settings.setdefault("threads", max(1, int(experiment.execution.cpus_per_trial)))
+    if experiment.fidelity != "full":
+        # a promoted trial continues from where the decay began; without a level part it would
+        # have nothing to continue
+        settings.setdefault("pretrain_decay", _RUNG_DECAY)
+    return Recipe.from_dict(settings)
+
+
+def prepare_data(experiment: Experiment, recipe: "Recipe") -> "PreparedData":
+    """Read or make the tasks and the corpus, train the tokenizer, encode everything.
+
+    Without `tasks` in the experiment, the recipe's tasks that the data has are taken.
+
+    Raises:
+        InvalidData: The data is missing or malformed; the message names file and line.
+    """
+    from nas.data.corpora import read_corpus
+    from nas.data.prepared import prepare
+    from nas.data.source import load_source
+
+    # A missing file is reported here, before the tasks are read.
+    corpus = read_corpus(experiment.corpus) if experiment.corpus else None
+    with tempfile.TemporaryDirectory(prefix="nas-data-") as cache:
+        tasks, own_corpus = load_source(
+            experiment.data,
+            tasks=list(experiment.tasks) or None,
+            cache_directory=cache,
+            seed=experiment.seed,
+        )
+        if corpus is None and own_corpus:
+            corpus = read_corpus(own_corpus)
+        return prepare(
+            tasks={name: tasks[name] for name in tasks if name in recipe.tasks},
+            corpus=corpus,
+            vocabulary_size=recipe.vocabulary_size,
+            tokenizer_kind=recipe.tokenizer,
+            max_length=recipe.max_length,
+            block_length=recipe.block_length,
+            corpus_tokens=recipe.corpus_tokens,
+            max_train_examples=recipe.max_train_examples,
+            max_dev_examples=recipe.max_dev_examples,
+            seed=experiment.seed,
+        )
+
+
+def start(
+    experiment: Experiment,
+    directory: Path | None = None,
+    *,
+    watch: Watch | None = None,
+    say: Say = lambda line: None,
+) -> tuple[Run, str]:
+    """Run `experiment` in a new directory; return the run and why it ended.
+
+    Args:
+        experiment: What to do.
+        directory: Where; None takes the next free `runs/<name>-<number>`.
+        watch: Called with the progress.
+        say: Called with one line for each stage of the set-up.
+
+    Raises:
+        NasError: Anything wrong with the experiment, the data or the directory.
+    """
+    directory = next_directory(experiment.name) if directory is None else Path(directory)
+    require_free(directory, experiment)
+    require_trackers(experiment.trackers)
+    recipe = experiment_recipe(experiment)
+    # Built twice: now to find mistakes before the data is read, then with the true vocabulary.
+    policy = build_policy(experiment, recipe, recipe.vocabulary_size)
+    data, options = None, {"vocabulary_size": recipe.vocabulary_size}
+    if experiment.execution.trial_function is None:
+        say("Reading the data and training the tokenizer")
+        data = _prepare_beside_ray(experiment, recipe)
+        from nas.training.trial import model_options
+
+        recipe = replace(recipe, tasks=tuple(data.tasks))
+        policy = build_policy(experiment, recipe, data.vocabulary_size)
+        options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
+    run_id = uuid.uuid4().hex[:8]
+    storage = open_storage(experiment.execution.storage, directory, run_id)
+    preset = experiment.recipe.get("preset", default_preset(experiment.data))
+    resolved = experiment.model_copy(update={"recipe": {"preset": preset, **recipe.to_dict()}})
+    with (
+        _proposer(resolved, policy, options["vocabulary_size"]) as proposer,
+        _workers(resolved, recipe, data, storage, directory, say) as executor,
+    ):
+        run = create_run(
+            directory, resolved, experiment.objectives, data=data, model_options=options,
+            run_id=run_id,
+        )  # fmt: skip
+        with tracked(run, resolved.trackers, watch) as told:
+            return run, Search(run, resolved, proposer, executor, told, storage).run_until_done()
+
+
+def resume(
+    directory: Path | str,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    watch: Watch | None = None,
+    say: Say = lambda line: None,
+) -> tuple[Run, str]:
+    """Continue the run in `directory`: finished trials stay, interrupted ones go on.
+
+    Args:
+        directory: The run.
+        changes: What to extend or re-aim; see `nas.search.reaiming.changed`.
+        watch: Called with the progress.
+        say: Called with one line for each stage of the set-up.
+
+    Raises:
+        NasError: No run there, another driver at work, or a change that cannot be.
+    """
+    from nas.training.recipe import Recipe
+
+    run = open_run(directory, readonly=False)
+    taken_over = run.lock()
+    if taken_over:
+        say(taken_over)
+    try:
+        require_trackers(run.experiment.trackers)
+        experiment = reaim(run, changes or {})
+        recipe = Recipe.from_dict(experiment.recipe)
+        data = None
+        if experiment.execution.trial_function is None:
+            from nas.data.prepared import PreparedData
+
+            say("Reading the record and the tokenised data")
+            data = PreparedData.load(run.directory / "data", mmap=False)
+        vocabulary_size = run.model_options.get("vocabulary_size")
+        policy = run_policy(experiment, vocabulary_size)
+        storage = open_storage(experiment.execution.storage, run.directory, run.id)
+        with (
+            _proposer(experiment, policy, vocabulary_size) as proposer,
+            _workers(experiment, recipe, data, storage, run.directory, say) as executor,
+            tracked(run, experiment.trackers, watch) as told,
+        ):
+            return run, Search(run, experiment, proposer, executor, told, storage).run_until_done()
+    except BaseException:
+        run.close()
+        raise
+
+
+def _prepare_beside_ray(experiment: Experiment, recipe: "Recipe") -> "PreparedData":
+    """Prepare the data; where nothing can be wrong with it, while Ray starts."""
+    if experiment.execution.engine != "ray" or experiment.data != "glue-mini" or experiment.corpus:
+        return prepare_data(experiment, recipe)
+    from nas.execution.on_ray import start_ray
+
+    # In this order: only the main thread may install the signal handlers that Ray wants.
+    with ThreadPoolExecutor(2, thread_name_prefix="start") as threads:
+        data = threads.submit(prepare_data, experiment, recipe)
+        threads.submit(import_module, "nas.training.trial")  # torch, which takes a second
+        start_ray(experiment.execution.address)
+        return data.result()
+
+
+@contextmanager
+def _proposer(
+    experiment: Experiment, policy: "Policy", vocabulary_size: int | None
+) -> Iterator[Proposer]:
+    """Yield who proposes: a process of its own, or for the inline engine this one."""
+    if experiment.execution.engine == "inline":
+        proposer: Proposer = InlineProposer(policy)
+    else:
+        proposer = ProposerProcess(experiment.model_dump(mode="json"), vocabulary_size)
+    try:
+        yield proposer
+    finally:
+        proposer.close()
+
+
+@contextmanager
+def _workers(
+    experiment: Experiment,
+    recipe: "Recipe",
+    data: "PreparedData | None",
+    storage: Storage,
+    directory: Path,
+    say: Say,
+) -> Iterator[Executor]:
+    """Start what trains, and stop it in the end."""
+    say("Starting the workers")
+    need = None
+    if experiment.execution.trial_function is None:
+        need = partial(largest_memory_mb, experiment, {"vocabulary_size": recipe.vocabulary_size})
+    executor = make_executor(experiment.execution, recipe, data, storage, need)
+    try:
+        say(f"Training {experiment.trials} architectures: {executor.where}")
+        with copied_record(directory, storage):
+            yield executor
+    finally:
+        executor.close()

@@ -1,0 +1,1 @@
+"""One model at a time, without a search: train, confirm, score, export."""

@@ -1,0 +1,185 @@
+"""Train one architecture without a search, by the same code, and export what comes out."""
+
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.torch import load_file
+
+from nas.config import Experiment
+from nas.data.prepared import PreparedData
+from nas.data.tokenizer import Tokenizer
+from nas.models.transfer import Inheritance
+from nas.single.exported import ExportedModel
+from nas.single.exporting import data_revision, default_licence
+from nas.training.measurement import Measurement
+from nas.training.recipe import Recipe
+from nas.training.seeds import named_seed
+from nas.training.task_models import TaskModel, task_model
+from nas.training.trial import model_options, run_trial, save_tensors, trial_device
+from nas.training.watch import Progress
+from nas.zoo.files import WEIGHTS
+from nas.zoo.writing import export_model
+from search_spaces import Architecture
+from search_spaces.errors import InvalidData
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training with several seeds gave.
+
+    Attributes:
+        seeds: The seeds.
+        measurements: One for each.
+    """
+
+    seeds: tuple[int, ...]
+    measurements: tuple[Measurement, ...]
+
+    def score(self, name: str) -> tuple[float, float | None]:
+        """Return the mean of a score and its standard deviation, None for one seed."""
+        found = [measurement.scores[name] for measurement in self.measurements]
+        return float(np.mean(found)), float(np.std(found, ddof=1)) if len(found) > 1 else None
+
+
+def require_tokenizer(recipe: Recipe, parent: ExportedModel) -> None:
+    """Check that a recipe does not name another tokenizer than the weights were trained with.
+
+    Raises:
+        InvalidData: It names a file with another tokenizer.
+    """
+    if not recipe.tokenizer.endswith(".json"):
+        return
+    if Tokenizer.read(recipe.tokenizer).json != parent.tokenizer.json:
+        raise InvalidData(
+            f"The tokenizer {recipe.tokenizer} is not the one that the weights in {parent.folder} "
+            "were trained with, so that every token would mean another word. Leave the tokenizer "
+            "out to use the weights' own, or leave out --pretrained."
+        )
+
+
+def train_architecture(
+    architecture: Architecture,
+    experiment: Experiment,
+    recipe: Recipe,
+    data: PreparedData,
+    folder: Path,
+    *,
+    seeds: tuple[int, ...],
+    pretrained: ExportedModel | None = None,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Trained:
+    """Train `architecture` with each seed and export the model of the first one.
+
+    An interrupted call continues where it was when it is made again with the same arguments: its
+    state lies beside `folder` until the model is exported.
+
+    Args:
+        architecture: What to train.
+        experiment: Names the data, for the model card.
+        recipe: How to train.
+        data: Prepared with the recipe, and with the tokenizer of `pretrained`.
+        folder: Where the model goes; must not exist.
+        seeds: One training each.
+        pretrained: A model whose weights to start from.
+        progress: Called with each stage and the share of it done.
+        say: Called with a line for each seed.
+
+    Raises:
+        TrialError: Training failed.
+        NasError: The folder exists.
+    """
+    state = folder.parent / f".{folder.name}.training"
+    kept: list[TaskModel] = []
+    measurements = []
+    with tempfile.TemporaryDirectory(prefix="nas-train-") as temporary:
+        inherit = None
+        if pretrained is not None:
+            inherit = _inheritance(pretrained, Path(temporary) / "parent.safetensors")
+        weights = state / "weights.safetensors"
+        for number, seed in enumerate(seeds):
+            measurement = run_trial(
+                architecture,
+                recipe,
+                data,
+                seed=named_seed(seed, architecture.hash) % 2**32,
+                weights_path=None if number else weights,
+                progress=progress,
+                checkpoint=state / f"seed-{seed}",
+                inherit=inherit,
+                keep=None if number else lambda *parts: kept.append(task_model(*parts)),
+            )
+            say(f"seed {seed}: glue {measurement.scores['glue']:.3f}, {measurement.seconds:.0f} s")
+            measurements.append(measurement)
+        card = _card(architecture, experiment, recipe, data, seeds, measurements[0], pretrained)
+        export_model(
+            folder,
+            architecture=architecture,
+            weights=load_file(weights),
+            tokenizer_json=data.tokenizer_json,
+            model_options={"vocabulary_size": data.vocabulary_size, **model_options(recipe)},
+            card=card,
+            task_weights={model.task: model.weights for model in kept},
+        )
+    shutil.rmtree(state, ignore_errors=True)
+    return Trained(seeds, tuple(measurements))
+
+
+def _inheritance(parent: ExportedModel, path: Path) -> Inheritance:
+    """Write the weights of an exported folder as a trial would have left them."""
+    named = load_file(parent.folder / WEIGHTS)
+    save_tensors(path, {k.removeprefix("flexibert."): v for k, v in named.items()})
+    text = (parent.folder / "architecture.json").read_text(encoding="utf-8")
+    return Inheritance(Architecture.from_dict(json.loads(text)), path)
+
+
+def _card(
+    architecture: Architecture,
+    experiment: Experiment,
+    recipe: Recipe,
+    data: PreparedData,
+    seeds: tuple[int, ...],
+    measurement: Measurement,
+    pretrained: ExportedModel | None,
+) -> Mapping[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="nas-revision-") as place:
+        data.save(place)
+        revision = data_revision(Path(place))
+    start = "random weights" if pretrained is None else f"the weights in {pretrained.folder.name}"
+    return {
+        "tasks": list(data.tasks),
+        "architecture": architecture.describe(),
+        "hash": architecture.hash,
+        "scores": dict(measurement.scores),
+        "costs": {**measurement.costs, "training_seconds": round(measurement.seconds, 1)},
+        "measured_on": {
+            "device": trial_device(recipe),
+            "system": platform.platform(),
+            "cores": os.cpu_count(),
+            "threads": recipe.threads,
+            "batch": 1,
+            "length_in_tokens": recipe.max_length,
+            "torch": version("torch"),
+        },
+        "seeds": {"run": seeds[0], "trial": named_seed(seeds[0], architecture.hash) % 2**32},
+        "data": {
+            "name": experiment.data,
+            "seed": experiment.seed,
+            "revision": revision,
+            "tasks": list(data.tasks),
+            "corpus": [Path(path).name for path in experiment.corpus] or "the data's own text",
+        },
+        "run": {"name": "nas train", "trial": 1, "fidelity": 1.0},
+        "lineage": [f"pre-trained from {start}, seed {seeds[0]}"],
+        "recipe": recipe.to_dict(),
+        "licence": default_licence(experiment.data),
+    }

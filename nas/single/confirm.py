@@ -1,0 +1,173 @@
+"""Confirmation: the best of a search trained again with fresh seeds, and measured again here.
+
+A search takes the best of many noisy scores, which is on average better than the truth. The fresh
+seeds took no part in the choice, so that their mean is not.
+"""
+
+import hashlib
+import math
+import platform
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from nas.execution import BLAMELESS, Executor, Job, Outcome, make_executor
+from nas.execution.interrupts import Interrupts
+from nas.runs.confirmations import Confirmations
+from nas.runs.directory import Run
+from nas.single.trials import adjustments, training_of
+from search_spaces import Architecture
+from search_spaces.errors import RunError
+
+_POLL_SECONDS = 1.0
+_ATTEMPTS = 3  # for a worker that vanished, through no fault of the training
+
+
+def confirmation_seed(seed: int, digest: str, number: int) -> int:
+    """Return the seed of confirmation `number`, which no trial of the search has."""
+    text = f"{seed}/{digest}/confirm/{number}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def confirm(
+    run: Run, *, top: int, seeds: int, say: Callable[[str], None] = lambda line: None
+) -> list[str]:
+    """Train the `top` architectures of the front with `seeds` fresh seeds; measure them here.
+
+    Everything that ended well is kept at once, and is not done again by another call. Weights that
+    a trial of the search inherited are not inherited here: each training is a whole one. What a
+    retry changed after a failure is changed here, too.
+
+    Args:
+        run: A run that no other process drives.
+        top: How many architectures, from the best in the first objective.
+        seeds: How many trainings of each.
+        say: Called with a line for each training and measurement.
+
+    Returns:
+        The hashes of these architectures.
+
+    Raises:
+        RunError: No trial is finished, or another process drives the run.
+        KeyboardInterrupt: It was asked to stop; what had ended is kept.
+    """
+    front = run.pareto() if len(run.finished()) else None
+    if front is None or front.empty:
+        raise RunError(
+            f"The run {str(run.directory)!r} has no finished trial to confirm. {run.way_on()}"
+        )
+    run.lock()
+    chosen = list(front["hash"])[:top]
+    known = {record["hash"]: record for record in run.journal.trials()}
+    store = Confirmations(run.directory)
+    have = {(r["hash"], r["number"]) for r in store.trainings() if r["status"] == "done"}
+    wanted = [(digest, n) for n in range(1, seeds + 1) for digest in chosen]
+    todo = [pair for pair in wanted if pair not in have]
+    say(f"{len(wanted)} trainings: {len(wanted) - len(todo)} done before, {len(todo)} to do")
+    draining = "Stopping: waiting for the trainings in flight. Ctrl-C again: at once"
+    with Interrupts(lambda: say(draining)) as interrupts:
+        if todo:
+            _train(run, store, known, todo, say, interrupts)
+        _measure(run, store, known, wanted, say, interrupts)
+    return chosen
+
+
+def _train(
+    run: Run,
+    store: Confirmations,
+    known: dict[str, dict[str, Any]],
+    todo: list[tuple[str, int]],
+    say: Callable[[str], None],
+    interrupts: Interrupts,
+) -> None:
+    recipe, data = training_of(run)
+    # Without storage: the weights of the search must stay those of its own seeds.
+    executor = make_executor(run.experiment.execution, recipe, data)
+    waiting = deque((number, pair, 1) for number, pair in enumerate(todo))
+    running: dict[int, tuple[tuple[str, int], int]] = {}
+    try:
+        say(f"Training: {executor.where}")
+        while waiting or running:
+            if interrupts.asked:
+                waiting.clear()
+            while waiting and len(running) < executor.capacity:
+                _submit(run, executor, known, waiting.popleft(), running)
+            for outcome in executor.wait(_POLL_SECONDS):
+                pair, attempt = running.pop(outcome.trial)
+                if outcome.cause in BLAMELESS and attempt < _ATTEMPTS:
+                    waiting.append((outcome.trial, pair, attempt + 1))
+                    continue
+                say(_record(run, store, pair, outcome))
+    finally:
+        executor.close()
+    if interrupts.asked:
+        raise KeyboardInterrupt
+
+
+def _submit(
+    run: Run,
+    executor: Executor,
+    known: dict[str, dict[str, Any]],
+    entry: tuple[int, tuple[str, int], int],
+    running: dict[int, tuple[tuple[str, int], int]],
+) -> None:
+    number, (digest, fresh), attempt = entry
+    running[number] = ((digest, fresh), attempt)
+    executor.submit(
+        Job(
+            number,
+            known[digest]["architecture"],
+            confirmation_seed(run.experiment.seed, digest, fresh),
+            run.experiment.execution.trial_timeout,
+            attempt=attempt,
+            **adjustments(known[digest]),
+        )
+    )
+
+
+def _record(run: Run, store: Confirmations, pair: tuple[str, int], outcome: Outcome) -> str:
+    """Write down how a training ended; return a line about it."""
+    digest, number = pair
+    seed = confirmation_seed(run.experiment.seed, digest, number)
+    where = {"seconds": outcome.seconds, "node": outcome.node, "device": outcome.device}
+    broken = [name for name, value in outcome.scores.items() if not math.isfinite(value)]
+    cause = outcome.cause or ("nan" if broken else None)
+    if cause is not None:
+        error = outcome.error or f"The training returned no finite {broken[0]}."
+        store.trained(digest, number, seed, status="failed", cause=cause, error=error, **where)
+        return f"{digest[:10]} seed {number}: failed ({cause}): {error}"
+    store.trained(
+        digest, number, seed, status="done", scores=outcome.scores, costs=outcome.costs, **where
+    )
+    scores = "  ".join(f"{name} {value:.4f}" for name, value in outcome.scores.items())
+    return f"{digest[:10]} seed {number}: {scores}  ({outcome.seconds or 0:.0f} s)"
+
+
+def _measure(
+    run: Run,
+    store: Confirmations,
+    known: dict[str, dict[str, Any]],
+    wanted: list[tuple[str, int]],
+    say: Callable[[str], None],
+    interrupts: Interrupts,
+) -> None:
+    """Time forward passes here, alone, one architecture after another and over again."""
+    from nas.evaluation.cost import measure_latency
+    from nas.training.recipe import Recipe
+    from nas.training.trial import build_encoder
+
+    recipe = Recipe.from_dict(run.experiment.recipe)
+    machine = f"{platform.node()} ({platform.machine()}, cpu)"
+    have = {(r["hash"], r["number"]) for r in store.latencies() if r["machine"] == machine}
+    vocabulary = run.model_options["vocabulary_size"]
+    for digest, number in wanted:
+        if interrupts.asked:
+            raise KeyboardInterrupt
+        if (digest, number) in have:
+            continue
+        architecture = Architecture.from_dict(known[digest]["architecture"])
+        # What the weights are does not change the time.
+        encoder = build_encoder(architecture, recipe, vocabulary)
+        found = measure_latency(encoder, length=recipe.max_length, threads=recipe.threads)
+        store.measured(digest, number, found.p50_ms, machine)
+    say(f"Latency of {len({d for d, _ in wanted})} architectures measured on {machine}")

@@ -1,0 +1,207 @@
+"""From a trial of a run to a folder of the zoo."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.runs.confirmations import confirmed_facts
+from nas.runs.directory import Run
+from search_spaces import Architecture
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nas.evaluation.suites.task import Task
+
+# Two scores of one model differ by no more than this where arithmetic is the same.
+_SAME_SCORE = 1e-6
+# Licences of weights trained on data that ships with the project; of others we know nothing.
+_LICENCES = {"glue-mini": "apache-2.0"}
+
+
+def default_licence(data: str) -> str:
+    """Return the licence of weights trained on `data`: an identifier of the Hugging Face hub."""
+    return _LICENCES.get(data, "other")
+
+
+def export_trial(
+    run: Run,
+    trial: Mapping[str, Any],
+    folder: Path,
+    *,
+    weights: Mapping[str, "Tensor"],
+    models: Iterable[tuple["Task", float, Mapping[str, "Tensor"]]] = (),
+    tasks: Sequence[str] = (),
+    formats: Sequence[str] = (),
+    quantize: bool = False,
+    licence: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Write the trial's models to the new folder `folder`; return it.
+
+    Args:
+        run: The run.
+        trial: The record of a finished trial.
+        folder: Must not exist; whatever goes wrong, it is either complete or not there.
+        weights: What the trial pre-trained, "encoder.*" and "mlm.*".
+        models: Task, score on its development data and weights of each fine-tuned model.
+        tasks: The names of the tasks in `models`.
+        formats: Names in `nas.zoo.formats.FORMATS`; each is checked against torch.
+        quantize: Write each ONNX file with int8 weights too, with the score it costs.
+        licence: Of the weights; None takes what suits the data.
+        say: Called with a line for each model written.
+
+    Raises:
+        NasError: The folder exists, or a format's outputs are not those of torch.
+        NotAModel: Weights, options or tokenizer do not fit.
+    """
+    from nas.zoo.files import written_at_once
+    from nas.zoo.formats_of_model import write_formats
+    from nas.zoo.writing import finish, make_config, write_encoder, write_task
+
+    architecture = Architecture.from_dict(trial["architecture"])
+    tokenizer = (run.directory / "data" / "tokenizer.json").read_text(encoding="utf-8")
+    config = make_config(architecture, run.model_options, list(tasks))
+    card = trial_card(run, trial, licence=licence)
+    card = {"name": folder.name, "tasks": list(config.task_names), **card}
+    with written_at_once(folder) as partial:
+        write_encoder(partial, config, weights, tokenizer, architecture)
+        say(f"encoder: {architecture.describe()}")
+        for task, score, tensors in models:
+            write_task(partial / task.name, task, config, tensors, tokenizer)
+            card.setdefault("exported_scores", {})[task.name] = score
+            compared = _compared(run, trial, task, score)
+            say(f"{task.name}: {score:.4f} on the development data, {compared}")
+        if formats or quantize:
+            card["formats"] = write_formats(
+                partial,
+                [None, *tasks],
+                formats,
+                quantize=quantize,
+                data=run.directory / "data",
+                say=say,
+            )
+        finish(partial, card)
+    return folder
+
+
+def _compared(run: Run, trial: Mapping[str, Any], task: "Task", score: float) -> str:
+    """Say how an exported model's score compares with the record's."""
+    seeds = run.experiment.recipe.get("finetune_seeds", 1)
+    recorded = trial["scores"].get(task.name, score)
+    if seeds > 1:
+        return f"the first of {seeds} seeds, whose mean is {recorded:.4f}"
+    if abs(score - recorded) <= _SAME_SCORE:
+        return "as in the search"
+    return f"{score - recorded:+.4f} to the search: {_why_it_differs(run, trial)}"
+
+
+def _why_it_differs(run: Run, trial: Mapping[str, Any]) -> str:
+    """Say what is not as it was when the trial was trained, as far as the record tells."""
+    from nas.single.trials import device_here
+
+    here = device_here(run)
+    found = []
+    if trial["device"] and trial["device"] != here:
+        found.append(f"trained on {trial['device']}, fine-tuned again on {here}")
+    elif trial["node"] and trial["node"] != platform.node():
+        found.append(f"trained on another machine, {trial['node']}, which may round differently")
+    then = _environment(run).get("packages", {}).get("torch")
+    if then and then != version("torch"):
+        found.append(f"trained with torch {then}, fine-tuned again with {version('torch')}")
+    if found:
+        return "; ".join(found)
+    return "machine, device and torch are the same, so look at the run's weights and data"
+
+
+def trial_card(run: Run, trial: Mapping[str, Any], *, licence: str | None = None) -> dict[str, Any]:
+    """Return the facts of a trial that a model card says."""
+    from nas.single.trials import adjustments
+
+    experiment = run.experiment
+    recipe = experiment.recipe
+    card: dict[str, Any] = {
+        "architecture": Architecture.from_dict(trial["architecture"]).describe(),
+        "hash": trial["hash"],
+        "scores": {name: float(value) for name, value in trial["scores"].items()},
+        "confirmed": confirmed_facts(run.directory, trial),
+        "costs": _costs(trial),
+        "measured_on": _machine(run, trial),
+        "seeds": {"run": experiment.seed, "trial": int(trial["seed"])},
+        "data": {
+            "name": experiment.data,
+            "revision": data_revision(run.directory / "data"),
+            "tasks": list(recipe.get("tasks", [])),
+            "corpus": [Path(path).name for path in experiment.corpus] or "the data's own text",
+        },
+        "run": {
+            "name": run.directory.resolve().name,
+            "trial": int(trial["trial"]),
+            "fidelity": float(trial["fidelity"]),
+            "space": experiment.space,
+            "policy": experiment.policy,
+            "objectives": ", ".join(f"{k} {v}" for k, v in run.objectives.items()),
+        },
+        "lineage": _lineage(run, trial),
+        "recipe": dict(recipe),
+        "adjusted_after_failure": adjustments(trial),
+        "licence": licence or default_licence(experiment.data),
+    }
+    return {name: value for name, value in card.items() if value != {}}
+
+
+def data_revision(folder: Path) -> str:
+    """Return a digest of the prepared data: the same data, the same text, on any machine."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        digest.update(path.name.encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def _costs(trial: Mapping[str, Any]) -> dict[str, float]:
+    costs = {name: float(value) for name, value in trial["costs"].items()}
+    whole = {name: int(costs[name]) for name in ("parameters", "flops") if name in costs}
+    return {**costs, **whole, "training_seconds": round(float(trial["seconds"] or 0.0), 1)}
+
+
+def _machine(run: Run, trial: Mapping[str, Any]) -> dict[str, Any]:
+    """Say where the costs were measured, without the name of the machine."""
+    environment, recipe = _environment(run), run.experiment.recipe
+    return {
+        "device": trial["device"] or "unknown",
+        "system": environment.get("system", "unknown"),
+        "cores": environment.get("cpus"),
+        "threads": recipe.get("threads"),
+        "batch": 1,
+        "length_in_tokens": recipe.get("max_length"),
+        "torch": environment.get("packages", {}).get("torch"),
+    }
+
+
+def _environment(run: Run) -> dict[str, Any]:
+    try:
+        return json.loads((run.directory / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _lineage(run: Run, trial: Mapping[str, Any]) -> list[dict[str, Any] | str]:
+    """Say whose weights the trial started from, youngest ancestor first."""
+    records = {record["hash"]: record for record in run.journal.trials()}
+    ancestors: list[dict[str, Any] | str] = []
+    known, current = {trial["hash"]}, trial
+    while current is not None:
+        parent = current["proposal"].get("parent")
+        if not parent or parent in known:
+            break
+        known.add(parent)
+        overlap = current["proposal"].get("overlap")
+        ancestors.append({"parent": parent, "overlap": overlap})
+        current = records.get(parent)
+    eldest = current or trial
+    return [*ancestors, f"pre-trained from random weights, seed {eldest['seed']}"]

@@ -1,0 +1,159 @@
+"""Scoring an exported model on a data source, and answering its test sets."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from nas.data.prepared import encode_split
+from nas.data.sentences import read_sentences
+from nas.data.tables import Split, TaskData
+from nas.evaluation.majority import majority_score
+from nas.evaluation.metrics import glue_score, task_score
+from nas.evaluation.submission import DIAGNOSTIC, submission_name, write_predictions
+from nas.evaluation.suites.glue import glue_task, glue_tasks
+from nas.evaluation.suites.task import Task
+from nas.single.exported import (
+    ExportedModel,
+    answer,
+    encode_for,
+    finetune_exported,
+    read_tasks,
+    score_heads,
+)
+from nas.training.prediction import predict
+from nas.training.recipe import Recipe
+from nas.training.watch import Progress
+from search_spaces.errors import InvalidData, UnknownName
+
+# The diagnostic set lies beside the folders of the tasks.
+_DIAGNOSTIC_FILE = "diagnostic.tsv"
+
+
+@dataclass
+class Scored:
+    """What scoring gave.
+
+    Attributes:
+        scores: Task name -> its one number, larger is better.
+        deviations: The standard deviation over fine-tuning seeds, where there are several.
+        floors: Task name -> the score of the majority class.
+        written: Files of predictions.
+        notes: Lines for people.
+    """
+
+    scores: dict[str, float] = field(default_factory=dict)
+    deviations: dict[str, float] = field(default_factory=dict)
+    floors: dict[str, float] = field(default_factory=dict)
+    written: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def rows(self) -> list[tuple[str, float, float | None, float]]:
+        """Return task, score, deviation and floor, the mean of all first."""
+        with_wnli = set(self.scores) == {"wnli"}
+        mean = glue_score(self.scores, include_wnli=with_wnli)
+        floor = glue_score(self.floors, include_wnli=with_wnli)
+        return [("glue", mean, None, floor)] + [
+            (name, score, self.deviations.get(name), self.floors[name])
+            for name, score in self.scores.items()
+        ]
+
+
+def score_model(
+    model: ExportedModel,
+    data: str,
+    recipe: Recipe,
+    *,
+    tasks: list[str] | None,
+    seed: int,
+    finetune: bool,
+    submission: Path | None = None,
+    progress: Progress | None = None,
+) -> Scored:
+    """Score `model` on the development sets of a data source.
+
+    Args:
+        model: The exported folder.
+        data: "glue-mini", "hub" or a directory of GLUE files.
+        recipe: How to fine-tune, and how long sequences are.
+        tasks: Names; None takes those the model has, or else those of the recipe.
+        seed: Of the generated data, and of fine-tuning.
+        finetune: Fine-tune the encoder instead of scoring the fine-tuned models.
+        submission: Folder for predictions on the test sets; None writes none.
+        progress: Called with each task and the share of it done.
+
+    Raises:
+        NasError: The data, the tasks or the model cannot be used.
+    """
+    names = _names(model, recipe, tasks, finetune=finetune)
+    source = read_tasks(data, names, seed, test=submission is not None)
+    if submission is not None and not any(task.test for task in source.values()):
+        raise InvalidData(
+            f"The data {data!r} has no test sets of {', '.join(source)}. Give --data a directory "
+            "with the official test files, or leave out --submission."
+        )
+    prepared = encode_for(model, source, recipe, seed)
+    recipe = replace(recipe, tasks=tuple(source))
+    found = Scored(floors={n: majority_score(n, s) for n, s in prepared.tasks.items()})
+    answers: dict[tuple[str, str], np.ndarray] = {}
+    unlabelled = {name: _unlabelled(data, source[name]) for name in source} if submission else {}
+    if finetune:
+
+        def keep(task: Task, encoder, head, result) -> None:
+            for split, sentences in unlabelled.get(task.name, {}).items():
+                encoded = encode_split(model.tokenizer, sentences, recipe.max_length)
+                answers[task.name, split] = predict(
+                    encoder, head, task, encoded, scale=result.scale
+                )
+
+        results = finetune_exported(
+            model, prepared, recipe, seed=seed, progress=progress, keep=keep
+        )
+        for name, result in results.items():
+            found.scores[name] = result.score
+            if len(result.runs) > 1:
+                found.deviations[name] = result.details(name)[f"{name}_deviation"]
+    else:
+        for name, metrics in score_heads(model, prepared, recipe).items():
+            found.scores[name] = task_score(name, metrics)
+        for name, splits in unlabelled.items():
+            for split, sentences in splits.items():
+                answers[name, split] = answer(model, glue_task(name), sentences, recipe)
+    if submission is not None:
+        _write(found, submission, answers)
+    return found
+
+
+def _names(
+    model: ExportedModel, recipe: Recipe, tasks: list[str] | None, *, finetune: bool
+) -> list[str]:
+    names = [task.name for task in glue_tasks(tasks)] if tasks else []
+    if finetune:
+        return names or list(model.tasks or recipe.tasks)
+    for name in names:
+        if name not in model.tasks:
+            raise UnknownName("fine-tuned task of this model", name, model.tasks)
+    return names or list(model.tasks)
+
+
+def _unlabelled(data: str, task: TaskData) -> dict[str, Split]:
+    """Return the test splits of a task; MNLI answers the diagnostic set too where it lies there."""
+    splits = dict(task.test)
+    path = Path(data) / _DIAGNOSTIC_FILE
+    if task.name == "mnli" and path.is_file():
+        splits[DIAGNOSTIC] = read_sentences(path, glue_task("mnli"))
+    return splits
+
+
+def _write(found: Scored, submission: Path, answers: dict[tuple[str, str], np.ndarray]) -> None:
+    for (name, split), values in answers.items():
+        task = glue_task(name)
+        path = submission / submission_name(task, split)
+        write_predictions(path, task, values)
+        found.written.append(path)
+    whole = [submission_name(task, split) for task in glue_tasks() for split in task.test]
+    missing = [name for name in [*whole, f"{DIAGNOSTIC}.tsv"] if not (submission / name).exists()]
+    if missing:
+        found.notes.append(
+            f"The GLUE server wants all of its files in one archive; missing: {', '.join(missing)}."
+        )

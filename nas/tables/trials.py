@@ -1,0 +1,83 @@
+"""Trials as a DataFrame: tidy columns, units in their names, types that never change.
+
+A column has the same type whether the table has no row, only failures, or a million results:
+whole numbers are Int64, text is string, times are datetime64[us, UTC], everything measured is
+float64; absent values are missing.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from nas.tables.frames import OBJECTS, ResultFrame
+
+_FIRST = ("trial", "hash", "status", "fidelity", "glue")
+_COSTS = ("parameters", "flops", "latency_ms", "peak_memory_mb")
+_LAST = (
+    "seconds", "recipe", "cause", "error", "attempts", "node", "device", "worker", "continues",
+    "spent_seconds", "gpu_seconds", "asked_at", "started_at", "finished_at", "architecture",
+)  # fmt: skip
+_INTEGERS = (
+    "trial", "parameters", "flops", "attempts", "worker", "continues", "order", "front_size",
+    "pending_count",
+)  # fmt: skip
+_TEXT = (
+    "run", "hash", "status", "recipe", "cause", "error", "node", "device", "reason", "parent",
+)  # fmt: skip
+_TIMES = ("asked_at", "started_at", "finished_at")
+
+
+def trial_table(
+    records: Sequence[dict[str, Any]], *, preset: str | None, scores: Sequence[str] = ()
+) -> ResultFrame:
+    """Return one row a trial from the journal's records; see `nas.runs.directory.Run.trials`.
+
+    Args:
+        records: Of the journal.
+        preset: Name of the training recipe.
+        scores: Columns that are there even before a trial reports them, such as the run's tasks.
+    """
+    rows = [
+        {
+            **{name: record[name] for name in ("trial", "hash", "status", "fidelity")},
+            **record["scores"],
+            **record["costs"],
+            **{name: record.get(name) for name in _LAST if name != "recipe"},
+            "recipe": preset,
+        }
+        for record in records
+    ]
+    found = dict.fromkeys(name for record in records for name in record["scores"])
+    costs = dict.fromkeys(name for record in records for name in record["costs"])
+    columns = list(dict.fromkeys((*_FIRST, *scores, *found, *_COSTS, *costs, *_LAST)))
+    return typed(pd.DataFrame(rows, columns=columns))
+
+
+def typed(table: pd.DataFrame) -> ResultFrame:
+    """Return `table` with the type of each column that its name stands for."""
+    return ResultFrame(table.assign(**{name: _column(table[name]) for name in table.columns}))
+
+
+def _column(column: pd.Series) -> pd.Series:
+    if column.name in _INTEGERS:
+        return column.astype("Int64")
+    if column.name in _TEXT:
+        return column.astype("string")
+    if column.name in _TIMES:
+        if not isinstance(column.dtype, pd.DatetimeTZDtype):
+            column = pd.to_datetime(column.astype("float64"), unit="s", utc=True)
+        return column.astype("datetime64[us, UTC]")
+    if column.name in OBJECTS:
+        return column.astype(object)
+    return column.astype("float64")
+
+
+def at_highest_fidelity(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the finished trials of the highest fidelity that any trial finished at.
+
+    Results at different fidelities cannot be compared: the best, the front and every export are of
+    the highest alone.
+    """
+    done = table[table["status"] == "done"]
+    return done[done["fidelity"] == done["fidelity"].max()]

@@ -1,0 +1,1 @@
+"""One architecture: its layers, dictionaries, graph, hash, size and features."""

@@ -1,0 +1,72 @@
+"""Published encoders by name.
+
+Source: Tuli et al., "FlexiBERT", JAIR 2023 (its models, ablations and pre-trained seeds); Turc et
+al., "Well-Read Students Learn Better", 2019 (the BERT miniatures).
+"""
+
+from typing import Any
+
+from search_spaces.architectures.architecture import Architecture
+from search_spaces.errors import UnknownName
+
+
+def named_architecture(name: str) -> Architecture:
+    """Return a published architecture, such as "bert-mini" or "flexibert-large".
+
+    Raises:
+        UnknownName: If no architecture has that name; capitals and underscores do not matter.
+    """
+    key = str(name).lower().replace("_", "-")
+    if key not in NAMED:
+        raise UnknownName("named architecture", name, NAMED)
+    return Architecture.from_dict(NAMED[key])
+
+
+def list_named_architectures() -> list[str]:
+    """Return the names `named_architecture` knows."""
+    return sorted(NAMED)
+
+
+def _alike(layers: int, width: int, kind: tuple[str, Any] = ("sa", "sdp")) -> dict[str, Any]:
+    # every layer the same, heads of width 64, feed-forward four times the width
+    return _pattern((layers, width, width // 64, kind, [4 * width]))
+
+
+def _pattern(*runs: tuple[int, int, int, tuple[str, Any], list[int]]) -> dict[str, Any]:
+    layers = [run for run in runs for _ in range(run[0])]
+    return {
+        "l": len(layers),
+        "o": [kind[0] for _, _, _, kind, _ in layers],
+        "h": [width for _, width, _, _, _ in layers],
+        "n": [heads for _, _, heads, _, _ in layers],
+        "f": [list(stack) for _, _, _, _, stack in layers],
+        "p": [kind[1] for _, _, _, kind, _ in layers],
+    }
+
+
+SDP, DFT, DCT, CONVOLUTION = ("sa", "sdp"), ("l", "dft"), ("l", "dct"), ("c", 9)
+
+NAMED: dict[str, dict[str, Any]] = {
+    "bert-tiny": _alike(2, 128),
+    "bert-2-256": _alike(2, 256),
+    "bert-4-128": _alike(4, 128),
+    "bert-mini": _alike(4, 256),
+    "bert-small": _alike(4, 512),
+    "bert-medium": _alike(8, 512),
+    "bert-base": _alike(12, 768),
+    "bert-large": _alike(24, 1024),
+    "fnet-tiny": _alike(2, 128, DFT),
+    "fnet-2-256": _alike(2, 256, DFT),
+    "fnet-4-128": _alike(4, 128, DFT),
+    "fnet-mini": _alike(4, 256, DFT),
+    "convbert-tiny": _alike(2, 128, CONVOLUTION),
+    "convbert-2-256": _alike(2, 256, CONVOLUTION),
+    "convbert-4-128": _alike(4, 128, CONVOLUTION),
+    "convbert-mini": _alike(4, 256, CONVOLUTION),
+    "flexibert-mini": _pattern((2, 256, 2, SDP, [512] * 3), (2, 128, 4, DCT, [1024])),
+    "flexibert-large": _pattern((12, 1024, 8, SDP, [2048] * 3), (12, 512, 16, DCT, [4096])),
+    "flexibert-no-second-order": _pattern((2, 128, 4, SDP, [1024])),
+    "flexibert-no-heteroscedastic": _pattern(
+        (2, 256, 4, DCT, [1024] * 3), (2, 128, 4, SDP, [512] * 3)
+    ),
+}

@@ -1,0 +1,220 @@
+"""What one stack of a FlexiBERT space may be, numbered, and the small steps between choices."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations_with_replacement, product
+from typing import Any
+
+import numpy as np
+
+from search_spaces.architectures.layers import Head, Layer
+from search_spaces.flexibert.definition import SpaceDefinition
+
+Kind = tuple[str, str | int]
+Offer = tuple[str, tuple]  # the name of a decision, and what may be chosen there
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One choice: the layer it stands for without repeating the head width.
+
+    Attributes:
+        width: Width of the layer.
+        kinds: Operation and parameter of every head, in the order of the space's list of kinds.
+        feedforward: Widths of the feed-forward maps.
+    """
+
+    width: int
+    kinds: tuple[Kind, ...]
+    feedforward: tuple[int, ...]
+
+
+class Choices:
+    """The stacks a definition allows, numbered from 0 within a width or over all widths.
+
+    `layer(stack)` is the layer a stack stands for; the last ones asked for are kept.
+    """
+
+    def __init__(self, definition: SpaceDefinition):
+        self.definition = definition
+        self._order = {kind: i for i, kind in enumerate(definition.kinds)}
+        self.feedforwards = tuple(_feedforwards(definition))
+        self._feedforward_index = {stack: i for i, stack in enumerate(self.feedforwards)}
+        self._heads = {width: tuple(self._head_choices(width)) for width in definition.widths}
+        self._head_index = {
+            width: {kinds: i for i, kinds in enumerate(choices)}
+            for width, choices in self._heads.items()
+        }
+        self.layer = lru_cache(maxsize=1 << 16)(self._make_layer)
+
+    def __reduce__(self) -> tuple[type, tuple[SpaceDefinition]]:
+        # The cache belongs to one process; another builds its own.
+        return type(self), (self.definition,)
+
+    def count(self, width: int | None = None) -> int:
+        """Return how many stacks there are of one width, or of all."""
+        widths = self.definition.widths if width is None else (width,)
+        return sum(len(self._heads[w]) for w in widths) * len(self.feedforwards)
+
+    def stack_at(self, index: int, width: int | None = None) -> Stack:
+        """Return the stack with the given number, the inverse of `index_of`."""
+        for w in self.definition.widths if width is None else (width,):
+            count = self.count(w)
+            if index < count:
+                heads, stack = divmod(index, len(self.feedforwards))
+                return Stack(w, self._heads[w][heads], self.feedforwards[stack])
+            index -= count
+        raise AssertionError("a stack number is below count(width)")
+
+    def index_of(self, stack: Stack) -> int:
+        """Return the number over all widths of a stack that the definition allows."""
+        heads = self._head_index[stack.width][stack.kinds]
+        place = heads * len(self.feedforwards) + self._feedforward_index[stack.feedforward]
+        return self.before(stack.width) + place
+
+    def before(self, width: int | None) -> int:
+        """Return how many stacks of smaller widths there are; none where every width counts."""
+        if width is None:
+            return 0
+        return sum(self.count(w) for w in self.definition.widths if w < width)
+
+    def indices(self, stack: Stack) -> tuple[int, int, int]:
+        """Return where width, feed-forward stack and heads stand in their lists of choices."""
+        width = self.definition.widths.index(stack.width)
+        heads = self._head_index[stack.width][stack.kinds]
+        return width, self._feedforward_index[stack.feedforward], heads
+
+    def allows(self, stack: Stack) -> bool:
+        """Whether a stack is one of the choices."""
+        heads = self._head_index.get(stack.width, {})
+        return stack.kinds in heads and stack.feedforward in self._feedforward_index
+
+    def stack_of(self, layer: Layer) -> Stack | None:
+        """Return the choice that gives a layer, or None when the definition does not allow it."""
+        kinds = [(head.operation, head.parameter) for head in layer.heads]
+        if layer.head_width != layer.width // len(kinds) or any(
+            k not in self._order for k in kinds
+        ):
+            return None
+        kinds.sort(key=self._order.__getitem__)
+        stack = Stack(layer.width, tuple(kinds), layer.feedforward)
+        return stack if self.allows(stack) else None
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of the decisions that make a stack, in the order `decide` asks for them."""
+        definition = self.definition
+        kinds = max(definition.heads) if definition.heads_in_layer == "mixed" else 1
+        heterogeneous = definition.feedforward == "heterogeneous"
+        maps = max(definition.feedforward_depths) if heterogeneous else 1
+        return (
+            "width",
+            "heads",
+            *(f"kind {i}" for i in range(kinds)),
+            "feed-forward depth",
+            *(f"feed-forward width {i}" for i in range(maps)),
+        )
+
+    def decide(self, width: int | None = None) -> Generator[Offer, Any, Stack]:
+        """Make a stack decision by decision: yield each offer, be sent what is chosen.
+
+        Args:
+            width: The width where layers share it, which is then no decision of this stack.
+        """
+        definition = self.definition
+        if width is None:
+            width = yield "width", definition.widths
+        heads = yield "heads", tuple(n for n in definition.heads if definition.head_fits(width, n))
+        kinds: list[Kind] = []
+        for i in range(heads if definition.heads_in_layer == "mixed" else 1):
+            # any kind, or that of a head chosen before (an urn of Polya): every multiset of kinds
+            # comes up equally often
+            kinds.append((yield f"kind {i}", (*definition.kinds, *kinds)))
+        kinds.sort(key=self._order.__getitem__)
+        depth = yield "feed-forward depth", definition.feedforward_depths
+        stack: list[int] = []
+        for i in range(depth if definition.feedforward == "heterogeneous" else 1):
+            stack.append((yield f"feed-forward width {i}", definition.feedforward_widths))
+        return Stack(
+            width, tuple(kinds) * (heads // len(kinds)), tuple(stack) * (depth // len(stack))
+        )
+
+    def edits(self, stack: Stack) -> Iterator[Stack]:
+        """Yield the allowed stacks that differ in one choice; some more than once."""
+        for width in self.definition.widths:
+            edited = replace(stack, width=width)
+            if width != stack.width and self.allows(edited):
+                yield edited
+        for kinds in self._kind_edits(stack.kinds):
+            edited = replace(stack, kinds=tuple(sorted(kinds, key=self._order.__getitem__)))
+            if edited.kinds != stack.kinds and self.allows(edited):
+                yield edited
+        for feedforward in self._feedforward_edits(stack.feedforward):
+            edited = replace(stack, feedforward=feedforward)
+            if feedforward != stack.feedforward and self.allows(edited):
+                yield edited
+
+    def mix(self, pair: list[Stack], rng: np.random.Generator, width: int | None) -> Stack:
+        """Return a stack that takes each choice from either of two.
+
+        Args:
+            pair: The parents.
+            rng: Decides.
+            width: The width to use; by default one parent's.
+        """
+        feedforward = pair[rng.integers(2)].feedforward
+        width = width or pair[rng.integers(2)].width
+        first = int(rng.integers(2))
+        for parent in (pair[first], pair[1 - first]):
+            mixed = Stack(width, parent.kinds, feedforward)
+            if self.allows(mixed):
+                return mixed
+        # the width came from another layer, and neither parent's number of heads divides it
+        heads = self._heads[width]
+        return Stack(width, heads[rng.integers(len(heads))], feedforward)
+
+    def _head_choices(self, width: int) -> Iterator[tuple[Kind, ...]]:
+        kinds = self.definition.kinds
+        for count in self.definition.heads:
+            if not self.definition.head_fits(width, count):
+                continue
+            if self.definition.heads_in_layer == "mixed":
+                yield from combinations_with_replacement(kinds, count)
+            else:
+                yield from ((kind,) * count for kind in kinds)
+
+    def _make_layer(self, stack: Stack) -> Layer:
+        width = stack.width // len(stack.kinds)
+        heads = tuple(Head(operation, parameter, width) for operation, parameter in stack.kinds)
+        return Layer(stack.width, heads, stack.feedforward)
+
+    def _kind_edits(self, kinds: tuple[Kind, ...]) -> Iterator[tuple[Kind, ...]]:
+        for count in self.definition.heads:
+            # the same mixture spread over another number of heads
+            yield tuple(kinds[i * len(kinds) // count] for i in range(count))
+        if self.definition.heads_in_layer == "same":
+            yield from ((kind,) * len(kinds) for kind in self.definition.kinds)
+            return
+        for old, new in product(dict.fromkeys(kinds), self.definition.kinds):
+            i = kinds.index(old)
+            yield (*kinds[:i], new, *kinds[i + 1 :])
+
+    def _feedforward_edits(self, stack: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        definition = self.definition
+        for depth in definition.feedforward_depths:
+            yield (stack + stack[-1:] * depth)[:depth]
+        for width in definition.feedforward_widths:
+            if definition.feedforward == "homogeneous":
+                yield (width,) * len(stack)
+                continue
+            for i in range(len(stack)):
+                yield (*stack[:i], width, *stack[i + 1 :])
+
+
+def _feedforwards(definition: SpaceDefinition) -> Iterator[tuple[int, ...]]:
+    for depth in definition.feedforward_depths:
+        if definition.feedforward == "homogeneous":
+            yield from ((width,) * depth for width in definition.feedforward_widths)
+        else:
+            yield from product(definition.feedforward_widths, repeat=depth)

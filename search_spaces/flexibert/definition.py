@@ -1,0 +1,163 @@
+"""What a FlexiBERT-like space offers, validated: the content of a space's YAML file."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any
+
+from search_spaces.architectures.layers import check_kind
+from search_spaces.errors import InvalidArchitecture, InvalidSpace, UnknownName
+from search_spaces.operations import is_whole
+
+
+@dataclass(frozen=True)
+class SpaceDefinition:
+    """The choices every layer has, and what layers must share.
+
+    Attributes:
+        layers: Allowed numbers of layers.
+        widths: Allowed widths of a layer.
+        heads: Allowed numbers of heads in a layer. With `heads_in_layer: same` a number of heads
+            goes only with the widths it divides.
+        operations: Operation to its allowed parameters, such as `sa: [sdp, wma]`.
+        feedforward_widths: Allowed widths of a feed-forward map.
+        feedforward_depths: Allowed numbers of feed-forward maps in a layer.
+        layers_per_stack: Layers come in runs of this many identical ones.
+        feedforward: "homogeneous" (one width in a stack of maps) or "heterogeneous".
+        heads_in_layer: "same" (all heads of a layer alike, together as wide as the layer) or
+            "mixed" (any multiset of kinds; each head as wide as the layer's width over the number
+            of heads, rounded down).
+        shared: What all layers share: "nothing", "width" or "everything" (a homogeneous encoder).
+        description: One sentence for people.
+    """
+
+    layers: tuple[int, ...]
+    widths: tuple[int, ...]
+    heads: tuple[int, ...]
+    operations: Mapping[str, tuple[str | int, ...]]
+    feedforward_widths: tuple[int, ...]
+    feedforward_depths: tuple[int, ...]
+    layers_per_stack: int = 1
+    feedforward: str = "homogeneous"
+    heads_in_layer: str = "same"
+    shared: str = "nothing"
+    description: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        for key in NUMBER_LISTS:
+            object.__setattr__(self, key, _numbers(key, getattr(self, key)))
+        for key, allowed in WORDS.items():
+            if getattr(self, key) not in allowed:
+                raise InvalidSpace(
+                    str(UnknownName(f"value of {key!r}", getattr(self, key), allowed))
+                )
+        object.__setattr__(self, "operations", _operations(self.operations))
+        self._check_stacks()
+        self._check_heads()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "SpaceDefinition":
+        """Build a definition from the content of a YAML file.
+
+        Raises:
+            InvalidSpace: If a key or value is unknown or missing.
+        """
+        if not isinstance(values, Mapping):
+            raise InvalidSpace(
+                f"A space is a mapping from keys to values, not a {type(values).__name__}. "
+                f"Its keys are {', '.join(KEYS)}."
+            )
+        for key in values:
+            if key not in KEYS:
+                close = get_close_matches(str(key), KEYS, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise InvalidSpace(
+                    f"A space has no key {key!r}.{hint} Allowed keys: {', '.join(KEYS)}."
+                )
+        missing = [f.name for f in fields(cls) if f.default is MISSING and f.name not in values]
+        if missing:
+            raise InvalidSpace(
+                f"The space has no {', '.join(map(repr, missing))}. Every space needs "
+                f"{', '.join(f.name for f in fields(cls) if f.default is MISSING)}."
+            )
+        return cls(**values)
+
+    @property
+    def kinds(self) -> tuple[tuple[str, str | int], ...]:
+        """All pairs of operation and parameter, in the order given."""
+        return tuple((o, p) for o, parameters in self.operations.items() for p in parameters)
+
+    def _check_stacks(self) -> None:
+        per_stack = self.layers_per_stack
+        if not is_whole(per_stack) or per_stack < 1:
+            raise InvalidSpace(f"layers_per_stack is {per_stack!r}. Give a positive whole number.")
+        odd = [n for n in self.layers if n % per_stack]
+        if odd:
+            raise InvalidSpace(
+                f"layers contains {odd[0]}, which is not a multiple of layers_per_stack = "
+                f"{per_stack}. Use multiples of {per_stack}, or layers_per_stack: 1."
+            )
+
+    def _check_heads(self) -> None:
+        if not isinstance(self.description, str):
+            raise InvalidSpace(f"description is {self.description!r}. Give a text.")
+        for width in self.widths:
+            fits = [n for n in self.heads if self.head_fits(width, n)]
+            if not fits:
+                raise InvalidSpace(
+                    f"The width {width} goes with none of the numbers of heads "
+                    f"{', '.join(map(str, self.heads))}. Add a number of heads that divides "
+                    f"{width}, or leave the width out."
+                )
+
+    def head_fits(self, width: int, heads: int) -> bool:
+        """Whether a layer of this width may have this many heads."""
+        return heads <= width if self.heads_in_layer == "mixed" else width % heads == 0
+
+
+NUMBER_LISTS = ("layers", "widths", "heads", "feedforward_widths", "feedforward_depths")
+WORDS = {
+    "feedforward": ("homogeneous", "heterogeneous"),
+    "heads_in_layer": ("same", "mixed"),
+    "shared": ("nothing", "width", "everything"),
+}
+KEYS = tuple(f.name for f in fields(SpaceDefinition))
+
+
+def _numbers(key: str, values: object) -> tuple[int, ...]:
+    if not isinstance(values, list | tuple) or not values:
+        raise InvalidSpace(f"{key} is {values!r}. Give a list of whole numbers, such as [2, 4].")
+    for value in values:
+        if not is_whole(value) or value < 1:
+            raise InvalidSpace(f"{key} contains {value!r}. Give positive whole numbers.")
+    numbers = tuple(int(value) for value in values)
+    if len(set(numbers)) < len(numbers):
+        twice = next(n for n in numbers if numbers.count(n) > 1)
+        raise InvalidSpace(f"{key} contains {twice} more than once. Give each value once.")
+    return tuple(sorted(numbers))
+
+
+def _operations(operations: object) -> dict[str, tuple[str | int, ...]]:
+    if not isinstance(operations, Mapping) or not operations:
+        raise InvalidSpace(
+            f"operations is {operations!r}. Give a mapping from operation to its parameters, such "
+            "as {sa: [sdp, wma], l: [dct], c: [5, 9]}."
+        )
+    checked = {}
+    for operation, parameters in operations.items():
+        if not isinstance(parameters, list | tuple) or not parameters:
+            raise InvalidSpace(
+                f"operations.{operation} is {parameters!r}. Give a list of its parameters, such as "
+                "[sdp, wma]."
+            )
+        where = f"operations.{operation}"
+        try:
+            kinds = [check_kind(operation, parameter, where) for parameter in parameters]
+        except InvalidArchitecture as error:
+            raise InvalidSpace(str(error)) from None
+        if len(set(kinds)) < len(kinds):
+            raise InvalidSpace(
+                f"{where} is {list(parameters)}, with a value more than once. Give each once."
+            )
+        checked[operation] = tuple(parameter for _, parameter in kinds)
+    return checked

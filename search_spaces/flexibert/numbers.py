@@ -1,0 +1,81 @@
+"""Architectures as a few whole numbers: drawn, hashed and told apart without being built."""
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+
+import numpy as np
+
+from search_spaces.architectures.layers import Layer
+from search_spaces.errors import InvalidSpace
+from search_spaces.flexibert.space import FlexiBertSpace
+from search_spaces.space import PERMUTED, draw_below
+
+DIGEST = 16  # bytes kept of a hash: two of 10^12 architectures agree with probability 10^-15
+
+
+class CompactCodes:
+    """Architectures of one space by the numbers of their stacks, and their hashes.
+
+    A stack's number is that of its heads (with the width) times the feed-forward stacks there are,
+    plus that of its feed-forward stack.
+
+    Args:
+        space: Where the architectures are from.
+    """
+
+    def __init__(self, space: FlexiBertSpace):
+        self.space = space
+        self.feedforwards = len(space.stacks.feedforwards)
+        self.heads = space.stacks.count() // self.feedforwards
+        definition = space.definition
+        self.length = max(definition.layers) // definition.layers_per_stack
+        self._repeat = definition.layers_per_stack
+        self._heads: list[str | None] = [None] * self.heads
+        self._feedforwards = [
+            self.layer(i).canonical.partition("]")[2] for i in range(self.feedforwards)
+        ]
+
+    def layer(self, stack: int) -> Layer:
+        """Return the layer a stack's number stands for."""
+        return self.space.stacks.layer(self.space.stacks.stack_at(stack))
+
+    def digest(self, stacks: Sequence[int]) -> bytes:
+        """Return the first 16 bytes of the `hash` of the architecture with these stacks."""
+        texts = []
+        for stack in stacks:
+            heads, feedforward = divmod(stack, self.feedforwards)
+            text = self._heads[heads]
+            if text is None:
+                text = self._heads[heads] = "".join(self.layer(stack).canonical.partition("]")[:2])
+            texts += [text + self._feedforwards[feedforward]] * self._repeat
+        return sha256("|".join(texts).encode()).digest()[:DIGEST]
+
+    def draw(self, n: int, seed: int) -> Iterator[tuple[list[int], bytes]]:
+        """Yield stacks and digests of `n` distinct architectures: those of `space.sample`.
+
+        Raises:
+            InvalidSpace: If the space has fewer than `n`.
+        """
+        size = self.space.size
+        if n < 1 or n > size:
+            raise InvalidSpace(
+                f"Asked for {n:,} architectures of the space {self.space.name!r}, which has "
+                f"{size:,}. Ask for 1 to that many."
+            )
+        seen: set[bytes] = set()
+        for index in _indices(size, np.random.default_rng(seed)):
+            stacks = self.space.choices_at(index)
+            digest = self.digest(stacks)
+            if digest not in seen:
+                seen.add(digest)
+                yield stacks, digest
+                if len(seen) == n:
+                    return
+
+
+def _indices(size: int, rng: np.random.Generator) -> Iterator[int]:
+    if size <= PERMUTED:
+        yield from rng.permutation(size).tolist()
+        return
+    while True:
+        yield draw_below(size, rng)

@@ -1,0 +1,1 @@
+"""Architectures as points: embeddings, encodings by name, Weisfeiler-Lehman counts."""

@@ -1,0 +1,1 @@
+"""What a proposal is worth: improvement, hypervolume, domination, first proposals."""

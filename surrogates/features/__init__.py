@@ -1,0 +1,1 @@
+"""Architectures as columns of numbers, categories and places for models to learn from."""

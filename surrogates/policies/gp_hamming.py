@@ -1,0 +1,90 @@
+"""Gaussian process over position-wise differences: the strongest general peer we measured."""
+
+import numpy as np
+
+from surrogates.models.gaussian_process import Kernels, SumKernelGP
+from surrogates.policies.model_policy import ModelPolicy
+
+REMEMBERED = 50_000  # architectures, 260 bytes each
+
+
+def gp_hamming(name, space, objectives, seed, constraints, options) -> ModelPolicy:
+    """Build the policy registered as "gp-hamming"."""
+    codes, fits = LayerCodes(), {}
+    return ModelPolicy(
+        name, space, objectives, seed, constraints, options,
+        make_model=lambda sign, features: SumKernelGP(codes, Hamming(), fits=fits),
+    )  # fmt: skip
+
+
+class LayerCodes:
+    """Each layer as four codes (width, heads, kinds, feed-forward) and the depth in front.
+
+    Layers beyond the depth are -1. Codes are given in the order of first appearance, so they mean
+    something only within one instance.
+    """
+
+    def __init__(self, layers: int = 32):
+        self._layers = layers
+        self._codes: dict[object, int] = {}
+        self._of_layer: dict[str, list[int]] = {}
+        self._rows: dict[str, np.ndarray] = {}
+
+    def __call__(self, architectures) -> np.ndarray:
+        if len(self._rows) > REMEMBERED:
+            self._rows.clear()
+        rows = np.empty((len(architectures), 1 + 4 * self._layers), np.int16)
+        for i, architecture in enumerate(architectures):
+            known = self._rows.get(architecture.hash)
+            if known is None:
+                known = self._rows[architecture.hash] = self._coded(architecture)
+            rows[i] = known
+        return rows
+
+    def _coded(self, architecture) -> np.ndarray:
+        row = np.full(1 + 4 * self._layers, -1, np.int16)
+        row[0] = len(architecture.layers)
+        codes = [self._layer(layer) for layer in architecture.layers[: self._layers]]
+        row[1 : 1 + 4 * len(codes)] = np.ravel(codes)
+        return row
+
+    def _layer(self, layer) -> list[int]:
+        known = self._of_layer.get(layer.canonical)
+        if known is None:
+            kinds = tuple(sorted(head.kind for head in layer.heads))
+            values = (layer.width, len(layer.heads), kinds, layer.feedforward)
+            known = [self._codes.setdefault(item, len(self._codes)) for item in enumerate(values)]
+            self._of_layer[layer.canonical] = known
+        return known
+
+
+class Hamming(Kernels):
+    """Exponential kernels of the number of differing codes, at three lengths."""
+
+    weights = (0.5, 0.5, 0.5)
+    lengths = (1.0, 4.0, 12.0)
+
+    def cross(self, a, b):
+        return np.moveaxis(self._of_distance(a.shape[1])[_differing(a, b)], -1, 0)
+
+    def weighted(self, weights, a, b):
+        return np.take(self._of_distance(a.shape[1]) @ weights, _differing(a, b))
+
+    def _of_distance(self, columns: int) -> np.ndarray:
+        """Return every kernel at every number of differing codes, `(columns + 1, kernels)`."""
+        return np.exp(-np.arange(columns + 1)[:, None] / self.lengths)
+
+    def diagonal(self, a):
+        return np.ones((len(self.lengths), len(a)))
+
+
+def _differing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return in how many codes rows differ, `(n, m)`; at most 255 columns."""
+    used = np.flatnonzero((a >= 0).any(0) | (b >= 0).any(0))
+    columns_a, columns_b = a[:, used].T.copy(), b[:, used].T.copy()
+    differing = np.zeros((len(a), len(b)), np.uint8)
+    unequal = np.empty(differing.shape, bool)
+    for x, y in zip(columns_a, columns_b, strict=True):
+        np.not_equal(x[:, None], y[None], out=unequal)
+        differing += unequal.view(np.uint8)
+    return differing

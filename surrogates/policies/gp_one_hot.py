@@ -1,0 +1,15 @@
+"""BoTorch's default Gaussian process over one-hot rows."""
+
+from surrogates.features.one_hot import OneHotRows, ToldColumns
+from surrogates.policies.model_policy import ModelPolicy
+
+
+def gp_one_hot(name, space, objectives, seed, constraints, options) -> ModelPolicy:
+    """Build the policy registered as "gp-onehot"."""
+    from surrogates.models.botorch_gp import BotorchGP
+
+    rows = OneHotRows()
+    return ModelPolicy(
+        name, space, objectives, seed, constraints, options,
+        make_model=lambda sign, features: BotorchGP(lambda told: ToldColumns(rows, told)),
+    )  # fmt: skip
