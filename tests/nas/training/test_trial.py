@@ -8,8 +8,11 @@ from safetensors.torch import load_file
 
 from nas.config import make_experiment
 from nas.models.encoder import Encoder
+from nas.models.heads import MaskedLanguageHead
 from nas.search.driver import build_policy
 from nas.training.device import autocast, choose_device, choose_precision
+from nas.training.loop import Loop
+from nas.training.pretrain import validation_loss
 from nas.training.trial import model_options, run_trial, trial_device
 from search_spaces import count_parameters
 from search_spaces.errors import InvalidData, InvalidExperiment, TrialError
@@ -75,6 +78,63 @@ def test_the_world_is_left_as_it_was(architecture, recipe, data):
     run_trial(architecture(), recipe, data, seed=0)
     assert torch.equal(state, torch.get_rng_state())
     assert torch.get_num_threads() == threads
+
+
+def test_each_stage_trains_with_its_own_dropout(architecture, recipe, data, monkeypatch):
+    changed = dataclasses.replace(recipe, pretrain_dropout=0.3, dropout=0.2)
+    seen = {}
+    start = Loop.__init__
+
+    def watched(loop, modules, **settings):
+        modules = list(modules)
+        parts = [part for module in modules for part in module.modules()]
+        found = {part.p for part in parts if isinstance(part, torch.nn.Dropout)}
+        seen[settings["stage"]] = found
+        start(loop, modules, **settings)
+
+    monkeypatch.setattr(Loop, "__init__", watched)
+    run_trial(architecture(), changed, data, seed=0)
+    assert seen == {"pretrain": {0.3}, "sst2": {0.2}, "stsb": {0.2}}
+
+
+def test_another_try_after_a_nan_lowers_the_rates_of_every_stage(
+    architecture, recipe, data, monkeypatch
+):
+    rates = {}
+    step = Loop.step
+
+    def watched(loop, loss, examples):
+        rates.setdefault(loop._stage, []).append(loop.learning_rate)
+        return step(loop, loss, examples)
+
+    monkeypatch.setattr(Loop, "step", watched)
+    run_trial(architecture(), recipe, data, seed=0)
+    usual = dict(rates)
+    rates.clear()
+    run_trial(architecture(), recipe, data, seed=0, learning_rate_scale=0.5)
+    assert set(usual) == {"pretrain", "sst2", "stsb"}
+    for stage, whole in usual.items():
+        assert rates[stage] == pytest.approx([0.5 * rate for rate in whole])
+
+
+def test_the_validation_loss_has_as_many_masks_as_the_recipe_says(architecture, recipe, data):
+    torch.manual_seed(0)
+    encoder = Encoder(architecture(), data.vocabulary_size, **model_options(recipe))
+    head = MaskedLanguageHead(encoder)
+    masked = []
+
+    def counting(encoder, head, batch, device):
+        masked.append(len(batch.targets) / batch.tokens.numel())
+        return torch.zeros(())
+
+    for rate in (0.15, 0.6):
+        changed = dataclasses.replace(recipe, mask_rate=rate)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("nas.training.pretrain.masked_loss", counting)
+            validation_loss(
+                encoder, head, data.validation, changed, vocabulary_size=data.vocabulary_size
+            )
+        assert masked[-1] == pytest.approx(rate, abs=0.05)
 
 
 @pytest.mark.parametrize("positions", ["absolute", "relative"])
