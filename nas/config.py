@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from nas.whole_files import write_whole
 from search_spaces.constraints import parse_constraint as read_constraint
 from search_spaces.errors import InvalidExperiment, UnknownName
 
@@ -344,6 +345,4 @@ def read_settings(path: Path | str) -> dict[str, Any]:
 def write_experiment(experiment: Experiment, path: Path) -> None:
     """Write the resolved experiment as YAML."""
     text = yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, text)

@@ -1,6 +1,7 @@
 """Every file in its room, imports one way, nothing heavy imported, all on offer can be built."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,7 @@ ROOMS = {
         "face": "the public names",
     },
     "nas": {
+        "whole_files": "files that are there whole or not at all",
         "pareto": "fronts of any table",
         "tables": "what happened, as DataFrames",
         "evaluation": "metrics, costs, suites of tasks",
@@ -159,6 +161,22 @@ def test_a_file_is_one_idea(path):
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 400
     assert not lines or lines[0].startswith(('"""', 'r"""'))
+
+
+# What is written once in all three packages: pattern -> the file that may hold it.
+ONCE = {
+    r"os\.(replace|rename|fsync)|NamedTemporaryFile|\.with_name\(": "nas/whole_files.py",
+}
+
+
+@pytest.mark.parametrize("pattern", ONCE)
+def test_what_is_written_once(pattern):
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in FILES
+        if re.search(pattern, path.read_text(encoding="utf-8"))
+    }
+    assert found == {ONCE[pattern]}
 
 
 def loaded_after(code):

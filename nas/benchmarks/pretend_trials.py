@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from nas.whole_files import write_whole
 from search_spaces import Architecture
 
 STEPS = 10
@@ -62,9 +63,7 @@ def stepwise(
         )
         if state is not None:
             state.parent.mkdir(parents=True, exist_ok=True)
-            partial = state.with_name(f".{state.name}.{os.getpid()}.part")
-            partial.write_text(json.dumps({"step": step + 1}), encoding="utf-8")
-            partial.replace(state)
+            write_whole(state, json.dumps({"step": step + 1}), synced=False)
     weights_path.write_bytes(f"weights of {architecture.hash}".encode())
     return scores_of(architecture)
 

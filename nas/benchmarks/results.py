@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.benchmarks.jobs import Job, Setting
+from nas.whole_files import write_whole
 from search_spaces.errors import RunError
 
 _RESULTS, _SETTING = "results.jsonl", "setting.json"
@@ -60,7 +61,7 @@ class Results:
     def _check(self, described: dict[str, Any]) -> None:
         path = self.folder / _SETTING
         if not path.exists():
-            path.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+            write_whole(path, json.dumps(described, indent=1) + "\n")
             return
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
@@ -83,7 +84,7 @@ class Results:
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
             # The last line of an interrupted benchmark may be half written.
-            self._path.write_bytes(whole)
+            write_whole(self._path, whole)
         found = {}
         for number, line in enumerate(whole.splitlines(), 1):
             try:

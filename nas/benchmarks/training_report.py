@@ -1,7 +1,6 @@
 """The figures of the training benchmark as text for people and as files for programs."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from nas.benchmarks.training import Figure
+from nas.whole_files import write_whole
 from search_spaces.errors import RunError
 
 
@@ -49,9 +49,7 @@ def write_figures(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in zip(written, contents.values(), strict=True):
-            partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, path)
+            write_whole(path, text)
     except OSError as error:
         raise RunError(f"{folder} cannot be used: {error}. Choose another with --to.") from None
     return written

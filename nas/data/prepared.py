@@ -14,6 +14,7 @@ import numpy as np
 
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import CLS, SEP, UNK, Tokenizer, train_tokenizer
+from nas.whole_files import write_whole
 from search_spaces.errors import InvalidData
 
 _VERSION = 1
@@ -90,7 +91,7 @@ class PreparedData:
             "tasks": {name: list(splits) for name, splits in self.tasks.items()},
         }
         # written last: a folder with an index is complete
-        (directory / "prepared.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+        write_whole(directory / "prepared.json", json.dumps(index, indent=1))
 
     @classmethod
     def load(cls, directory: str | Path, *, mmap: bool = True) -> "PreparedData":

@@ -5,12 +5,12 @@ Understanding", ICLR 2019, whose server reads tab-separated files with the colum
 "prediction"; classes go by the names that the training files have.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from nas.evaluation.suites.task import Task
+from nas.whole_files import write_whole
 
 # The diagnostic set is answered by a model of MNLI.
 DIAGNOSTIC = "AX"
@@ -45,9 +45,4 @@ def predictions_text(task: Task, answers: np.ndarray) -> str:
 def write_predictions(path: Path, task: Task, answers: np.ndarray) -> None:
     """Write a file of predictions, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(predictions_text(task, answers), encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, predictions_text(task, answers))

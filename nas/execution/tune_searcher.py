@@ -5,11 +5,12 @@ Its state is JSON, so that a folder of results from somebody else can be restore
 
 import json
 import math
-import os
+from pathlib import Path
 from typing import Any
 
 from ray.tune.search import Searcher
 
+from nas.whole_files import write_whole
 from search_spaces import Architecture
 from search_spaces.errors import PolicyError
 from surrogates.policy import Policy
@@ -79,10 +80,7 @@ class PolicySearcher(Searcher):
             "policy": self.policy.state_dict(),
             "asked": {trial: a.to_dict() for trial, a in self._asked.items()},
         }
-        partial = f"{checkpoint_path}.{os.getpid()}.part"
-        with open(partial, "w", encoding="utf-8") as file:
-            json.dump(state, file)
-        os.replace(partial, checkpoint_path)
+        write_whole(Path(checkpoint_path), json.dumps(state))
 
     def restore(self, checkpoint_path: str) -> None:
         """Continue from what `save` wrote.

@@ -6,7 +6,6 @@ are equal, up to the order of additions.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nas.models.encoder import NORM_EPSILON, Encoder
+from nas.whole_files import whole_file, write_whole
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidData
 
@@ -122,14 +122,9 @@ def save_bert(encoder: Encoder, folder: str | Path) -> None:
         theirs |= {t: part.clone() for t, part in zip(targets, parts, strict=True)}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{_WEIGHTS}.{os.getpid()}.part"
-    try:
+    with whole_file(folder / _WEIGHTS) as partial:
         save_file(theirs, partial, metadata={"format": "pt"})
-        os.replace(partial, folder / _WEIGHTS)
-        partial.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        os.replace(partial, folder / _CONFIG)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(folder / _CONFIG, json.dumps(config, indent=2) + "\n")
 
 
 def bert_architecture(config: dict[str, Any]) -> Architecture:

@@ -10,6 +10,7 @@ from typing import Any
 
 from nas.report.document import Progress, build_document
 from nas.runs.directory import Run
+from nas.whole_files import write_whole
 from search_spaces.errors import InvalidExperiment, RunError
 
 ENDINGS = (".html", ".htm")
@@ -52,12 +53,9 @@ def write_report(
     if path.is_dir():
         raise InvalidExperiment(f"{str(path)!r} is a folder. Give the name of a file.")
     text = render_page(build_document(run, progress))
-    temporary = path.with_name(path.name + ".partial")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, text)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise RunError(
             f"Cannot write the report {str(path)!r}: {error}. Give another place with --to."
         ) from None

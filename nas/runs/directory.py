@@ -28,6 +28,7 @@ from nas.runs.journal import Journal
 from nas.runs.lock import give_lock, take_lock
 from nas.runs.schema import FORMAT, READABLE
 from nas.tables.results import ResultTables
+from nas.whole_files import write_whole
 from search_spaces.errors import RunError
 
 if TYPE_CHECKING:
@@ -286,7 +287,7 @@ def create_run(
         raise RunError(f"Cannot make the run directory {str(directory)!r}: {error}") from None
     write_experiment(experiment, directory / "experiment.yaml")
     environment = json.dumps(describe_environment(), indent=2)
-    (directory / "environment.json").write_text(environment + "\n", encoding="utf-8")
+    write_whole(directory / "environment.json", environment + "\n")
     if data is not None:
         data.save(directory / "data")
     facts = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.runs.schema import FORMAT, SCHEMA, complete, migrate
+from nas.whole_files import whole_file
 
 # "stopped" marks a trial that the user or the budget ended, not a fault of its own.
 STATUSES = ("queued", "running", "done", "failed", "stopped")
@@ -288,9 +289,6 @@ class Journal:
 
 def _create(path: Path, facts: Mapping[str, str]) -> None:
     """Make a new file, which is there with its tables and facts or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    with closing(sqlite3.connect(partial)) as db, db:
+    with whole_file(path) as partial, closing(sqlite3.connect(partial)) as db, db:
         db.executescript(SCHEMA)
         db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT)), *facts.items()])
-    partial.replace(path)

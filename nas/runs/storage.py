@@ -6,7 +6,6 @@ Names are such as "weights/HASH.safetensors". Everything appears complete or not
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.whole_files import whole_file, write_whole
 from search_spaces.errors import RunError
 
 if TYPE_CHECKING:
@@ -77,13 +77,8 @@ class Storage:
         if self.folder is not None:
             target = self.folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-            try:
+            with whole_file(target) as partial:
                 shutil.copyfile(file, partial)
-                _synced(partial)
-                partial.replace(target)
-            finally:
-                partial.unlink(missing_ok=True)
             return
         system, root = self._remote
         target = f"{root}/{name}"
@@ -137,14 +132,7 @@ class Storage:
             return
         target = self.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-        try:
-            partial.write_bytes(text)
-            if synced:
-                _synced(partial)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(target, text, synced=synced)
 
     def sizes(self, under: str) -> dict[str, int]:
         """Return the names below the folder `under` with their sizes in bytes."""
@@ -253,9 +241,3 @@ def _check_leaving_nothing(storage: Storage) -> None:
         for folder in absent:
             with contextlib.suppress(OSError):
                 folder.rmdir()
-
-
-def _synced(path: Path) -> None:
-    """Have the file's bytes on the disk before its name is: a power cut leaves no empty file."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())

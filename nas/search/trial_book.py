@@ -4,11 +4,9 @@ All methods write to the record; the search wraps each step into one commit.
 """
 
 import heapq
-import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from nas.config import Experiment
@@ -21,6 +19,7 @@ from nas.search.kept_weights import KeptWeights
 from nas.search.parents import Parents
 from nas.search.retries import attempt_entry, judge
 from nas.search.tally import Tally
+from nas.whole_files import write_whole
 
 
 class TrialBook:
@@ -243,13 +242,3 @@ class TrialBook:
             record = self.in_flight[outcome.trial]
             name = weights_name(record["hash"], record["fidelity"])
             write_whole(self._run.directory / name, outcome.weights)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is either absent or complete, whatever happens meanwhile."""
-    temporary = path.with_name(path.name + ".partial")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -1,7 +1,6 @@
 """Tables to files and back: parquet, CSV, JSON lines."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from nas.tables.frames import flat
+from nas.whole_files import whole_file
 from search_spaces.errors import NasError
 
 
@@ -58,11 +58,9 @@ def write_table(table: pd.DataFrame, path: Path | str) -> Path:
         raise NasError(
             f"{str(path)!r} has the ending {path.suffix!r}. Use one of {', '.join(WRITERS)}."
         )
-    partial = path.with_name(path.name + ".partial")
     try:
-        write(table, partial)
-        os.replace(partial, path)
+        with whole_file(path) as partial:
+            write(table, partial)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise NasError(f"{str(path)!r} cannot be written: {error}.") from None
     return path

@@ -7,7 +7,6 @@ written beside its place and renamed, so that it is there complete or not at all
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nas.training.loop import Loop
+from nas.whole_files import whole_file
 
 _FORMAT = 1
 _log = logging.getLogger(__name__)
@@ -75,14 +75,8 @@ class Checkpoint:
         kept = {key: value.detach().cpu().clone() for key, value in tensors.items()}
         header = {"identity": self._identity, "values": values or {}, "digest": _digest(kept)}
         path = self._path(name)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
+        with whole_file(path) as partial:
             save_file(kept, partial, metadata={"nas": json.dumps(header)})
-            with open(partial, "rb") as file:
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
         self._saved = time.monotonic()
 
     def load(self, name: str) -> State | None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +34,7 @@ from nas.training.seeds import named_seed, random_state, thread_count
 from nas.training.task_result import TaskResult
 from nas.training.task_runs import Keep, TaskTraining, set_dropout
 from nas.training.watch import Progress, Watch
+from nas.whole_files import whole_file
 from search_spaces import Architecture, count_flops, count_parameters
 from search_spaces.errors import InvalidData, InvalidExperiment, TrialError
 
@@ -250,12 +250,8 @@ def save_weights(path: Path, **modules: nn.Module) -> None:
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write a safetensors file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as partial:
         save_file(tensors, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _tasks_to_train(recipe: Recipe, data: PreparedData) -> list[Task]:

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nas.whole_files import whole_folder
 from search_spaces.errors import NasError, NotAModel
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -29,19 +28,13 @@ def written_at_once(folder: Path) -> Iterator[Path]:
     """
     if folder.exists():
         raise NasError(f"{folder} exists already. Choose another folder, or remove it first.")
-    partial = folder.parent / f".{folder.name}.partial-{os.getpid()}"
     try:
-        partial.mkdir(parents=True)
+        with whole_folder(folder) as partial:
+            yield partial
     except OSError as error:
         raise NasError(
             f"Cannot write in {folder.parent}: {error}. Choose another folder."
         ) from None
-    try:
-        yield partial
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def write_checksums(folder: Path) -> None:

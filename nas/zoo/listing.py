@@ -2,11 +2,11 @@
 
 import csv
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nas.whole_files import write_whole
 from nas.zoo.card import read_card
 from nas.zoo.files import CONFIG
 from search_spaces.errors import NotAModel
@@ -81,7 +81,5 @@ def write_results(zoo: Path) -> Path:
     writer.writeheader()
     writer.writerows(rows)
     path = zoo / RESULTS
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_text(text.getvalue(), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, text.getvalue())
     return path

@@ -133,7 +133,7 @@ def test_files_hold_every_column(searched, tmp_path, name, ending):
     }[ending](path)
     assert read.columns.tolist() == table.columns.tolist()
     assert len(read) == len(table)
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob("*.part"))
     if name == "trials" and ending != "json":
         assert json.loads(read["architecture"][3]) == table["architecture"][3]
     if ending == "parquet":

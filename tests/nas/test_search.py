@@ -10,7 +10,6 @@ from nas.runs.directory import open_run
 from nas.search.loop import EXIT_CODES, Search
 from nas.search.reaiming import reaim
 from nas.search.replay import replayed
-from nas.search.trial_book import write_whole
 from search_spaces import FiniteSpace, load_space
 from search_spaces.errors import InvalidExperiment
 
@@ -314,9 +313,3 @@ def test_trial_seeds_depend_on_run_and_architecture_alone():
     assert trial_seed(0, "ab") == trial_seed(0, "ab")
     assert len({trial_seed(s, h) for s in (0, 1) for h in "ab"}) == 4
     assert 0 <= trial_seed(3, "x") < 2**32
-
-
-def test_a_file_is_whole_or_absent(tmp_path):
-    write_whole(tmp_path / "w", b"abc")
-    assert (tmp_path / "w").read_bytes() == b"abc"
-    assert [p.name for p in tmp_path.iterdir()] == ["w"]

@@ -151,7 +151,7 @@ def test_a_full_disk_is_no_fault_of_the_trial(tmp_path, monkeypatch):
         with open("/dev/full", "w") as file:
             file.write("x")
 
-    monkeypatch.setattr("nas.runs.storage._synced", no_space)
+    monkeypatch.setattr("nas.whole_files._sync", no_space)
     monkeypatch.setattr("nas.execution.perform._WORTH_SYNCING", 0.0)
     outcome = perform(job(), None, None, function=f"{__name__}:full", storage=storage)
     assert outcome.cause == "no-space"

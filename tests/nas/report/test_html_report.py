@@ -63,7 +63,7 @@ def test_it_goes_into_the_run_or_where_one_says(finished, quick, tmp_path):
     )
     assert answer.exit_code == 0, answer.output
     assert answer.output.startswith(f"Report: {tmp_path / 'a.html'} (")
-    assert list(tmp_path.glob("*.partial")) == []
+    assert list(tmp_path.glob("*.part")) == []
     before = (tmp_path / "a.html").stat().st_ino
     write_report(finished, tmp_path / "a.html")
     assert (tmp_path / "a.html").stat().st_ino != before  # replaced, not written into
@@ -83,7 +83,7 @@ def test_a_report_that_cannot_be_written_leaves_nothing(finished, quick, tmp_pat
     def full(self, *arguments, **options):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(RunError, match="No space left on device. Give another place with --to"):
         write_report(finished, tmp_path / "a.html")
     assert list(tmp_path.iterdir()) == []
