@@ -30,7 +30,7 @@ from pathlib import Path
 
 from nas.benchmarks.pretend_trials import LOG_VARIABLE, SECONDS_VARIABLE
 from nas.runs.directory import open_run
-from nas.search.loop import EXIT_CODES
+from nas.runs.endings import EXIT_CODES
 from nas.search.replay import replayed
 
 TRIALS = 8

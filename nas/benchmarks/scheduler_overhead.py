@@ -19,7 +19,8 @@ from nas.proposals.process import ProposerProcess
 from nas.proposals.proposer import InlineProposer
 from nas.runs.directory import Run, create_run, open_run
 from nas.search.driver import start
-from nas.search.loop import Progress, Search
+from nas.search.loop import Search
+from nas.search.progress import Progress
 from search_spaces import Architecture
 
 

@@ -27,7 +27,7 @@ def confirm(run: Path, top: int, seeds: int, form: str) -> None:
     """  # noqa: D301  click reads \b
     from nas.cli.rows import print_rows
     from nas.runs.directory import open_run
-    from nas.search.budgets import EXIT_CODES
+    from nas.runs.endings import EXIT_CODES
     from nas.single.confirm import confirm as confirm_run
 
     opened = open_run(run)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from nas.search.loop import Progress
+    from nas.search.progress import Progress
 
 _OF_A_TRIAL = ("trial", "hash", "status", "fidelity", "cause", "error", "seconds", "node", "device")
 
@@ -52,7 +52,7 @@ def ends_in_json(finish: Callable[[Any, str], None]) -> Callable[[Any, str], Non
         if sys.stdout.isatty():
             finish(run, reason)
             return
-        from nas.search.loop import EXIT_CODES
+        from nas.runs.endings import EXIT_CODES
 
         emit("end", reason=reason, exit_code=EXIT_CODES[reason], **_results(run))
         with redirect_stdout(sys.stderr):

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.cli.json_events import emit, emit_progress
-from nas.search.loop import Progress
+from nas.search.progress import Progress
 from search_spaces import Architecture
 
 

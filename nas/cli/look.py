@@ -8,6 +8,7 @@ import click
 
 from nas.cli.run_path import RUN
 from nas.runs.directory import open_run
+from nas.runs.endings import state_line
 from search_spaces.errors import InvalidExperiment
 
 FORMAT = click.option(
@@ -29,32 +30,14 @@ def status(run: Path, *, as_json: bool) -> None:
     click.echo(json.dumps(summary) if as_json else "\n".join(status_lines(summary)))
 
 
-# What the state of a run means, for people.
-STATES = {
-    "running": "a driver is at work",
-    "interrupted": "continue it with nas resume",
-    "crashed": "the driver ended with an error; continue it with nas resume",
-    "trials": "finished: every planned trial ended",
-    "exhausted": "finished: the space has nothing more to propose",
-    "patience": "finished: no improvement for long",
-    "time": "the time budget is spent",
-    "gpu_hours": "the budget of GPU hours is spent",
-    "cost": "the budget is spent",
-    "failing": "stopped: every trial failed alike",
-    "lost": "stopped: workers keep vanishing; see nas doctor",
-    "no-space": "stopped: the disk is full; make room, then nas resume",
-}
-
-
 def status_lines(summary: dict[str, Any]) -> list[str]:
     """Return the status for people, one line a subject."""
     causes = ", ".join(f"{n} {cause}" for cause, n in summary["causes"].items())
     failed = f"{summary['failed']} failed" + (f" ({causes})" if causes else "")
-    meaning = STATES.get(summary["state"])
     idle = summary["idle_percent"]
     lines = {
         "run": summary["run"],
-        "state": summary["state"] + (f" ({meaning})" if meaning else ""),
+        "state": state_line(summary["state"]),
         "trials": f"{summary['done']} done, {summary['running']} running, "
         f"{summary['queued']} queued, {failed} of {summary['planned']}",
         "best": summary["best"] or "none finished yet",

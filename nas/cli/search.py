@@ -156,7 +156,7 @@ def finish(run: Any, reason: str) -> None:
     """Print the front, the picture, the directory and what to do next; exit with the code."""
     from nas.cli.tables import print_table
     from nas.report.front_picture import draw_front
-    from nas.search.loop import EXIT_CODES
+    from nas.runs.endings import EXIT_CODES
 
     where = run.directory
     done = run.finished()

@@ -37,7 +37,7 @@ def watch(run: Path, every: float) -> None:
     except KeyboardInterrupt:
         click.echo(f"You left. The search goes on; look again with: nas watch {run}", err=True)
         return
-    from nas.search.loop import EXIT_CODES
+    from nas.runs.endings import EXIT_CODES
 
     sys.exit(EXIT_CODES.get(state, 4))
 

@@ -10,6 +10,7 @@ from nas.report import blocks
 from nas.report.sections import SECTIONS, Section
 from nas.report.snapshot import Snapshot
 from nas.runs.directory import Run
+from nas.runs.endings import state_words
 from search_spaces import Architecture
 from search_spaces.errors import NasError
 from search_spaces.operations import OPERATIONS
@@ -17,21 +18,6 @@ from search_spaces.operations import OPERATIONS
 VERSION = 1  # of the document
 Progress = Callable[[str, int, int], None]
 HASH = 16  # characters kept: enough to pick a trial by
-
-# Every reason of nas.search.budgets.EXIT_CODES, and a run that is under way.
-STATES = {
-    "running": "running",
-    "trials": "finished: all trials were trained",
-    "exhausted": "finished: the space has no further encoder",
-    "patience": "finished: no progress within as many results as its patience",
-    "time": "finished: the time budget was reached",
-    "gpu_hours": "finished: the budget of GPU-hours was reached",
-    "cost": "finished: the budget of money was reached",
-    "interrupted": "interrupted",
-    "failing": "stopped: every trial failed alike",
-    "lost": "stopped: workers kept vanishing",
-    "no-space": "stopped: the disk was full",
-}
 
 
 def build_document(run: Run, progress: Progress = lambda part, done, of: None) -> dict[str, Any]:
@@ -84,8 +70,7 @@ def _build(name: str, snapshot: Snapshot) -> Section | None:
 
 def state_text(snapshot: Snapshot) -> str:
     """Return in words how the run stands."""
-    state = str(snapshot.status["state"])
-    return STATES.get(state, state)
+    return state_words(str(snapshot.status["state"]))
 
 
 def unfinished_text(snapshot: Snapshot) -> str | None:

@@ -10,14 +10,10 @@ import numpy as np
 from nas.config import read_settings
 from nas.report.columns import describe_column
 from nas.runs.directory import Run
+from nas.runs.endings import ENDINGS
 from nas.runs.status import run_status
-from nas.search.budgets import EXIT_CODES
 from search_spaces import Architecture
 from search_spaces.errors import RunError
-
-# Ends of a search that leave nothing to continue: 0 as planned, 3 a budget. After the others
-# (interrupted, failing, lost, no-space) trials that were planned are missing.
-_COMPLETE = (0, 3)
 
 
 class Snapshot:
@@ -70,7 +66,8 @@ class Snapshot:
     @property
     def finished(self) -> bool:
         """Whether the search ended by a rule of its own, so that nothing is missing."""
-        return EXIT_CODES.get(self.status["state"]) in _COMPLETE
+        ending = ENDINGS.get(self.status["state"])
+        return ending is not None and ending.complete
 
     @cached_property
     def architectures(self) -> list[Architecture]:

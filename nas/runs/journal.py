@@ -15,8 +15,7 @@ from typing import Any
 from nas.runs.schema import FORMAT, SCHEMA, complete, migrate
 from nas.whole_files import whole_file
 
-# "stopped" marks a trial that the user or the budget ended, not a fault of its own.
-STATUSES = ("queued", "running", "done", "failed", "stopped")
+STATUSES = ("queued", "running", "done", "failed")
 
 _JSON_COLUMNS = (
     "architecture", "scores", "costs", "details", "proposal", "adjusted", "history"

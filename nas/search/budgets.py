@@ -6,20 +6,6 @@ from nas.search.tally import Tally
 # This many failures with one message, and no success, mean that the search itself is at fault.
 FAILING_ALIKE = 3
 
-# Why a search ended -> exit code of the command line.
-EXIT_CODES = {
-    "trials": 0,
-    "exhausted": 0,
-    "patience": 0,
-    "time": 3,
-    "gpu_hours": 3,
-    "cost": 3,
-    "interrupted": 4,
-    "failing": 5,
-    "lost": 5,
-    "no-space": 5,
-}
-
 
 def settled(experiment: Experiment, tally: Tally) -> str | None:
     """Return why the results so far end the search, or None: the same for the same results."""

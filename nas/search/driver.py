@@ -24,7 +24,8 @@ from nas.proposals.proposer import InlineProposer, Proposer
 from nas.runs.directory import Run, create_run, next_directory, open_run, require_free
 from nas.runs.storage import Storage, open_storage
 from nas.search.deadlines import largest_memory_mb
-from nas.search.loop import Progress, Search
+from nas.search.loop import Search
+from nas.search.progress import Progress
 from nas.search.reaiming import reaim
 from nas.search.trackers import require_trackers, tracked
 

@@ -22,13 +22,11 @@ from nas.proposals.proposer import Proposer
 from nas.runs.directory import Run
 from nas.runs.policy_events import told
 from nas.runs.storage import Storage
-from nas.search.budgets import EXIT_CODES, settled, spent
+from nas.search.budgets import settled, spent
 from nas.search.lookahead import Ahead
 from nas.search.progress import Clock, Progress, progress
 from nas.search.trial_book import TrialBook
 from search_spaces.errors import RunError
-
-__all__ = ["EXIT_CODES", "Progress", "Search"]
 
 _POLL_SECONDS = 1.0
 # How long to look at the workers while one of them waits for the policy.
@@ -80,12 +78,11 @@ class Search:
         self._capacity = 0  # as recorded last
 
     def run_until_done(self) -> str:
-        """Search until a stop rule holds; return which: a key of `EXIT_CODES`.
+        """Search until a stop rule holds; return which: a key of `nas.runs.endings.ENDINGS`.
 
         Raises:
             RunError: The process that proposes, or the disk of the record, failed for good.
         """
-        reason = "crashed"
         try:
             with Interrupts(self._say_draining) as self._interrupts:
                 reason = self._loop()

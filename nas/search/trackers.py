@@ -16,7 +16,7 @@ from search_spaces.registry import Registry
 
 if TYPE_CHECKING:
     from nas.runs.directory import Run
-    from nas.search.loop import Progress
+    from nas.search.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 FOLDER = "tensorboard"

@@ -29,7 +29,7 @@ class ResultTables(ABC):
     def trials(self) -> "pd.DataFrame":
         """Return one row a trial, in the order they were asked.
 
-        Columns: trial, hash, status (queued, running, done, failed, stopped), fidelity (share of
+        Columns: trial, hash, status (queued, running, done, failed), fidelity (share of
         the training budget), every score (glue, cola, …; in [0, 1], CoLA in [-1, 1]), every cost
         (parameters, flops, latency_ms, peak_memory_mb), seconds, the recipe's preset, cause and
         error of a failure, attempts, node, device, worker, continues (the trial of the fidelity

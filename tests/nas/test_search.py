@@ -7,7 +7,8 @@ from nas.execution.jobs import trial_seed
 from nas.proposals.building import run_policy
 from nas.proposals.proposer import InlineProposer
 from nas.runs.directory import open_run
-from nas.search.loop import EXIT_CODES, Search
+from nas.runs.endings import EXIT_CODES
+from nas.search.loop import Search
 from nas.search.reaiming import reaim
 from nas.search.replay import replayed
 from search_spaces import FiniteSpace, load_space

@@ -129,7 +129,7 @@ Object.assign(BLOCKS, {
         c.axes({ x: { domain: padded([low / long[0], high / long[0]], 0.005), label: `${long[1]} since the start` }, y: { domain: [0, block.lanes.length], ticks: false, names: named }, top: 14 });
         const at = (seconds) => c.x(seconds / long[0]), tall = (c.bottom - c.top) / block.lanes.length;
         named.forEach((name, i) => name && c.svg.append(svg("text", { class: "tick", x: c.left - 6, y: c.top + (i + 0.5) * tall + 4, "text-anchor": "end" }, name)));
-        const paints = { done: colour("c0"), failed: colour("bad"), running: colour("c1"), stopped: colour("c4"), queued: colour("c4") };
+        const paints = { done: colour("c0"), failed: colour("bad"), running: colour("c1"), queued: colour("c4") };
         b.lane.forEach((lane, i) => {
           const item = { x: at(b.start[i]), y: c.top + lane * tall + 1, width: at(b.end[i]) - at(b.start[i]), height: tall - 2, trial: b.trial[i], from: b.start[i], to: b.end[i] };
           c.context.fillStyle = paints[b.status[i]];
@@ -144,7 +144,7 @@ Object.assign(BLOCKS, {
         for (const mark of block.marks) c.svg.append(svg("line", { class: "diagonal", x1: at(mark), x2: at(mark), y1: c.top, y2: c.bottom }));
       },
     });
-    const names = { done: "c0", failed: "bad", running: "c1", stopped: "c4" };
+    const names = { done: "c0", failed: "bad", running: "c1" };
     const legend = el("p", { class: "legend" }, [...new Set(b.status)].map((s) => legendItem("", `var(--${names[s] || "c4"})`, s)));
     return el("div", { class: "figure" }, chart.root, legend);
   },

@@ -11,7 +11,7 @@ LONGEST = 6000  # characters of a traceback
 @SECTIONS.register("failures")
 def failures(snapshot: Snapshot) -> Section:
     """Return failures counted by cause, then each message once with its trials."""
-    failed = [r for r in snapshot.records if r["status"] in ("failed", "stopped")]
+    failed = [r for r in snapshot.records if r["status"] == "failed"]
     retried = sum(max(0, r["attempts"] - 1) for r in snapshot.records)
     again = f" Trials were started again {blocks.times(retried)}." if retried else ""
     if not failed:
@@ -19,7 +19,7 @@ def failures(snapshot: Snapshot) -> Section:
     causes: dict[str, list[dict]] = {}
     messages: dict[tuple[str, str], list[dict]] = {}
     for record in failed:
-        cause = record["cause"] or record["status"]
+        cause = record["cause"] or "failed"
         causes.setdefault(cause, []).append(record)
         messages.setdefault((cause, record["error"] or "no message"), []).append(record)
     total = len(snapshot.records)

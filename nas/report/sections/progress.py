@@ -36,7 +36,7 @@ def progress(snapshot: Snapshot) -> Section:
 def spent(snapshot: Snapshot, order: list[int]) -> list[dict[str, Any]]:
     """Return the x axes: what had been spent when each of the finished trials `order` ended.
 
-    What failed, stopped or ended below the full fidelity counts too.
+    What failed or ended below the full fidelity counts too.
     """
     ends = [snapshot.records[i]["finished_at"] for i in order]
     ended = [r for r in snapshot.records if r["finished_at"] is not None]
