@@ -49,6 +49,15 @@ def test_full_trains_everything_once_and_median_the_better_half():
     assert {root for root, share in trained if share == 0.33} == {0, 1, 2, 3, 4}
 
 
+@pytest.mark.parametrize("values", [[0, 1, 2, 3], [3, 1, 2, 0, 4], [5, 4, 3, 2, 1, 0]])
+def test_median_goes_on_with_what_was_no_worse_than_the_median_when_it_was_looked_at(values):
+    slow = set()
+    for n in range(1, len(values) + 1):
+        slow |= {i for i in range(n) if values[i] >= np.median(values[:n])}
+    _, trained = climb("median", values)
+    assert {root for root, share in trained if share == 0.33} == slow
+
+
 def test_hyperband_shares_proposals_between_brackets():
     rule = FIDELITY_RULES["hyperband"](LEVELS, 3.0, 1)
     shares = []

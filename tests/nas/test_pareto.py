@@ -75,6 +75,9 @@ def test_hypervolume_of_a_minimised_objective_by_hand():
 def test_knee_is_the_row_nearest_to_the_ideal():
     table = pd.DataFrame({"glue": [0.5, 0.78, 0.8], "ms": [1.0, 1.5, 9.0]})
     assert knee(table, glue="max", ms="min").index.tolist() == [1]
+    # nearest as the crow flies: row 1 loses less in sum, but all of it in one objective
+    table = pd.DataFrame({"glue": [1.0, 0.95, 0.5, 0.0], "ms": [10.0, 8.5, 5.2, 0.0]})
+    assert knee(table, glue="max", ms="min").index.tolist() == [2]
     with pytest.raises(NasError, match="no knee"):
         knee(table.iloc[:0], glue="max", ms="min")
 

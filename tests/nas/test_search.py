@@ -1,5 +1,7 @@
 """The loop: what is asked, recorded and told, whatever goes wrong meanwhile."""
 
+import math
+
 import pytest
 
 from nas.execution import Outcome
@@ -134,6 +136,8 @@ def test_failures_are_recorded_told_and_survived(begin, pretend):
     faults = {
         2: Outcome(2, seconds=1.0, cause="out-of-memory", error="no memory", traceback="trace"),
         4: Outcome(4, scores={"glue": float("nan")}, costs={"parameters": 1.0}, seconds=1.0),
+        5: Outcome(5, scores={"glue": math.inf}, costs={"parameters": 1.0}, seconds=1.0),
+        6: Outcome(6, scores={"glue": 0.5}, costs={"parameters": -math.inf}, seconds=1.0),
     }
     search = begin(executor=pretend(faults=faults))
     assert search.run_until_done() == "trials"
@@ -142,7 +146,10 @@ def test_failures_are_recorded_told_and_survived(begin, pretend):
     assert (records[2]["cause"], records[2]["error"]) == ("out-of-memory", "no memory")
     assert records[4]["cause"] == "nan"
     assert records[4]["error"] == "The trial returned glue = nan."
-    assert search.run.journal.counts()["done"] == 6
+    assert (records[5]["cause"], records[6]["cause"]) == ("nan", "nan")
+    assert records[5]["error"] == "The trial returned glue = inf."
+    assert records[6]["error"] == "The trial returned parameters = -inf."
+    assert search.run.journal.counts()["done"] == 4
     assert len(search.proposer.policy.pending()) == 0
 
 

@@ -54,13 +54,14 @@ def test_failures_nan_and_early_stops_are_told_as_what_they_are():
     for trial, result, error in (
         ("a", None, True),
         ("b", {"glue": float("nan"), "parameters": 1.0}, False),
+        ("i", {"glue": float("inf"), "parameters": 1.0}, False),
         ("c", {"glue": 0.4}, False),
         ("d", {"glue": 0.4, "parameters": 1.0, "fidelity": 0.33}, False),
     ):
         searcher.suggest(trial)
         searcher.on_trial_complete(trial, result, error)
     tells = [e for e in searcher.policy.state_dict()["events"] if "tell" in e]
-    assert [e.get("error") for e in tells] == ["error", "nan", "error", None]
+    assert [e.get("error") for e in tells] == ["error", "nan", "nan", "error", None]
     assert tells[-1]["fidelity"] == 0.33
     searcher.on_trial_complete("never suggested", {"glue": 1.0, "parameters": 1.0})
     assert len(searcher.policy.pending()) == 0

@@ -301,6 +301,21 @@ def test_crossover_takes_from_both_parents():
             assert layer.kinds in (first.kinds, second.kinds)
 
 
+def test_parents_of_different_depth_meet_at_the_same_relative_depth():
+    space = small(layers=[2, 4], heads=[2], widths=[8], feedforward_widths=[16, 32, 48, 64])
+    shallow, deep = (
+        next(a for a in space if [layer.feedforward for layer in a.layers] == stacks)
+        for stacks in ([(16,), (32,)], [(16,), (48,), (64,), (32,)])
+    )
+    seen = {2: [set(), set()], 4: [set(), set(), set(), set()]}
+    for seed in range(60):
+        child = space.crossover(shallow, deep, np.random.default_rng(seed))
+        for place, layer in zip(seen[len(child.layers)], child.layers, strict=True):
+            place.update(layer.feedforward)
+    assert seen[2] == [{16}, {32, 64}]
+    assert seen[4] == [{16}, {16, 48}, {32, 64}, {32}]
+
+
 def test_crossover_where_heads_do_not_divide_the_width():
     space = small(heads=[2, 3], widths=[4, 9], shared="width")
     members = list(space)

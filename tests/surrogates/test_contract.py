@@ -147,6 +147,8 @@ def test_big_spaces_are_not_enumerated(name, score):
 def test_refuses_what_cannot_be_learned(name, small_space):
     policy = make_policy(name, small_space, {"glue": "max", "latency_ms": "min"})
     a, b, *_ = small_space
+    with pytest.raises(PolicyError, match=r"glue = inf, which is no finite number"):
+        policy.tell(a, {"glue": float("inf"), "latency_ms": 1.0})
     with pytest.raises(PolicyError, match=r"glue = nan, which is no finite number\. Tell a failed"):
         policy.tell(a, {"glue": float("nan"), "latency_ms": 1.0})
     with pytest.raises(PolicyError, match=r"latency_ms = 'fast', which is no finite number"):

@@ -114,6 +114,19 @@ def test_measured_constraints_need_a_result_and_are_survived(name, two_widths):
 
 
 @every_policy
+def test_a_lower_bound_is_the_upper_bound_of_what_is_negated(name, two_widths):
+    asked = []
+    for constraint, sign in (("latency<1", 1), ("gain>-1", -1)):
+        policy = make_policy(name, two_widths, constraints=(constraint,), seed=3)
+        metric = constraint[: -len("<1")].rstrip(">")
+        for i, a in enumerate(two_widths.architectures[:9]):
+            latency = 3.0 if wide(a) else 0.5
+            policy.tell(a, {"glue": 0.5 + 0.01 * i, metric: sign * latency})
+        asked.append(hashes(policy.ask(2)))
+    assert asked[0] == asked[1]
+
+
+@every_policy
 def test_smaller_may_be_better_and_every_cost_exact(name, small_space, score):
     objectives = {"loss": "min", "flops": "min", "parameters": "min"}
     policy = make_policy(name, small_space, objectives)

@@ -27,18 +27,70 @@ def kernels(places):
     return PlaceByPlace(places.sizes, places.groups)
 
 
-def test_gaps_are_shares_of_places_that_differ(architectures, places):
+def numbers(layer):
+    stack = layer.feedforward
+    return {
+        "width": np.log2(layer.width),
+        "heads": np.log2(len(layer.heads)),
+        "wide": np.mean(np.log2(stack)),
+        "deep": len(stack),
+    }
+
+
+def apart(a, b, attribute, values):
+    """Return the gap of two layers in one attribute, the obvious way."""
+    if attribute in values:
+        # the share of the steps between the values of the space that lie between the two
+        rank = [values[attribute].index(round(numbers(x)[attribute], 9)) for x in (a, b)]
+        return abs(rank[0] - rank[1]) / (len(values[attribute]) - 1)
+    names = [
+        [head.kind if attribute == "kinds" else head.operation for head in x.heads] for x in (a, b)
+    ]
+    shared = sum(
+        np.sqrt(names[0].count(n) / len(names[0]) * names[1].count(n) / len(names[1]))
+        for n in set(names[0])
+    )
+    return 1 - shared
+
+
+def test_gaps_are_means_over_places_of_how_layers_differ():
+    space = load_space("flexibert-test")  # nearly all of it has four layers
+    architectures = space.sample(60, seed=4, accept=lambda a: len(a) == 2)
+    architectures += space.sample(60, seed=4, accept=lambda a: len(a) == 4)
+    places = PlaceFeatures(Featurizer(FiniteSpace(architectures)))
     gaps = kernels(places).gaps(places(architectures))
     longest = max(len(a.layers) for a in architectures)
-    at = [[int((g + 0.5) / longest * len(a.layers)) for g in range(longest)] for a in architectures]
-    heads = ATTRIBUTES.index("heads")
-    for i, j in ((0, 1), (2, 30), (7, 90)):
-        a, b = (
-            [len(architectures[k].layers[p].heads) for p in at[k]] for k in (i, j)
-        )  # two values in this space
-        assert gaps[heads, i, j] == pytest.approx(np.mean(np.array(a) != np.array(b)))
-        deep = len(architectures[i].layers) != len(architectures[j].layers)
-        assert gaps[ATTRIBUTES.index("depth"), i, j] == pytest.approx(float(deep))
+    layers = [layer for a in architectures for layer in a.layers]
+    values = {
+        name: sorted({round(numbers(layer)[name], 9) for layer in layers})
+        for name in ("width", "heads", "deep")
+    }
+    assert all(2 <= len(found) <= 5 for found in values.values())
+    at = [
+        [a.layers[int((g + 0.5) / longest * len(a.layers))] for g in range(longest)]
+        for a in architectures
+    ]
+    largest = dict.fromkeys(("depth", "kinds", "operations", *values), 0.0)
+    for i, j in ((0, 1), (2, 30), (7, 90), (5, 64), (61, 112), (40, 99)):
+        for attribute in largest:
+            if attribute == "depth":
+                expected = float(len(architectures[i].layers) != len(architectures[j].layers))
+            else:
+                expected = np.mean(
+                    [apart(a, b, attribute, values) for a, b in zip(at[i], at[j], strict=True)]
+                )
+            assert gaps[ATTRIBUTES.index(attribute), i, j] == pytest.approx(expected)
+            largest[attribute] = max(largest[attribute], expected)
+    assert all(largest.values())  # each of them was looked at
+
+
+def test_wider_feed_forwards_are_further_apart(places, architectures):
+    gaps = kernels(places).gaps(places(architectures))[ATTRIBUTES.index("wide")]
+    wide = np.array([[numbers(x)["wide"] for x in a.layers] for a in architectures])
+    apart = np.abs(wide[:, None] - wide[None]).mean(2)  # all are of one depth
+    assert np.corrcoef(gaps.ravel(), apart.ravel())[0, 1] > 0.8
+    assert not gaps[apart == 0].any()
+    assert 0.5 < gaps.max() <= 1
 
 
 def test_kernels_of_gaps_are_the_kernels_of_rows(architectures, places):
