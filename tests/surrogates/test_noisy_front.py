@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from search_spaces import FiniteSpace, load_space
-from surrogates import make_policy, noisy_front
+from surrogates import make_policy
+from surrogates.acquisition import noisy_front
 from surrogates.acquisition.functions import expected_improvement
 from surrogates.acquisition.hypervolume import expected_hypervolume_improvement
 from surrogates.acquisition.noisy_front import noisy_improvement

@@ -11,7 +11,8 @@ from botorch.utils.multi_objective.pareto import is_non_dominated
 
 from search_spaces import FiniteSpace, load_space
 from search_spaces.errors import PolicyError
-from surrogates import make_policy, noisy_improvement
+from surrogates import make_policy
+from surrogates.acquisition import noisy_improvement
 from surrogates.acquisition.noisy_improvement import NoisyImprovement
 from surrogates.models.botorch_gp import fitted_gp
 
