@@ -39,7 +39,7 @@ class Rung:
     def _fronts(self) -> dict[int, int]:
         import numpy as np
 
-        from surrogates.acquisition.domination import front_numbers
+        from surrogates.domination.fronts import front_numbers
 
         fronts = front_numbers(np.array(list(self.values.values())))
         return dict(zip(self.values, fronts.tolist(), strict=True))

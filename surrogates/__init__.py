@@ -1,7 +1,11 @@
 """What to try next: policies that propose architectures (`ask`) and learn from results (`tell`)."""
 
+from typing import TYPE_CHECKING
+
 from search_spaces.registry import Registry
-from surrogates.policy import Policy, Prediction, build
+
+if TYPE_CHECKING:
+    from surrogates.policy import Policy, Prediction
 
 __all__ = ["POLICIES", "Policy", "Prediction", "list_policies", "make_policy"]
 
@@ -38,7 +42,7 @@ def make_policy(
     *,
     constraints: tuple = (),
     options: dict | None = None,
-) -> Policy:
+) -> "Policy":
     """Build the policy called `name` for `space`.
 
     Args:
@@ -54,5 +58,16 @@ def make_policy(
         UnknownName: No policy has this name.
         PolicyError: An objective, constraint, seed or option is not allowed.
     """
+    from surrogates.policy import build
+
     objectives = {"glue": "max"} if objectives is None else objectives
     return build(POLICIES[name], name, space, objectives, seed, constraints, options or {})
+
+
+def __getattr__(name: str) -> object:
+    # Loaded when first used: numpy comes with them, which not every import of this package needs.
+    if name not in ("Policy", "Prediction"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from surrogates import policy
+
+    return getattr(policy, name)

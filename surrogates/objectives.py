@@ -36,7 +36,22 @@ def parse_objectives(objectives: Mapping[str, str]) -> tuple[Objective, ...]:
             raise PolicyError(
                 f"Objective {name!r} has the direction {direction!r}; write 'max' or 'min'."
             )
-    return tuple(Objective(n, 1 if d == "max" else -1) for n, d in objectives.items())
+    return tuple(Objective(n, int(sign_of(d))) for n, d in objectives.items())
+
+
+def sign_of(direction: str) -> float:
+    """Return 1 for "max", -1 for "min": what makes a value larger-is-better when multiplied."""
+    return 1.0 if direction == "max" else -1.0
+
+
+def signs_of(objectives: Mapping[str, str]) -> list[float]:
+    """Return the sign of each objective, in their order."""
+    return [sign_of(direction) for direction in objectives.values()]
+
+
+def oriented(values: Mapping[str, float], objectives: Mapping[str, str]) -> tuple[float, ...]:
+    """Return the objectives among `values` in their order, larger is better."""
+    return tuple(sign_of(direction) * values[name] for name, direction in objectives.items())
 
 
 def parse_constraints(constraints: object) -> tuple[Constraint, ...]:

@@ -34,6 +34,7 @@ ROOMS = {
     },
     "surrogates": {
         "objectives": "which way is better, and what must hold",
+        "domination": "which results are better than which",
         "costs": "what is known without training: parameters, FLOPs",
         "record": "what a policy was told",
         "promotion": "which trials are worth a higher fidelity",
@@ -165,6 +166,9 @@ def test_a_file_is_one_idea(path):
 
 # What is written once in all three packages: pattern -> the file that may hold it.
 ONCE = {
+    r"== .max. else -1": "surrogates/objectives.py",
+    r"all\(a >= b": "surrogates/domination/running.py",
+    r"\] >= value\)|>= values\[None|front >= ": "surrogates/domination/fronts.py",
     r"os\.(replace|rename|fsync)|NamedTemporaryFile|\.with_name\(": "nas/whole_files.py",
 }
 

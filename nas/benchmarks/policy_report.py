@@ -9,7 +9,7 @@ from nas.benchmarks.jobs import Setting
 from nas.benchmarks.noise_bound import NoiseBound
 from nas.benchmarks.policies import Findings
 from nas.benchmarks.policy_scores import AFTER, QUERIES, regret_window
-from surrogates.objectives import EXACT
+from surrogates.objectives import EXACT, sign_of
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _summary(found: Findings, setting: Setting) -> Section:
 
 def _single(row: pd.Series, setting: Setting, limit: int) -> dict[str, str]:
     (metric, direction), *_ = setting.protocol.objectives.items()
-    scale, sign = _scale(setting), 1.0 if direction == "max" else -1.0
+    scale, sign = _scale(setting), sign_of(direction)
     first, last = regret_window(limit)
     line = {
         "to top 1 %": _with_quartiles(row, "to_top", "{:.0f}", beyond=limit),

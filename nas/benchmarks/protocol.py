@@ -7,6 +7,7 @@ import numpy as np
 from nas.benchmarks.tables import Table
 from search_spaces.errors import InvalidExperiment
 from surrogates import make_policy
+from surrogates.objectives import signs_of
 from surrogates.policy import Policy
 
 STARTS = ("given", "own")
@@ -70,5 +71,5 @@ class Protocol:
 
     def oriented(self, table: Table) -> np.ndarray:
         """Return the objectives of every row, larger is better, `(n, objectives)`."""
-        signs = [1.0 if d == "max" else -1.0 for d in self.objectives.values()]
-        return np.column_stack([table.column(m) for m in self.objectives]) * signs
+        columns = [table.column(metric) for metric in self.objectives]
+        return np.column_stack(columns) * signs_of(self.objectives)

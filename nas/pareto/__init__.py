@@ -12,6 +12,8 @@ _HOMES = {
         "groups",
         "hypervolume",
         "knee",
+        "non_dominated",
+        "non_dominated_rows",
         "oriented",
         "pareto_front",
     ),

@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from nas.pareto.conditions import as_conditions, rows_where
-from nas.pareto.domination import non_dominated, non_dominated_rows, volume_above
 from search_spaces.errors import NasError, UnknownName
+from surrogates.domination.fronts import non_dominated
+from surrogates.domination.volume import volume_above
+from surrogates.objectives import sign_of, signs_of
 
 __all__ = ["best", "hypervolume", "knee", "non_dominated", "non_dominated_rows", "pareto_front"]
 
@@ -36,8 +38,7 @@ def oriented(table: pd.DataFrame, objectives: Mapping[str, str]) -> tuple[pd.Dat
             raise NasError(f"{name}={direction!r} is no direction. Write {name}='max' or 'min'.")
     values = table[list(objectives)].to_numpy(dtype=float, na_value=np.nan)
     complete = np.isfinite(values).all(axis=1)
-    signs = np.array([1.0 if d == "max" else -1.0 for d in objectives.values()])
-    return table[complete], values[complete] * signs
+    return table[complete], values[complete] * signs_of(objectives)
 
 
 def pareto_front(
@@ -67,6 +68,14 @@ def pareto_front(
     kept = non_dominated(values)
     order = np.argsort(-values[kept, 0], kind="stable")
     return rows[kept].iloc[order]
+
+
+def non_dominated_rows(rows: Sequence[Sequence[float]], directions: Sequence[str]) -> list[int]:
+    """Return the positions of the non-dominated `rows`, one value and direction an objective."""
+    if not rows:
+        return []
+    signs = [sign_of(direction) for direction in directions]
+    return np.flatnonzero(non_dominated(np.asarray(rows, dtype=float) * signs)).tolist()
 
 
 def constrained(table: pd.DataFrame, constraints: str | Iterable[str]) -> pd.DataFrame:
@@ -195,5 +204,4 @@ def _point(what: str, point: Mapping[str, float], objectives: Mapping[str, str])
         raise NasError(
             f"{what}={dict(point)!r} must have a finite number for each of {', '.join(objectives)}."
         )
-    signs = np.array([1.0 if d == "max" else -1.0 for d in objectives.values()])
-    return np.array([float(point[name]) for name in objectives]) * signs
+    return np.array([float(point[name]) for name in objectives]) * signs_of(objectives)

@@ -14,6 +14,7 @@ from nas.runs.endings import ENDINGS
 from nas.runs.status import run_status
 from search_spaces import Architecture
 from search_spaces.errors import RunError
+from surrogates.objectives import sign_of
 
 
 class Snapshot:
@@ -61,7 +62,7 @@ class Snapshot:
     @property
     def sign(self) -> float:
         """1 when a larger `score` is better, otherwise -1."""
-        return 1.0 if self.objectives[self.score] == "max" else -1.0
+        return sign_of(self.objectives[self.score])
 
     @property
     def finished(self) -> bool:

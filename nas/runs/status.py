@@ -8,6 +8,8 @@ from nas.runs.directory import Run
 from nas.runs.stalled import why_stalled
 from nas.runs.storage import Storage
 from nas.runs.worker_use import percentile, worker_use
+from surrogates.domination.running import Front
+from surrogates.objectives import oriented
 
 # A driver notes that it is alive about once a second.
 _ALIVE_SECONDS = 60.0
@@ -86,15 +88,12 @@ def _best_and_front(
     done = [r for r in done if r["fidelity"] == highest]
     if not done:
         return None, 0
-    signs = {name: 1.0 if d == "max" else -1.0 for name, d in objectives.items()}
-    rows = [tuple(s * _value(r, name) for name, s in signs.items()) for r in done]
-    # Without numpy, which takes longer to import than this takes to answer.
-    front: list[tuple[float, ...]] = []
-    for row in sorted(set(rows), reverse=True):
-        if not any(all(a >= b for a, b in zip(kept, row, strict=True)) for kept in front):
-            front.append(row)
-    # The first of the sorted rows is the best in the first objective, then in the others.
-    return done[rows.index(front[0])], sum(row in front for row in rows)
+    rows = [oriented({name: _value(r, name) for name in objectives}, objectives) for r in done]
+    front = Front()
+    for row in rows:
+        front.add(row)
+    # The largest row is the best in the first objective, then in the others.
+    return done[rows.index(max(rows))], len(front)
 
 
 def _best_line(best: dict[str, Any], objectives: dict[str, str]) -> str:

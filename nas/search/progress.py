@@ -64,7 +64,7 @@ def progress(
     return Progress(
         counts=dict(tally.counts),
         planned=planned,
-        best=tally.front.best,
+        best=tally.best,
         front=len(tally.front),
         elapsed=clock.elapsed(),
         left=left,

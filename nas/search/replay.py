@@ -152,7 +152,7 @@ class _Replay:
             self._tally.moved("queued", record["status"])
             self._tally.ended(record)
             if record["status"] == "done":
-                values = self._tally.front.oriented({**record["scores"], **record["costs"]})
+                values = self._tally.oriented(record)
                 self._rule.told(record["trial"], record["fidelity"], values)
 
     def _fidelity(self, event: int, trial: int, payload: dict) -> Iterator[Decision]:

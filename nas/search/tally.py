@@ -6,49 +6,8 @@ from statistics import median
 from typing import Any
 
 from nas.runs.journal import STATUSES
-
-
-class Front:
-    """The values that no other beats, kept up to date one result at a time.
-
-    Args:
-        objectives: Column to direction, "max" or "min".
-    """
-
-    def __init__(self, objectives: Mapping[str, str]):
-        self._signs = {name: 1.0 if d == "max" else -1.0 for name, d in objectives.items()}
-        self._rows: list[tuple[float, ...]] = []
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def oriented(self, values: Mapping[str, float]) -> tuple[float, ...]:
-        """Return the objectives among `values` in order, larger is better."""
-        return tuple(sign * values[name] for name, sign in self._signs.items())
-
-    def add(self, values: Mapping[str, float]) -> bool:
-        """Enter a result; return whether it pushed the front outwards.
-
-        That is when the hypervolume grows, from whatever reference below; with one objective, when
-        the best value does.
-        """
-        row = self.oriented(values)
-        if any(all(a >= b for a, b in zip(old, row, strict=True)) for old in self._rows):
-            if row in self._rows:
-                self._rows.append(row)
-            return False
-        self._rows = [
-            old for old in self._rows if not all(a <= b for a, b in zip(old, row, strict=True))
-        ]
-        self._rows.append(row)
-        return True
-
-    @property
-    def best(self) -> float | None:
-        """The best value of the first objective in its own direction, or None before any."""
-        if not self._rows:
-            return None
-        return next(iter(self._signs.values())) * max(row[0] for row in self._rows)
+from surrogates.domination.running import Front
+from surrogates.objectives import oriented, sign_of
 
 
 class Tally:
@@ -63,7 +22,7 @@ class Tally:
         self.counts = dict.fromkeys(STATUSES, 0)
         self.asked = self.promotions = 0
         self.trial_seconds = self.gpu_seconds = 0.0
-        self.front, self.highest = Front(objectives), 0.0
+        self.front, self.highest = Front(), 0.0
         self.without_gain = 0
         self.first_errors: set[str] = set()
         self._seconds: dict[float, list[float]] = {}
@@ -91,10 +50,22 @@ class Tally:
             return
         insort(self._seconds.setdefault(record["fidelity"], []), record["seconds"] or 0.0)
         if record["fidelity"] > self.highest:  # only the highest fidelity counts
-            self.highest, self.front = record["fidelity"], Front(self._objectives)
+            self.highest, self.front = record["fidelity"], Front()
         if record["fidelity"] == self.highest:
-            gained = self.front.add({**record["scores"], **record["costs"]})
+            gained = self.front.add(self.oriented(record))
             self.without_gain = 0 if gained else self.without_gain + 1
+
+    def oriented(self, record: Mapping[str, Any]) -> tuple[float, ...]:
+        """Return the objectives of a finished trial in their order, larger is better."""
+        return oriented({**record["scores"], **record["costs"]}, self._objectives)
+
+    @property
+    def best(self) -> float | None:
+        """The best value of the first objective in its own direction, or None before any."""
+        if not self.front.rows:
+            return None
+        first = next(iter(self._objectives.values()))
+        return sign_of(first) * max(row[0] for row in self.front.rows)
 
     def usual_seconds(self, fidelity: float) -> float:
         """Return the median seconds of a trial at `fidelity`, or of the nearest one known; 0."""

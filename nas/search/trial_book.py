@@ -89,7 +89,7 @@ class TrialBook:
             self._used_up.append(f"checkpoints/{record['hash']}")
         if record["status"] != "done":
             return
-        values = self.tally.front.oriented({**record["scores"], **record["costs"]})
+        values = self.tally.oriented(record)
         self._deadlines.add(record)
         self._rule.told(record["trial"], record["fidelity"], values)
         if self._partial and record["fidelity"] < 1:

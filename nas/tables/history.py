@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nas.pareto.domination import non_dominated, volume_above
 from nas.tables.trials import typed
+from surrogates.domination.running import Front
+from surrogates.domination.volume import volume_above
+from surrogates.objectives import sign_of, signs_of
 
 _FIRST = ("order", "trial", "hash", "status", "fidelity", "finished_at", "elapsed_seconds")
 _LAST = ("front_size", "hypervolume", "spent_seconds", "spent_gpu_hours", "spent_cost")
@@ -38,7 +40,6 @@ def history_table(
     spent = np.cumsum([r.get("spent_seconds") or r["seconds"] or 0.0 for r in ended])
     gpu = np.cumsum([r.get("gpu_seconds") or 0.0 for r in ended]) / 3600
     sizes, volumes, best = _so_far(values, comparable)
-    sign = 1.0 if direction == "max" else -1.0
     rows = [
         {
             "order": position + 1,
@@ -46,7 +47,7 @@ def history_table(
             "finished_at": record["finished_at"],
             "elapsed_seconds": _at_work(record["finished_at"], sessions),
             **{name: _value(record, name) for name in objectives},
-            f"best_{first}": sign * best[position],
+            f"best_{first}": sign_of(direction) * best[position],
             "front_size": sizes[position],
             "hypervolume": volumes[position],
             "spent_seconds": spent[position],
@@ -63,11 +64,10 @@ def _values(ended: Sequence[dict[str, Any]], objectives: Mapping[str, str]) -> n
     """Return `(trials, objectives)`, larger better, NaN for what cannot be compared."""
     values = np.full((len(ended), len(objectives)), np.nan)
     highest = max((r["fidelity"] for r in ended if r["status"] == "done"), default=1.0)
-    signs = [1.0 if direction == "max" else -1.0 for direction in objectives.values()]
     for row, record in enumerate(ended):
         if record["status"] == "done" and record["fidelity"] == highest:
-            values[row] = [s * _value(record, n) for s, n in zip(signs, objectives, strict=True)]
-    return values
+            values[row] = [_value(record, name) for name in objectives]
+    return values * signs_of(objectives)
 
 
 def _value(record: dict[str, Any], name: str) -> float:
@@ -88,17 +88,14 @@ def _so_far(
     kept = values[comparable]
     low, high = (kept.min(axis=0), kept.max(axis=0)) if len(kept) else (None, None)
     box = float(np.prod(high - low)) if len(kept) else 0.0
-    front = np.empty((0, values.shape[1]))
+    front = Front()
     sizes, volumes, best = [], [], np.full(len(values), np.nan)
     volume, top = 0.0, np.nan
     for row, value in enumerate(values):
         if comparable[row]:
             top = np.nanmax([top, value[0]])
-            beaten = ((front >= value).all(axis=1) & (front > value).any(axis=1)).any()
-            if not beaten:
-                front = np.vstack([front, value])
-                front = front[non_dominated(front)]
-                volume = volume_above(front, low) / box if box > 0 else 0.0
+            if front.add(value.tolist()):
+                volume = volume_above(np.array(front.rows), low) / box if box > 0 else 0.0
         best[row] = top
         sizes.append(len(front))
         volumes.append(min(1.0, volume))

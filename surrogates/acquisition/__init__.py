@@ -1,1 +1,1 @@
-"""What a proposal is worth: improvement, hypervolume, domination, first proposals."""
+"""What a proposal is worth: improvement, hypervolume, rank, first proposals."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from search_spaces import Architecture
 from search_spaces.errors import PolicyError
-from surrogates.acquisition.domination import best_first
+from surrogates.acquisition.ranking import best_first
 from surrogates.acquisition.results import Results
 from surrogates.policies.offspring import Offspring
 from surrogates.policy import Options, Policy

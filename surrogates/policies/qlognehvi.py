@@ -9,7 +9,7 @@ import numpy as np
 
 from search_spaces import Architecture
 from search_spaces.errors import PolicyError
-from surrogates.acquisition.domination import best_first
+from surrogates.acquisition.ranking import best_first
 from surrogates.acquisition.results import Results
 from surrogates.candidates import Candidates
 from surrogates.features.one_hot import OneHotRows, ToldColumns

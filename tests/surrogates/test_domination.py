@@ -1,13 +1,13 @@
-"""Fronts against BoTorch's, crowding against a slow twin, and what failures do to the order."""
+"""Fronts against BoTorch's; the front kept one result at a time against the front of them all."""
 
 import numpy as np
 import pytest
 import torch
 from botorch.utils.multi_objective.pareto import is_non_dominated
 
-from surrogates import make_policy
-from surrogates.acquisition.domination import best_first, crowding, front_numbers
-from surrogates.acquisition.results import Results
+from surrogates.domination.fronts import front_numbers, non_dominated
+from surrogates.domination.running import Front
+from surrogates.objectives import oriented, sign_of, signs_of
 
 
 def peeled(values):
@@ -28,42 +28,32 @@ def test_fronts_are_those_of_botorch(seed, objectives):
     assert (front_numbers(values) == peeled(values)).all()
 
 
-def slow_crowding(values):
-    total = []
-    for i, row in enumerate(values):
-        sides = 0.0
-        for j in range(values.shape[1]):
-            column = [v[j] for k, v in enumerate(values) if k != i]
-            below, above = [v for v in column if v < row[j]], [v for v in column if v > row[j]]
-            if not below or not above:
-                sides = np.inf
-                break
-            sides += (min(above) - max(below)) / (max(values[:, j]) - min(values[:, j]))
-        total.append(sides)
-    return total
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+def test_infinite_values_have_a_front_too(objectives):
+    values = np.random.default_rng(0).choice([-np.inf, 0.0, 1.0, np.inf], (60, objectives))
+    for some in (values, values[values[:, -1] == -np.inf]):
+        assert (front_numbers(some) == peeled(some)).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_crowding_is_the_gap_between_neighbours(seed):
-    values = np.random.default_rng(seed).permuted(np.arange(45.0).reshape(3, 15), axis=1).T
-    assert crowding(values) == pytest.approx(slow_crowding(values))
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+def test_a_running_front_holds_what_the_front_of_all_results_holds(seed, objectives):
+    values = np.random.default_rng(seed).integers(0, 5, (40, objectives)).astype(float)
+    front, best = Front(), None
+    for count, row in enumerate(values.tolist(), 1):
+        before = set(front.rows)
+        grew = front.add(row)
+        seen = values[:count]
+        assert sorted(front.rows) == sorted(map(tuple, seen[non_dominated(seen)].tolist()))
+        assert grew == (set(front.rows) != before)
+        if objectives == 1:
+            assert grew == (best is None or row[0] > best)
+            best = max(row[0], best or 0.0)
 
 
-def test_order_feasible_then_violations_then_failures(small_space):
-    policy = make_policy(
-        "nsga2", small_space, {"glue": "max", "loss": "min"}, constraints=("latency<10",)
-    )
-    front, worse, broken, very, failed = list(small_space)[:5]
-    policy.tell(failed, error="out of memory")
-    policy.tell(very, {"glue": 0.99, "loss": 0, "latency": 40})
-    policy.tell(worse, {"glue": 0.5, "loss": 2, "latency": 5})
-    policy.tell(broken, {"glue": 0.98, "loss": 0, "latency": 11})
-    policy.tell(front, {"glue": 0.6, "loss": 1, "latency": 10})
-    results = Results.of(policy)
-    assert [results.architectures[i] for i in best_first(results)] == [
-        front, worse, broken, very, failed,
-    ]  # fmt: skip
-    assert results.violations.tolist() == [np.inf, 3.0, 0.0, pytest.approx(0.1), 0.0]
-    assert results.values[0].tolist() == [0.5, -2.0]
-    assert not results.scaled()[[0, 1, 3]].any()
-    assert results.scaled()[[2, 4]].tolist() == [[0.0, 0.0], [pytest.approx(0.1 / 0.49), 0.5]]
+def test_larger_is_better_once_a_value_has_its_sign():
+    objectives = {"glue": "max", "latency_ms": "min"}
+    assert (sign_of("max"), sign_of("min")) == (1, -1)
+    assert signs_of(objectives) == [1, -1]
+    values = {"latency_ms": 3.0, "glue": 0.5, "parameters": 7.0}
+    assert oriented(values, objectives) == (0.5, -3.0)

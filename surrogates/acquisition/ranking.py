@@ -1,4 +1,4 @@
-"""Which results are better than which, with several objectives: fronts and crowding.
+"""Results from the best to the worst: those that keep the constraints, by front, by crowding.
 
 Source: Deb, Pratap, Agarwal, Meyarivan, "A Fast and Elitist Multiobjective Genetic Algorithm:
 NSGA-II", IEEE Transactions on Evolutionary Computation 2002.
@@ -7,24 +7,7 @@ NSGA-II", IEEE Transactions on Evolutionary Computation 2002.
 import numpy as np
 
 from surrogates.acquisition.results import Results
-
-
-def front_numbers(values: np.ndarray) -> np.ndarray:
-    """Return the front of each row, `(n,)`: 0 for rows no other dominates, and so on.
-
-    Args:
-        values: Larger is better, `(n, objectives)`.
-    """
-    at_least = (values[:, None] >= values[None]).all(-1)
-    better = (values[:, None] > values[None]).any(-1)
-    dominates = at_least & better  # [i, j]: i dominates j
-    fronts = np.full(len(values), -1)
-    left, number = np.arange(len(values)), 0
-    while len(left):
-        best = ~dominates[np.ix_(left, left)].any(axis=0)
-        fronts[left[best]] = number
-        left, number = left[~best], number + 1
-    return fronts
+from surrogates.domination.fronts import front_numbers
 
 
 def crowding(values: np.ndarray) -> np.ndarray:

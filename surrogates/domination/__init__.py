@@ -1,0 +1,1 @@
+"""Which results are better than which with several objectives: fronts, and their volume."""
