@@ -1,0 +1,51 @@
+"""Every policy proposes and predicts for old spaces what it did when this was recorded."""
+
+import json
+
+import golden_proposals
+import pytest
+from golden_files import differences, fingerprint, read
+
+from surrogates import list_policies
+
+RECORDED = read("proposals.json")
+STATES = read("states.json")
+EXACT = RECORDED["fingerprint"] == fingerprint()
+
+pytestmark = pytest.mark.golden
+
+
+def case_of(text):
+    policy, space, batch, seed = text.split()
+    return golden_proposals.Case(policy, space, int(batch), int(seed))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(text, marks=[] if entry["fast"] else pytest.mark.slow)
+        for text, entry in RECORDED["cases"].items()
+    ],
+)
+def test_a_policy_asks_and_predicts_what_it_did(text):
+    recorded, found = RECORDED["cases"][text], golden_proposals.measured(case_of(text))
+    asked = len(recorded["asked"]) if EXACT else recorded["stable asks"]
+    assert found["asked"][:asked] == recorded["asked"][:asked]
+    if EXACT or recorded["stable predictions"]:
+        now = json.loads(json.dumps(found["predicted"]))
+        assert not differences(recorded["predicted"], now, exact=EXACT)
+
+
+@pytest.mark.parametrize("policy", sorted(STATES["states"]))
+def test_a_saved_state_goes_on_as_it_did(policy):
+    recorded = STATES["states"][policy]
+    if EXACT or recorded["stable"]:
+        assert golden_proposals.continued(policy, recorded["state"]) == recorded["next"]
+
+
+def test_every_policy_is_recorded():
+    recorded = {case_of(text).policy for text in RECORDED["cases"]}
+    assert recorded <= set(list_policies())
+    assert {str(case) for case in golden_proposals.cases() if case.policy in recorded} == set(
+        RECORDED["cases"]
+    )
