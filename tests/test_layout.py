@@ -109,6 +109,15 @@ def test_every_file_is_in_a_room_of_the_list_and_every_room_exists(house):
     assert {place(module) for module in house.files} == set(ORDER)
 
 
+def test_tests_stand_in_folders_of_the_rooms_that_they_are_about():
+    folders = {
+        path.parent.relative_to(ROOT / "tests").as_posix()
+        for package in PACKAGES
+        for path in (ROOT / "tests" / package).rglob("test_*.py")
+    }
+    assert {"/".join(folder.split("/")[:2]) for folder in folders} <= {*PACKAGES, *ORDER}
+
+
 def test_no_import_climbs(house):
     assert climbing(house) == []
 

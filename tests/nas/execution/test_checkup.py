@@ -10,7 +10,7 @@ from nas.execution.checkup import _authentication, _node_findings, node_facts
 from nas.execution.on_ray import _no_connection
 from nas.runs.storage import Storage
 
-CLUSTER = Path(__file__).resolve().parents[2] / "experiments" / "cluster"
+CLUSTER = Path(__file__).resolve().parents[3] / "experiments" / "cluster"
 
 
 def levels(*, skew=0.0, resources=None, address="a:1", **changes):

@@ -19,7 +19,7 @@ from nas.runs.status import run_status
 from nas.runs.worker_use import percentile, worker_use
 from search_spaces import load_space
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

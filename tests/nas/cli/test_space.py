@@ -1,4 +1,4 @@
-"""`nas space` as a user types it; the least of it is in test_cli.py."""
+"""`nas space` as a user types it; the least of it is in test_commands.py."""
 
 import json
 import sys

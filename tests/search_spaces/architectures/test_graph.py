@@ -12,7 +12,7 @@ from search_spaces.architectures.graph import STYLES
 from search_spaces.errors import UnknownName
 from search_spaces.flexibert.definition import SpaceDefinition
 
-DATA = Path(os.environ.get("NAS_DATA") or Path(__file__).parents[2] / ".." / "shared" / "data")
+DATA = Path(os.environ.get("NAS_DATA") or Path(__file__).parents[3] / ".." / "shared" / "data")
 
 TINY = "79cadebed0d9211f265df75c88666c35c7b3b2e3823206c928f099d3a0faa444"
 MINI = "9386ba22dab898c13dc5b40ddd89532abfbafffa8b1638be5550dfa1e9777bd7"

@@ -10,7 +10,7 @@ import pytest
 from search_spaces import Architecture, Head, Layer, named_architecture
 from search_spaces.errors import InvalidArchitecture, NasError, UnknownName
 
-DATA = Path(os.environ.get("NAS_DATA") or Path(__file__).parents[2] / ".." / "shared" / "data")
+DATA = Path(os.environ.get("NAS_DATA") or Path(__file__).parents[3] / ".." / "shared" / "data")
 
 
 def per_layer(**changes):

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from tests.nas.test_search import again
+from tests.nas.search.test_loop import again
 
 
 def interrupting(times):

@@ -10,7 +10,7 @@ from nas.execution import Outcome
 from nas.proposals.proposer import InlineProposer
 from nas.runs.directory import open_run
 from nas.search.replay import replayed
-from tests.nas.test_search import again
+from tests.nas.search.test_loop import again
 
 
 class SlowProposer(InlineProposer):
