@@ -50,8 +50,8 @@ ROOMS = {
     "nas": {
         "whole_files": "files that are there whole or not at all",
         "pareto": "fronts of any table",
-        "tables": "what happened, as DataFrames",
         "evaluation": "metrics, costs, suites of tasks",
+        "tables": "what happened, as DataFrames",
         "fidelity_rules": "which trials go on at which fidelity",
         "config": "the experiment file",
         "runs": "the record of a search: directory, journal, storage",
@@ -178,6 +178,7 @@ ONCE = {
     r"== .max. else -1": "surrogates/objectives.py",
     r"all\(a >= b": "surrogates/domination/running.py",
     r"\] >= value\)|>= values\[None|front >= ": "surrogates/domination/fronts.py",
+    r"\bscores\b.{0,9}, \*\*": "nas/evaluation/measured.py",
     r"os\.(replace|rename|fsync)|NamedTemporaryFile|\.with_name\(": "nas/whole_files.py",
 }
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.cli.json_events import emit, emit_progress
+from nas.evaluation.measured import values_of
 from nas.search.progress import Progress
 from search_spaces import Architecture
 
@@ -79,7 +80,7 @@ class LiveView:
             became = "failed" if trial["status"] == "failed" else "to be repeated"
             why = f"{became} ({trial['cause']}): {trial['error']}"
             return f"trial {trial['trial']:>3}  {why}  {what}"
-        value = {**trial["scores"], **trial["costs"]}[self._score]
+        value = values_of(trial)[self._score]
         parameters = trial["costs"].get("parameters", 0)
         part = "" if trial["fidelity"] == 1 else f"  at {trial['fidelity']:g} of the tokens"
         return (

@@ -10,6 +10,7 @@ import click
 
 from nas.cli.look import status_lines
 from nas.cli.run_path import RUN
+from nas.evaluation.measured import values_of
 from nas.runs.directory import Run, open_run
 from nas.runs.status import run_status
 
@@ -128,11 +129,7 @@ def _front(records: list[dict[str, Any]], objectives: dict[str, str]) -> list[st
     score, cost = names[0], names[1] if len(names) > 1 else "parameters"
     done = [r for r in records if r["status"] == "done"]
     highest = max((r["fidelity"] for r in done), default=1.0)
-    values = [
-        {**r["scores"], **r["costs"], "seconds": r["seconds"]}
-        for r in done
-        if r["fidelity"] == highest
-    ]
+    values = [values_of(r, seconds=True) for r in done if r["fidelity"] == highest]
     rows = [[v[n] for n in names] for v in values]
     front = set(non_dominated_rows(rows, list(objectives.values())))
     points = [(v[cost], v[score], i in front) for i, v in enumerate(values) if cost in v]

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.evaluation.measured import values_of
 from nas.execution.jobs import Job, Outcome
 from search_spaces.errors import NasError, TrialError
 from search_spaces.registry import Registry
@@ -156,4 +157,4 @@ def _trainable(
 def _metrics(outcome: Outcome, fidelity: float) -> dict[str, Any]:
     if outcome.cause is not None:
         raise TrialError(f"{outcome.error}\n{outcome.traceback or ''}", cause=outcome.cause)
-    return {**outcome.scores, **outcome.costs, "fidelity": fidelity}
+    return {**values_of(vars(outcome)), "fidelity": fidelity}

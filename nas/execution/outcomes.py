@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
+from nas.evaluation.measured import named_twice, values_of
 from nas.execution import Outcome
 
 
@@ -16,7 +17,14 @@ def checked(outcome: Outcome, needed: Iterable[str]) -> Outcome:
     """
     if outcome.cause is not None:
         return outcome
-    values = {**outcome.scores, **outcome.costs}
+    twice = named_twice(vars(outcome))
+    if twice:
+        error = (
+            f"The trial returned {twice[0]!r} as a score and as a cost, but a trial has one value "
+            "of a name. Rename one of them in the trial function."
+        )
+        return replace(outcome, cause="error", error=error)
+    values = values_of(vars(outcome))
     for name, value in values.items():
         if not math.isfinite(value):
             return replace(outcome, cause="nan", error=f"The trial returned {name} = {value}.")

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nas.evaluation.derived import derived_values
+from nas.evaluation.measured import values_of
 from nas.execution.jobs import Job, Outcome
 from nas.execution.last_lines import last_lines
 from nas.execution.trial_files import TrialFiles, trial_files
@@ -78,7 +79,7 @@ def perform(
                 )
                 has_weights = storage is None and files.weights.is_file()
                 weights = files.weights.read_bytes() if has_weights else None
-            values = {**measured["scores"], **measured["costs"]}
+            values = values_of(measured)
             details = dict(measured.get("details") or {})
             if orphan:
                 details["missing_parent"] = parent

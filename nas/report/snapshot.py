@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nas.config import read_settings
+from nas.evaluation.measured import values_of
 from nas.report.columns import describe_column
 from nas.runs.directory import Run
 from nas.runs.endings import ENDINGS
@@ -99,10 +100,7 @@ class Snapshot:
 
     def value(self, position: int, column: str) -> float | None:
         """Return a trial's score or cost, or None if it has none."""
-        record = self.records[position]
-        if column == "seconds":
-            return record["seconds"]
-        return {**record["scores"], **record["costs"]}.get(column)
+        return values_of(self.records[position], seconds=True).get(column)
 
     def values(self, positions: list[int], column: str) -> np.ndarray:
         """Return a column of some trials, NaN where absent, `(n,)`."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from nas.evaluation.measured import values_of
 from nas.runs.journal import Journal
 
 
@@ -77,7 +78,7 @@ def told(record: dict[str, Any]) -> dict[str, Any]:
         "tell": record["architecture"], "fidelity": record["fidelity"], "hash": record["hash"]
     }  # fmt: skip
     if record["status"] == "done":
-        values = {**record["scores"], **record["costs"]}
+        values = values_of(record)
         return {**event, "values": values, "cost": record["seconds"]}
     return {**event, "error": record["cause"] or "error"}
 

@@ -4,6 +4,7 @@ import time
 from statistics import mean
 from typing import Any
 
+from nas.evaluation.measured import values_of
 from nas.runs.directory import Run
 from nas.runs.stalled import why_stalled
 from nas.runs.storage import Storage
@@ -75,10 +76,6 @@ def _causes(records: list[dict[str, Any]]) -> dict[str, int]:
     return causes
 
 
-def _value(record: dict[str, Any], name: str) -> float:
-    return {**record["scores"], **record["costs"], "seconds": record["seconds"]}[name]
-
-
 def _best_and_front(
     records: list[dict[str, Any]], objectives: dict[str, str]
 ) -> tuple[dict[str, Any] | None, int]:
@@ -88,7 +85,7 @@ def _best_and_front(
     done = [r for r in done if r["fidelity"] == highest]
     if not done:
         return None, 0
-    rows = [oriented({name: _value(r, name) for name in objectives}, objectives) for r in done]
+    rows = [oriented(values_of(r, seconds=True), objectives) for r in done]
     front = Front()
     for row in rows:
         front.add(row)
@@ -98,7 +95,8 @@ def _best_and_front(
 
 def _best_line(best: dict[str, Any], objectives: dict[str, str]) -> str:
     name = next(iter(objectives))
-    return f"{name} {_value(best, name):.4g} (trial {best['trial']}, {best['hash'][:10]})"
+    value = values_of(best, seconds=True)[name]
+    return f"{name} {value:.4g} (trial {best['trial']}, {best['hash'][:10]})"
 
 
 def _left(over: list[dict[str, Any]], plan: Any, workers: int, elapsed: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from nas.evaluation.measured import values_of
 from nas.runs.directory import Run
 from nas.tables.proposals import pending_at_proposal, proposal_row
 from search_spaces import Architecture, graph_edit_distance
@@ -107,10 +108,7 @@ def _neighbours(
             "trial": r["trial"],
             "distance": distance,
             "architecture": Architecture.from_dict(r["architecture"]).describe(),
-            **{
-                name: {**r["scores"], **r["costs"], "seconds": r["seconds"]}.get(name)
-                for name in objectives
-            },
+            **{name: values_of(r, seconds=True).get(name) for name in objectives},
         }
         for distance, r in near[:n]
     ]

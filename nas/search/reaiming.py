@@ -14,6 +14,7 @@ from nas.config import (
     parse_seconds,
     write_experiment,
 )
+from nas.evaluation.measured import values_of
 from nas.runs.directory import Run
 from search_spaces.errors import InvalidExperiment
 
@@ -58,7 +59,7 @@ def changed(run: Run, changes: Mapping[str, Any]) -> Experiment:
     experiment = make_experiment({**settings, **changes})
     wanted = (*experiment.objectives, *(parse_constraint(c)[0] for c in experiment.constraints))
     for record in run.journal.each_trial():
-        values = {**record["scores"], **record["costs"]}
+        values = values_of(record)
         missing = [name for name in wanted if name not in values]
         if record["status"] == "done" and missing:
             raise InvalidExperiment(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from nas.evaluation.measured import values_of
 from nas.runs.journal import STATUSES
 from surrogates.domination.running import Front
 from surrogates.objectives import oriented, sign_of
@@ -57,7 +58,7 @@ class Tally:
 
     def oriented(self, record: Mapping[str, Any]) -> tuple[float, ...]:
         """Return the objectives of a finished trial in their order, larger is better."""
-        return oriented({**record["scores"], **record["costs"]}, self._objectives)
+        return oriented(values_of(record), self._objectives)
 
     @property
     def best(self) -> float | None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.evaluation.measured import values_of
 from search_spaces.errors import NasError
 from search_spaces.registry import Registry
 
@@ -71,7 +72,7 @@ class TensorBoard(Tracker):
         ended = [r for r in run.journal.trials() if r["status"] in ("done", "failed")]
         for record in sorted(ended, key=lambda r: r["finished_at"]):
             if record["status"] == "done":
-                value = {**record["scores"], **record["costs"]}[name]
+                value = values_of(record)[name]
                 best = value if best is None else better(best, value)
             self.log(record, best)
 
@@ -94,7 +95,7 @@ class TensorBoard(Tracker):
 
 def trial_scalars(record: Mapping[str, Any]) -> dict[str, float]:
     """Return every number of a trial: scores, costs, and the seconds it took."""
-    numbers = {**record.get("scores", {}), **record.get("costs", {})}
+    numbers = values_of(record)
     if record.get("seconds") is not None:
         numbers["seconds"] = float(record["seconds"])
     return numbers

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nas.evaluation.measured import values_of
 from nas.tables.trials import typed
 from surrogates.domination.running import Front
 from surrogates.domination.volume import volume_above
@@ -73,7 +74,7 @@ def _values(ended: Sequence[dict[str, Any]], objectives: Mapping[str, str]) -> n
 def _value(record: dict[str, Any], name: str) -> float:
     if record["status"] != "done":
         return np.nan
-    found = {**record["scores"], **record["costs"], "seconds": record["seconds"]}.get(name)
+    found = values_of(record, seconds=True).get(name)
     return np.nan if found is None else float(found)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nas.evaluation.measured import values_of
 from nas.tables.trials import typed
 
 _FIRST = ("trial", "hash", "asked_at", "status", "fidelity", "reason", "acquisition")
@@ -48,7 +49,7 @@ def proposal_row(
         "continues": record.get("continues"),
     }
     done = record["status"] == "done"
-    values = {**record["scores"], **record["costs"], "seconds": record["seconds"]} if done else {}
+    values = values_of(record, seconds=True) if done else {}
     for position, name in enumerate(objectives):
         mean, epistemic, aleatoric = (
             _of_objective(why.get(what), name, first=position == 0)

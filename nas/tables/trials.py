@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from nas.evaluation.measured import values_of
 from nas.tables.frames import OBJECTS, ResultFrame
 
 _FIRST = ("trial", "hash", "status", "fidelity", "glue")
@@ -41,8 +42,7 @@ def trial_table(
     rows = [
         {
             **{name: record[name] for name in ("trial", "hash", "status", "fidelity")},
-            **record["scores"],
-            **record["costs"],
+            **values_of(record),
             **{name: record.get(name) for name in _LAST if name != "recipe"},
             "recipe": preset,
         }

@@ -280,6 +280,15 @@ def test_a_measurement_without_an_objective_is_an_error_that_names_it(begin, pre
     assert error == ("The trial returned no 'glue', which the search needs; it returned acc.")
 
 
+def test_a_name_that_is_a_score_and_a_cost_is_an_error_that_names_it(begin, pretend):
+    both = {"scores": {"glue": 0.5, "latency_ms": 1.0}, "costs": {"latency_ms": 2.0}}
+    faults = {n: Outcome(n, **both, seconds=1.0) for n in range(1, 9)}
+    search = begin(executor=pretend(faults=faults))
+    assert search.run_until_done() == "failing"
+    error = search.run.journal.trials()[0]["error"]
+    assert error.startswith("The trial returned 'latency_ms' as a score and as a cost")
+
+
 def test_a_full_disk_pauses_the_search(begin, pretend, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
