@@ -12,9 +12,9 @@ from search_spaces.errors import TrialError
 from search_spaces.registry import Registry
 
 # Takes the architecture and all scores and costs of the trial; returns a finite number.
-Objective = Callable[[Architecture, Mapping[str, float]], float]
+DerivedValue = Callable[[Architecture, Mapping[str, float]], float]
 
-OBJECTIVES: Registry[Objective] = Registry("objective", group="nas.objectives")
+OBJECTIVES: Registry[DerivedValue] = Registry("objective", group="nas.objectives")
 
 
 def derived_values(architecture: Architecture, values: Mapping[str, float]) -> dict[str, float]:

@@ -115,12 +115,12 @@ def grown(c: int, p: int, seed: int, *, normed: bool = False) -> AxisMap:
     return AxisMap(write, read, write, filled, copies=True, loudness=(whole / c) ** 0.5)
 
 
-METHODS: Registry[Callable[..., AxisMap]] = Registry(
+TRANSFER_METHODS: Registry[Callable[..., AxisMap]] = Registry(
     "way to inherit weights", group="nas.inheritance"
 )
-METHODS.register("slice")(sliced)
-METHODS.register("projection")(projected)
-METHODS.register("grow")(grown)
+TRANSFER_METHODS.register("slice")(sliced)
+TRANSFER_METHODS.register("projection")(projected)
+TRANSFER_METHODS.register("grow")(grown)
 
 
 class AxisMaps:
@@ -131,9 +131,9 @@ class AxisMaps:
     """
 
     def __init__(self, method: str, seed: int):
-        if method not in METHODS:
-            raise UnknownName(METHODS.kind, method, METHODS)
-        self.method, self._build = method, lru_cache(maxsize=None)(METHODS[method])
+        if method not in TRANSFER_METHODS:
+            raise UnknownName(TRANSFER_METHODS.kind, method, TRANSFER_METHODS)
+        self.method, self._build = method, lru_cache(maxsize=None)(TRANSFER_METHODS[method])
         self._seed = seed
         self.generator = torch.Generator().manual_seed(number(seed, "noise"))
 

@@ -36,7 +36,7 @@ class Inheritance:
     Attributes:
         architecture: The trained parent.
         weights_path: Its safetensors file with "encoder.*" and "mlm.*", as a trial writes it.
-        method: A name in `nas.models.axes.METHODS`.
+        method: A name in `nas.models.axes.TRANSFER_METHODS`.
     """
 
     architecture: Architecture
@@ -109,7 +109,7 @@ def inherit_weights(
         parent: The parent's architecture.
         tensors: The parent's weights, "encoder.*" and, for `head`, "mlm.*".
         head: The child's masked-language head.
-        method: A name in `nas.models.axes.METHODS`.
+        method: A name in `nas.models.axes.TRANSFER_METHODS`.
         seed: Decides the projections, and the unequal shares of the readers of repeated features.
 
     Raises:

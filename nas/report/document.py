@@ -16,11 +16,13 @@ from search_spaces.errors import NasError
 from search_spaces.operations import OPERATIONS
 
 VERSION = 1  # of the document
-Progress = Callable[[str, int, int], None]
+SectionCallback = Callable[[str, int, int], None]
 HASH = 16  # characters kept: enough to pick a trial by
 
 
-def build_document(run: Run, progress: Progress = lambda part, done, of: None) -> dict[str, Any]:
+def build_document(
+    run: Run, progress: SectionCallback = lambda part, done, of: None
+) -> dict[str, Any]:
     """Return what the page of `run` shows: JSON types only, without NaN.
 
     Args:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from nas.report.document import Progress, build_document
+from nas.report.document import SectionCallback, build_document
 from nas.runs.directory import Run
 from nas.whole_files import write_whole
 from search_spaces.errors import InvalidExperiment, RunError
@@ -30,7 +30,7 @@ SCRIPTS = (
 
 
 def write_report(
-    run: Run, path: Path | None = None, *, progress: Progress = lambda part, done, of: None
+    run: Run, path: Path | None = None, *, progress: SectionCallback = lambda part, done, of: None
 ) -> Path:
     """Write the report of `run` and return where; an older report there is replaced.
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Of the schedules tried in `experiments/pretrain_decay.py`, the one of good scores at either end.
 _RUNG_DECAY = 0.3
 
-Watch = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 Say = Callable[[str], None]
 
 
@@ -106,7 +106,7 @@ def start(
     experiment: Experiment,
     directory: Path | None = None,
     *,
-    watch: Watch | None = None,
+    watch: ProgressCallback | None = None,
     say: Say = lambda line: None,
 ) -> tuple[Run, str]:
     """Run `experiment` in a new directory; return the run and why it ended.
@@ -155,7 +155,7 @@ def resume(
     directory: Path | str,
     *,
     changes: Mapping[str, Any] | None = None,
-    watch: Watch | None = None,
+    watch: ProgressCallback | None = None,
     say: Say = lambda line: None,
 ) -> tuple[Run, str]:
     """Continue the run in `directory`: finished trials stay, interrupted ones go on.

@@ -25,7 +25,7 @@ from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed
 from nas.training.task_models import TaskModel, task_model
 from nas.training.trial import model_options, run_trial, save_tensors, trial_device
-from nas.training.watch import Progress
+from nas.training.watch import StageCallback
 from nas.zoo.files import WEIGHTS
 from nas.zoo.writing import export_model
 from search_spaces import Architecture
@@ -75,7 +75,7 @@ def train_architecture(
     *,
     seeds: tuple[int, ...],
     pretrained: ExportedModel | None = None,
-    progress: Progress | None = None,
+    progress: StageCallback | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Trained:
     """Train `architecture` with each seed and export the model of the first one.

@@ -20,7 +20,7 @@ from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count
 from nas.training.task_result import TaskResult
 from nas.training.task_runs import Keep, TaskTraining, set_dropout
-from nas.training.watch import Progress, Watch
+from nas.training.watch import StageCallback, Watch
 from nas.zoo.card import read_card
 from nas.zoo.files import CARD, TOKENIZER
 from nas.zoo.loading import load_model, read_config
@@ -180,7 +180,7 @@ def finetune_exported(
     recipe: Recipe,
     *,
     seed: int,
-    progress: Progress | None = None,
+    progress: StageCallback | None = None,
     keep: Keep | None = None,
 ) -> dict[str, TaskResult]:
     """Fine-tune the pre-trained encoder in the folder on every task of `data`, from its weights.

@@ -23,7 +23,7 @@ from nas.single.exported import (
 )
 from nas.training.prediction import predict
 from nas.training.recipe import Recipe
-from nas.training.watch import Progress
+from nas.training.watch import StageCallback
 from search_spaces.errors import InvalidData, UnknownName
 
 # The diagnostic set lies beside the folders of the tasks.
@@ -68,7 +68,7 @@ def score_model(
     seed: int,
     finetune: bool,
     submission: Path | None = None,
-    progress: Progress | None = None,
+    progress: StageCallback | None = None,
 ) -> Scored:
     """Score `model` on the development sets of a data source.
 

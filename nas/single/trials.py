@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nas.data.prepared import PreparedData
     from nas.training.recipe import Recipe
     from nas.training.task_models import TaskModel
-    from nas.training.watch import Progress
+    from nas.training.watch import StageCallback
 
 
 def training_of(run: Run) -> tuple["Recipe", "PreparedData"]:
@@ -42,7 +42,7 @@ def task_models_of(
     run: Run,
     trial: dict[str, Any],
     tasks: Sequence[str],
-    progress: "Progress | None" = None,
+    progress: "StageCallback | None" = None,
 ) -> Iterator["TaskModel"]:
     """Yield the fine-tuned model of each of `tasks`, as the finished `trial` had them.
 

@@ -9,13 +9,14 @@ from difflib import get_close_matches
 from typing import Any
 
 from nas.evaluation.suites.glue import GLUE, glue_task, glue_tasks
+from search_spaces.architectures.size import POSITIONS
 from search_spaces.errors import InvalidExperiment
 from search_spaces.registry import Registry
 
 # WNLI is left out unless asked for, as usual since BERT: a constant answer beats models that try
 GLUE_TASKS = tuple(name for name in GLUE if name != "wnli")
-CHOICES = {
-    "positions": ("absolute", "relative"),
+ALLOWED = {
+    "positions": POSITIONS,
     "precision": ("fp32", "bf16", "auto"),
     "device": ("auto", "cpu", "cuda"),
     "selection": ("none", "train-part", "dev"),
@@ -115,7 +116,7 @@ class Recipe:
         for name, (low, high, ends) in _RANGES.items():
             if getattr(self, name) is not None or name not in _OPTIONAL:
                 _check_range(name, getattr(self, name), low, high, ends)
-        for name, allowed in CHOICES.items():
+        for name, allowed in ALLOWED.items():
             _check_choice(name, getattr(self, name), allowed)
         if not str(self.tokenizer).endswith(".json"):
             _check_choice("tokenizer", self.tokenizer, ("wordpiece", "bpe", "FILE.json"))

@@ -24,7 +24,7 @@ from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count
 from nas.training.task_runs import FROM_MNLI, TaskTraining, set_dropout
 from nas.training.trial import build_encoder
-from nas.training.watch import Progress, Watch
+from nas.training.watch import StageCallback, Watch
 from search_spaces import Architecture
 
 
@@ -52,7 +52,7 @@ def task_models(
     seed: int,
     weights: Mapping[str, Tensor],
     tasks: Sequence[str],
-    progress: Progress | None = None,
+    progress: StageCallback | None = None,
     learning_rate_scale: float = 1.0,
     micro_batches: int = 1,
 ) -> Iterator[TaskModel]:

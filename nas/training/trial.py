@@ -33,7 +33,7 @@ from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count
 from nas.training.task_result import TaskResult
 from nas.training.task_runs import Keep, TaskTraining, set_dropout
-from nas.training.watch import Progress, Watch
+from nas.training.watch import StageCallback, Watch
 from nas.whole_files import whole_file
 from search_spaces import Architecture, count_flops, count_parameters
 from search_spaces.errors import InvalidData, InvalidExperiment, TrialError
@@ -59,7 +59,7 @@ def run_trial(
     seed: int,
     deadline: float | None = None,
     weights_path: Path | None = None,
-    progress: Progress | None = None,
+    progress: StageCallback | None = None,
     fidelity: float = 1.0,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from search_spaces.errors import TrialError
 
-Progress = Callable[[str, float], None]
+StageCallback = Callable[[str, float], None]
 
 # Reports are for people watching; more of them would only cost time.
 SECONDS_BETWEEN_REPORTS = 0.5
@@ -20,7 +20,7 @@ class Watch:
             start and the end of each stage and at most twice a second between.
     """
 
-    def __init__(self, seconds: float | None = None, progress: Progress | None = None):
+    def __init__(self, seconds: float | None = None, progress: StageCallback | None = None):
         self._started = time.monotonic()
         self._seconds = seconds
         self._progress = progress

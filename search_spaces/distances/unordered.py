@@ -20,7 +20,7 @@ from search_spaces.architectures.graph import architecture_graph
 from search_spaces.distances.published_costs import EDGE, PublishedCosts
 from search_spaces.errors import UnknownName
 
-METHODS = ("best", "ordered", "search", "exact")
+DISTANCE_METHODS = ("best", "ordered", "search", "exact")
 SMALL = 18  # most blocks of a graph for which "best" is exact: two layers of four heads
 STARTS = (0.0, 0.01, 3.0)  # weight of the place in the network in the first matching
 STEPS = 600
@@ -51,13 +51,14 @@ def improve(
         b: The other.
         costs: The published cost model.
         ordered: An upper bound.
-        method: One of `METHODS`; see `search_spaces.distances.distance.graph_edit_distance`.
+        method: One of `DISTANCE_METHODS`, as in
+            `search_spaces.distances.distance.graph_edit_distance`.
 
     Raises:
         UnknownName: If there is no such method.
     """
-    if method not in METHODS:
-        raise UnknownName("edit distance method", method, METHODS)
+    if method not in DISTANCE_METHODS:
+        raise UnknownName("edit distance method", method, DISTANCE_METHODS)
     if method == "ordered":
         return ordered
     first, second = _blocks(a, costs), _blocks(b, costs)

@@ -18,13 +18,13 @@ from search_spaces.vectors.embedding import DISTANCES, FULL, Embedding
 # (architectures, dimensions, distance, landmarks, seed) -> points, (architectures, dimensions)
 Method = Callable[[Sequence[Architecture], int, str, int | None, int], np.ndarray]
 
-METHODS: Registry[Method] = Registry("embedding method", "nas.embeddings")
+EMBEDDING_METHODS: Registry[Method] = Registry("embedding method", "nas.embeddings")
 STEPS = 1_000
 ROWS = 512  # points whose distances to all others one step looks at
 RATE = 0.05  # of Adam at the start, where the mean distance counts as 1
 
 
-@METHODS.register("classical")
+@EMBEDDING_METHODS.register("classical")
 def classical(
     architectures: Sequence[Architecture],
     dimensions: int,
@@ -37,7 +37,7 @@ def classical(
     return placed.vectors
 
 
-@METHODS.register("gradient-descent")
+@EMBEDDING_METHODS.register("gradient-descent")
 def gradient_descent(
     architectures: Sequence[Architecture],
     dimensions: int,
@@ -123,4 +123,4 @@ def embed(
         UnknownName: If there is no such method or distance.
         InvalidSpace: If there is nothing to place.
     """
-    return METHODS[method](architectures, dimensions, distance, landmarks, seed)
+    return EMBEDDING_METHODS[method](architectures, dimensions, distance, landmarks, seed)

@@ -35,7 +35,7 @@ from surrogates.models.model_average import ModelAverage
 from surrogates.models.warping import AUTO
 from surrogates.policies.model_policy import LARGE, ModelOptions, ModelPolicy
 
-CHOICES = {
+ALLOWED = {
     "noise": ("by-size", "constant"),
     "model": ("average", "size", "places", "networks", "teacher-student"),
 }
@@ -90,7 +90,7 @@ def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
         make_model=make_model,
         more_candidates=lambda *found: more_candidates(policy, *found),
     )  # fmt: skip
-    for option, allowed in CHOICES.items():
+    for option, allowed in ALLOWED.items():
         value = getattr(policy.options, option)
         if value not in allowed:
             raise PolicyError(

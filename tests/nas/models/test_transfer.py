@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 from torch.testing import assert_close
 
-from nas.models.axes import METHODS, AxisMaps, grown
+from nas.models.axes import TRANSFER_METHODS, AxisMaps, grown
 from nas.models.encoder import Encoder
 from nas.models.feedforwards import FEEDFORWARDS
 from nas.models.heads import MaskedLanguageHead
@@ -18,7 +18,7 @@ from tests.nas.models.test_overlap import make
 VOCABULARY, LENGTH = 50, 12
 KINDS = sorted({f"c_{k}" for k in (3, 5)} | {name for name in MIXERS if name != "c"})
 every_kind = pytest.mark.parametrize("kind", KINDS)
-every_method = pytest.mark.parametrize("method", sorted(METHODS))
+every_method = pytest.mark.parametrize("method", sorted(TRANSFER_METHODS))
 both_positions = pytest.mark.parametrize("positions", ["relative", "absolute"])
 
 

@@ -9,10 +9,10 @@ from scipy.spatial.distance import cdist
 from search_spaces import embed, load_space
 from search_spaces.errors import InvalidSpace, UnknownName
 from search_spaces.vectors.embedding import DISTANCES, Embedding, stress
-from search_spaces.vectors.embedding_methods import METHODS
+from search_spaces.vectors.embedding_methods import EMBEDDING_METHODS
 
 SAMPLE = load_space("flexibert-test").sample(200, seed=0)
-every_method = pytest.mark.parametrize("method", sorted(METHODS))
+every_method = pytest.mark.parametrize("method", sorted(EMBEDDING_METHODS))
 
 
 @every_method
@@ -46,7 +46,9 @@ def test_classical_is_the_embedding_itself():
 @pytest.mark.parametrize("distance", sorted(DISTANCES))
 def test_gradient_descent_has_at_most_the_stress_of_classical_scaling(distance):
     asked = DISTANCES[distance](SAMPLE)(SAMPLE)
-    found = {m: stress(embed(SAMPLE, 16, method=m, distance=distance), asked) for m in METHODS}
+    found = {
+        m: stress(embed(SAMPLE, 16, method=m, distance=distance), asked) for m in EMBEDDING_METHODS
+    }
     assert found["gradient-descent"] < found["classical"] < 0.2
 
 
