@@ -26,7 +26,8 @@ from nas.config import make_experiment
 from nas.data.prepared import PreparedData
 from nas.evaluation.majority import majority_score
 from nas.runs.directory import open_run
-from nas.search.driver import experiment_recipe, prepare_data, resume, start
+from nas.search.driver import resume, start
+from nas.training.preparing import experiment_recipe, prepare_data
 from nas.training.recipe import Recipe
 from nas.training.trial import run_trial
 from search_spaces import Architecture, count_parameters, named_architecture

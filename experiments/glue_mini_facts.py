@@ -16,7 +16,7 @@ import torch
 
 from nas.config import Experiment
 from nas.evaluation.majority import majority_score
-from nas.search.driver import experiment_recipe, prepare_data
+from nas.training.preparing import experiment_recipe, prepare_data
 from nas.training.trial import run_trial
 from search_spaces import Architecture
 

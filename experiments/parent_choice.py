@@ -28,7 +28,7 @@ from nas.data.prepared import PreparedData
 from nas.models.heads import MaskedLanguageHead
 from nas.models.overlap import layer_overlap, overlap
 from nas.models.transfer import Inheritance, inherit_weights
-from nas.search.driver import experiment_recipe, prepare_data
+from nas.training.preparing import experiment_recipe, prepare_data
 from nas.training.pretrain import pretrain
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count

@@ -16,7 +16,7 @@ import torch
 from glue_mini_facts import attention
 
 from nas.config import Experiment
-from nas.search.driver import experiment_recipe, prepare_data
+from nas.training.preparing import experiment_recipe, prepare_data
 from nas.training.trial import run_trial
 
 DECAYS = (None, 0.5, 0.3, 0.2)

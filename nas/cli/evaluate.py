@@ -42,9 +42,9 @@ def evaluate(
     nas evaluate zoo/best --data GLUE_DIR --tasks cola,rte --finetune --recipe finetune_seeds=3
     nas evaluate zoo/best --data GLUE_DIR --submission submission
     """  # noqa: D301  click reads \b
-    from nas.search.driver import default_preset
     from nas.single.exported import ExportedModel
     from nas.single.scoring import score_model
+    from nas.training.preparing import default_preset
 
     model = ExportedModel.open(folder)
     facts = model.facts.get("data") or {}
@@ -95,8 +95,8 @@ def predict(
     from nas.data.sentences import read_sentences
     from nas.evaluation.submission import predictions_text, write_predictions
     from nas.evaluation.suites.glue import glue_task
-    from nas.search.driver import default_preset
     from nas.single.exported import ExportedModel, answer
+    from nas.training.preparing import default_preset
 
     task = glue_task(name)
     model = ExportedModel.open(folder)

@@ -52,7 +52,7 @@ def train(
     """  # noqa: D301  click reads \b
     from nas.cli.architectures import read_architecture
     from nas.config import make_experiment, read_settings
-    from nas.search.driver import experiment_recipe, prepare_data
+    from nas.training.preparing import experiment_recipe, prepare_data
     from search_spaces.errors import NasError
 
     chosen = read_architecture(architecture)

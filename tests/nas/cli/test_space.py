@@ -106,7 +106,8 @@ def test_what_cannot_be_drawn(run):
 
 def test_a_search_takes_a_space_of_ones_own(run):
     from nas.config import make_experiment
-    from nas.search.driver import build_policy, experiment_recipe
+    from nas.proposals.building import build_policy
+    from nas.training.preparing import experiment_recipe
 
     experiment = make_experiment({"space": "mine:table", "policy": "random"})
     policy = build_policy(experiment, experiment_recipe(experiment), 1_000)

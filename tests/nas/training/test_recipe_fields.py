@@ -19,8 +19,8 @@ from nas.data.tables import Split, TaskData
 from nas.evaluation.cost import Latency
 from nas.evaluation.suites.glue import GLUE
 from nas.models.transfer import Inheritance
-from nas.search.driver import prepare_data
 from nas.training.loop import Loop
+from nas.training.preparing import prepare_data
 from nas.training.recipe import Recipe
 from nas.training.task_runs import finetune_task
 from nas.training.trial import build_encoder, run_trial

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from nas.config import make_experiment
 from nas.models.encoder import Encoder
 from nas.models.heads import MaskedLanguageHead
-from nas.search.driver import build_policy
+from nas.proposals.building import build_policy
 from nas.training.device import autocast, choose_device, choose_precision
 from nas.training.loop import Loop
 from nas.training.pretrain import validation_loss
