@@ -157,8 +157,9 @@ class SuccessiveHalving(FidelityRule):
     """
 
     def _worthy(self, rung: Rung) -> Sequence[int]:
-        # A little more than the quotient, so that 3 / 3.0000001 is one.
-        return rung.best_first()[: int(len(rung.values) / self.reduction + 1e-9)]
+        from surrogates.promotion import promoted_count
+
+        return rung.best_first()[: promoted_count(len(rung.values), self.reduction)]
 
 
 @FIDELITY_RULES.register("policy")

@@ -32,6 +32,12 @@ def check_fidelities(fidelities: object) -> None:
         )
 
 
+def promoted_count(results: int, reduction: float) -> int:
+    """Return how many of the results at one fidelity deserve the next: one in `reduction`."""
+    # A little more than the quotient: rounding must not turn 3 of 3 into none.
+    return int(results / reduction + 1e-9)
+
+
 def next_fidelity(
     fidelities: Sequence[float], record: Record, architecture: Architecture, objective: Objective
 ) -> float | None:
@@ -59,7 +65,7 @@ def next_fidelity(
     if objective.exact:
         return above
     told = [_value(t, at, objective) for t in record.trials.values() if at in t.partial]
-    promoted = max(1, int(len(told) * at / above))
+    promoted = max(1, promoted_count(len(told), above / at))
     return above if _value(trial, at, objective) >= sorted(told)[-promoted] else None
 
 
@@ -84,7 +90,7 @@ def starting_fidelity(
         return start
     for at, above in pairwise(fidelities):
         told = [(_value(t, at, objective), t) for t in record.trials.values() if at in t.partial]
-        promoted = int(len(told) * at / above)
+        promoted = promoted_count(len(told), above / at)
         gaps = [e[0] - value for value, t in told if (e := _expected(t, objective)) is not None]
         if len(gaps) < ENOUGH or promoted < 1:
             return start

@@ -179,6 +179,8 @@ ONCE = {
     r"all\(a >= b": "surrogates/domination/running.py",
     r"\] >= value\)|>= values\[None|front >= ": "surrogates/domination/fronts.py",
     r"\bscores\b.{0,9}, \*\*": "nas/evaluation/measured.py",
+    r"Table\(box": "nas/cli/console_table.py",
+    r"reduction \+ 1e-9": "surrogates/promotion.py",
     r"os\.(replace|rename|fsync)|NamedTemporaryFile|\.with_name\(": "nas/whole_files.py",
 }
 

@@ -3,6 +3,8 @@
 import click
 import pandas as pd
 
+from nas.cli.console_table import console, print_cells
+
 
 def print_figures(
     title: str, table: pd.DataFrame, note: str = "", left: tuple[str, ...] = ()
@@ -11,23 +13,12 @@ def print_figures(
 
     Columns without a digit go to the left, and those of `left`.
     """
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # A pipe has no width: there the table is as wide as it needs to be.
-        console = Console(width=240, highlight=False)
-    console.print(Text(title, style="bold"))
+    console().print(Text(title, style="bold"))
     if len(table):
-        view = Table(box=None, header_style="bold", pad_edge=False)
         words = [c for c in table if not table[c].str.contains(r"\d").any()]
-        for name in table.columns:
-            view.add_column(name, justify="left" if name in words or name in left else "right")
-        for line in table.to_numpy().tolist():
-            view.add_row(*line)
-        console.print(view)
+        print_cells(list(table.columns), table.to_numpy().tolist(), left=(*words, *left))
     if note:
-        console.print(Text(note))
+        console().print(Text(note))
     click.echo()

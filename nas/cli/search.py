@@ -140,15 +140,16 @@ def resume(run: Path, *, quiet: bool, **options: Any) -> None:
 
 def print_against_majority(run: Any) -> None:
     """Print the best encoder's score on each task beside that of a constant answer."""
+    from nas.cli.train import print_scores
     from nas.data.prepared import PreparedData
     from nas.evaluation.majority import majority_score
 
     best = run.pick("best")
     tasks = PreparedData.load(run.directory / "data").tasks
     click.echo(f"\nThe best one, trial {best['trial']}, against always the majority class:\n")
-    click.echo(f"{'task':<8}{'score':>8}{'majority':>10}")
-    for name, splits in tasks.items():
-        click.echo(f"{name:<8}{best[name]:>8.3f}{majority_score(name, splits):>10.3f}")
+    print_scores(
+        [(name, best[name], None, majority_score(name, splits)) for name, splits in tasks.items()]
+    )
 
 
 @ends_in_json

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pandas as pd
 
+from nas.cli.console_table import console, print_cells
 from nas.pareto.conditions import rows_where
 from nas.tables.files import json_lines, write_table
 from nas.tables.frames import OBJECTS, flat
@@ -17,6 +18,7 @@ _HIDDEN = (
     "architecture", "flops", "recipe", "attempts", "node", "device", "worker", "continues",
     "spent_seconds", "gpu_seconds", "asked_at", "started_at", "finished_at",
 )  # fmt: skip
+_LEFT = ("hash", "status", "cause", "error")
 
 
 def select(
@@ -86,33 +88,21 @@ def print_table(table: pd.DataFrame, *, form: str = "table", first: tuple[str, .
         flat(table).to_parquet(content, index=False)
         click.get_binary_stream("stdout").write(content.getvalue())
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    if not console.is_terminal:
-        # A pipe has no width: there the table is as wide as it needs to be.
-        console = Console(width=240)
     # Fidelity says something only where there are several.
     hidden = (*_HIDDEN, "fidelity") if (table["fidelity"] == 1.0).all() else _HIDDEN
     shown = [c for c in table.columns if c not in hidden and table[c].notna().any()]
     order = [c for c in ("trial", "hash", *first) if c in shown] if first else shown
     cells = {name: [_cell(name, value) for value in table[name]] for name in order}
-    columns, dropped = _fitting(cells, console.width)
-    view = Table(box=None, header_style="bold", pad_edge=False)
-    for name in columns:
-        left = name in ("hash", "status", "cause", "error")
-        view.add_column(name, justify="left" if left else "right", no_wrap=name != "error")
+    columns, dropped = _fitting(cells, console().width)
     lines = [[cells[name][row] for name in columns] for row in range(len(table))]
+    described = ["architecture"] if first else []
     if first:
-        view.add_column("architecture", overflow="fold")
         for line, architecture in zip(lines, table["architecture"], strict=True):
             line.append(Architecture.from_dict(architecture).describe())
-    for line in lines:
-        view.add_row(*line)
-    console.print(view)
+    unbroken = [name for name in columns if name != "error"]
+    print_cells([*columns, *described], lines, left=(*_LEFT, *described), unbroken=unbroken)
     if dropped:
-        console.print(f"Not shown for lack of width: {', '.join(dropped)} (--format csv has all)")
+        console().print(f"Not shown for lack of width: {', '.join(dropped)} (--format csv has all)")
 
 
 def _fitting(cells: dict[str, list[str]], width: int) -> tuple[list[str], list[str]]:

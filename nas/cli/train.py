@@ -134,9 +134,9 @@ def show_stages() -> Any:
 def print_scores(rows: list[tuple[str, float, float | None, float | None]]) -> None:
     """Print task, score, deviation over seeds and the score of the majority class."""
     spread = any(row[2] is not None for row in rows)
-    click.echo(f"{'task':<8}{'score':>8}{'±' if spread else '':>8}{'majority':>10}")
+    click.echo(f"{'task':<8}{'score':>8}{'       ±' if spread else ''}{'majority':>10}")
     for name, score, deviation, floor in rows:
-        shown = f"{deviation:>8.3f}" if deviation is not None else f"{'':>8}"
+        shown = f"{'' if deviation is None else f'{deviation:.3f}':>8}" if spread else ""
         click.echo(f"{name:<8}{score:>8.3f}{shown}{'-' if floor is None else f'{floor:.3f}':>10}")
 
 

@@ -9,6 +9,7 @@ from scipy.stats import kendalltau
 from search_spaces import FiniteSpace, load_space
 from search_spaces.errors import PolicyError
 from surrogates import list_policies, make_policy
+from surrogates.promotion import promoted_count
 
 every_policy = pytest.mark.parametrize("name", list_policies())
 TWO = {"fidelities": (0.25, 1.0)}
@@ -131,3 +132,8 @@ def test_nothing_is_sure_among_few_results_or_without_a_model(table):
     assert policy.fidelity(new) == 0.1
     (asked,) = policy.ask(1)
     assert policy.fidelity(asked) == 0.1
+
+
+def test_one_in_so_many_results_is_promoted():
+    assert [promoted_count(n, 3) for n in (0, 2, 3, 5, 6)] == [0, 0, 1, 1, 2]
+    assert promoted_count(3, 3.0000000001) == promoted_count(3, 0.3 / 0.1) == 1
