@@ -11,7 +11,6 @@ from nas.benchmarks.replay import forecast
 from nas.benchmarks.tables import Table
 from surrogates.objectives import EXACT
 
-COVERAGE = 0.9
 _NORMAL = 1.6448536269514722  # 90 % of a normal variable lie within this many sd
 _SMALLEST_SD = 1e-9  # an sd of zero would make one miss infinitely bad
 _SPLIT_SEEDS = 2000

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from search_spaces import Architecture, count_parameters
+from search_spaces import Architecture
 from search_spaces.architectures.features import encode_features
 
 MOST = 300  # trials it learns from
@@ -60,11 +60,6 @@ def encode(architectures: Sequence[Architecture]) -> np.ndarray:
     deepest = max(len(architecture) for architecture in architectures)
     columns = 1 + 12  # totals come first: depth, log2 parameters, eleven means
     return encode_features(architectures, deepest)[:, :columns]
-
-
-def body_parameters(architecture: Architecture) -> int:
-    """Return the parameters of an encoder without its embeddings."""
-    return count_parameters(architecture, vocabulary_size=0, max_length=0)
 
 
 def _process(rows: np.ndarray, targets: np.ndarray, kernel=None):

@@ -240,9 +240,11 @@ def finetune_task(
     budget: Budget = WHOLE,
     checkpoint: Checkpoint | None = None,
 ) -> Finetuning:
-    """Train `encoder` in place on one task, with the head that `task_head` gives unless given."""
+    """Train `encoder` in place on one task, with the head that `task_head` gives unless given.
+
+    What `per_task` says is in `recipe` already; see `Recipe.for_task`.
+    """
     head = task_head(encoder, task, recipe, seed) if head is None else head
-    recipe = recipe.for_task(task.name)
     splits, select_on = _splits(task, data, recipe, seed)
     return finetune(
         encoder,

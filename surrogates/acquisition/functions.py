@@ -22,14 +22,6 @@ def expected_improvement(mean: np.ndarray, spread: np.ndarray, best: float) -> n
     return np.where(gain > FLAT, gain, FLAT * np.exp(np.minimum(optimism, 0)))
 
 
-def upper_confidence(mean: np.ndarray, spread: np.ndarray, weight: float = 0.5) -> np.ndarray:
-    """Return mean + `weight` x spread, `(n,)`; the weight of the published BOSHNAS is 0.5.
-
-    Source: Tuli et al., "FlexiBERT", JAIR 2023 (there minimised as mean - 0.5 spread).
-    """
-    return mean + weight * spread
-
-
 def probability_below(mean: np.ndarray, spread: np.ndarray, bound: float) -> np.ndarray:
     """Return the probability that a normal belief lies below `bound`, `(n,)`."""
     return 0.5 * (1 + erf((bound - mean) / (spread * np.sqrt(2))))

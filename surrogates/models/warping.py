@@ -29,10 +29,6 @@ class Warp(ABC):
     def moments(self, mean: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation, in units of the values, of normal scores, `(n,)`."""
 
-    def invert_spread(self, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
-        """Return the standard deviation in units of the values, `(n,)`, from one step each way."""
-        return (self.invert(mean + spread) - self.invert(mean - spread)) / 2
-
 
 class Standardise(Warp):
     """Subtracts the mean and divides by the standard deviation.

@@ -88,7 +88,7 @@ class ModelPolicy(Policy):
     Options = ModelOptions
 
     def __init__(
-        self, name, space, objectives, seed, constraints, options, *, make_model,
+        self, name, space, objectives, seed, constraints, options, *, make_model: MakeModel,
         settings=ModelOptions, more_candidates=None,
     ):  # fmt: skip
         self.Options = settings
