@@ -2,9 +2,11 @@
 
     python experiments/planted_faults.py --root . --coverage COVERAGE --rows rows.csv --seed 1
     python experiments/planted_faults.py --root . --coverage COVERAGE --rows rows.csv --named
+    python experiments/planted_faults.py --root . --coverage NEW --rows after.csv --again rows.csv
 
 Faults are drawn over eight operators (`fault_operators.py`), one per 600 lines of the three
-packages, or, with `--named`, are those of a list kept here. Each is planted in a copy of the
+packages; with `--named` they are those of a list kept here, and with `--again` those of earlier
+rows, wherever their lines stand now. Each is planted in a copy of the
 checkout, and the tests that touch its line are run there until one fails (`touching_tests.py`; the
 suite is run once under coverage, and what it saw is kept in the folder COVERAGE). Tests that fail
 anyway are left out. A row is written after each fault, and a restart goes on with what is missing;
@@ -24,9 +26,9 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
-from fault_operators import Fault, draw
+from fault_operators import draw, faults_in
+from named_faults import named_faults
 from touching_tests import NOTES, PACKAGES, Touching, environment, run_under_coverage
 
 COLUMNS = (
@@ -37,133 +39,27 @@ FIRST = 40  # seconds of tests in the first run; most faults are noticed there
 LATER = 150  # in each of those that follow
 
 
-class Named(NamedTuple):
-    """A fault that is told by name: a text that occurs once in the sources, and its successor."""
+def faults_again(root, rows):
+    """Find the faults of earlier rows by the text of their lines: `(number, file, fault)`.
 
-    name: str
-    old: str
-    new: str
-
-
-NAMED = (
-    Named(
-        "fine-tuning dropout not set",
-        "        set_dropout(encoder, recipe.dropout)\n"
-        "        training = TaskTraining(\n            encoder, data",
-        "        training = TaskTraining(\n            encoder, data",
-    ),
-    Named(
-        "fine-tuning dropout not set (exported tasks)",
-        "        set_dropout(encoder, recipe.dropout)\n    kept:",
-        "    kept:",
-    ),
-    Named(
-        "pre-training dropout not set",
-        "        set_dropout(encoder, recipe.pretrain_dropout)\n",
-        "",
-    ),
-    Named(
-        "mask_rate not passed on (training)",
-        "        mask_rate=recipe.mask_rate,\n        first_epoch",
-        "        first_epoch",
-    ),
-    Named(
-        "mask_rate not passed on (validation)",
-        "            mask_rate=recipe.mask_rate,\n            epochs=1",
-        "            epochs=1",
-    ),
-    Named(
-        "inherit_learning_rate ignored",
-        "recipe.inherit_learning_rate * recipe.pretrain_learning_rate",
-        "recipe.pretrain_learning_rate",
-    ),
-    Named(
-        "learning_rate_scale not applied (pre-training)",
-        "recipe.pretrain_learning_rate * budget.learning_rate_scale",
-        "recipe.pretrain_learning_rate",
-    ),
-    Named(
-        "learning_rate_scale not applied (fine-tuning)",
-        "recipe.finetune_learning_rate * budget.learning_rate_scale",
-        "recipe.finetune_learning_rate",
-    ),
-    Named(
-        "lower bound read as upper (violation)",
-        "over = constraint.sign * (trial.values[constraint.metric] - constraint.bound)",
-        "over = trial.values[constraint.metric] - constraint.bound",
-    ),
-    Named(
-        "lower bound read as upper (probability)",
-        "sign = constraint.sign\n",
-        "sign = 1\n",
-    ),
-    Named(
-        "lower bound read as upper (qlognehvi)",
-        "c.sign * (trial.values[c.metric] - c.bound)",
-        "(trial.values[c.metric] - c.bound)",
-    ),
-    Named(
-        "crossover's relative depths",
-        "stacks[i * len(stacks) // count]",
-        "stacks[min(i, len(stacks) - 1)]",
-    ),
-    Named("knee by sum instead of squares", "(scaled**2).sum(axis=1)", "scaled.sum(axis=1)"),
-    Named(
-        "!= holds for missing numbers",
-        "found & side.notna() if isinstance(side, pd.Series) else found",
-        "found",
-    ),
-    Named(
-        "infinity accepted as a score (search)",
-        "if not math.isfinite(value):\n            return replace(outcome",
-        "if math.isnan(value):\n            return replace(outcome",
-    ),
-    Named(
-        "infinity accepted as a score (policy)",
-        "if not number or not math.isfinite(value):",
-        "if not number or math.isnan(value):",
-    ),
-    Named("median rule off by one (fewer)", "(len(rung.values) + 1) // 2", "len(rung.values) // 2"),
-    Named(
-        "median rule off by one (more)",
-        "(len(rung.values) + 1) // 2",
-        "len(rung.values) // 2 + 1",
-    ),
-    Named(
-        "slope features zeroed",
-        "slope = np.where(depth > 1, (place * logs * present).sum(1), 0.0)",
-        "slope = np.zeros(len(depth))",
-    ),
-    Named(
-        "place features zeroed (layers)",
-        "layers.reshape(len(depth), -1) / np.sqrt(self._places)",
-        "0 * layers.reshape(len(depth), -1)",
-    ),
-    Named(
-        "place features zeroed (depth)",
-        "depths = (depth[:, None] == self._depths) / np.sqrt(2)",
-        "depths = np.zeros((len(depth), len(self._depths)))",
-    ),
-)
-
-
-def named_faults(root):
-    """Find the faults of the list by their text; the files may have moved since."""
-    files = [path for package in PACKAGES for path in sorted((root / package).rglob("*.py"))]
-    found = []
-    for name, old, new in NAMED:
-        places = [(p, p.read_bytes()) for p in files if old in p.read_text()]
-        if len(places) != 1 or places[0][1].count(old.encode()) != 1:
-            raise SystemExit(f"{name}: {old!r} is in {len(places)} files; it must occur once.")
-        path, source = places[0]
-        start = source.index(old.encode())
-        # the line that changes, not the one that only tells where
-        same = len(os.path.commonprefix([old, new])) if new else 0
-        line = source[: start + same].count(b"\n") + 1
-        lines = (line, max(line, source[: start + len(old.rstrip())].count(b"\n") + 1))
-        fault = Fault(name, start, start + len(old.encode()), new, line, lines)
-        found.append((str(path.relative_to(root)), fault))
-    return found
+    A fault whose line was rewritten since is told, and left out.
+    """
+    places = {}
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            source = path.read_bytes()
+            for fault in faults_in(path):
+                key = (fault.operator, *_shown(source, fault))
+                places.setdefault(key, []).append((str(path.relative_to(root)), fault))
+    for row in rows:
+        found = places.get((row["operator"], row["before"], row["after"]), [])
+        own = [place for place in found if Path(place[0]).name == Path(row["file"]).name] or found
+        if own:
+            # of equal lines in one file the one that stands nearest to where it stood
+            file, fault = min(own, key=lambda place: abs(place[1].line - int(row["line"])))
+            yield int(row["number"]), file, fault
+        else:
+            print(f"{row['number']}: gone since: {row['before']}", flush=True)
 
 
 def noticed_by(copy, tests, limit, log):
@@ -275,7 +171,7 @@ def _shown(source, fault):
     end = source.find(b"\n", fault.end)
     end = len(source) if end < 0 else end
     after = source[line : fault.start] + fault.after.encode() + source[fault.end : end]
-    return (" ".join(text.decode().split()) for text in (source[line:end], after))
+    return tuple(" ".join(text.decode().split()) for text in (source[line:end], after))
 
 
 def main():
@@ -288,6 +184,7 @@ def main():
     parser.add_argument("--count", type=int, help="so many faults, whatever the lines")
     parser.add_argument("--only", choices=PACKAGES, help="plant in this package")
     parser.add_argument("--named", action="store_true", help="the faults of the list")
+    parser.add_argument("--again", type=Path, help="rows of earlier faults, to plant once more")
     parser.add_argument("--list", action="store_true", help="show the faults, plant none")
     parser.add_argument("--numbers", type=lambda text: {int(n) for n in text.split(",")})
     parser.add_argument("--limit", type=float, default=240, help="least seconds that are a hang")
@@ -295,12 +192,18 @@ def main():
     options = parser.parse_args()
     root = options.root.resolve()
     packages = [options.only] if options.only else PACKAGES
-    faults = (
-        named_faults(root)
-        if options.named
-        else draw(root, packages, options.count, options.count_per_lines, options.seed)
-    )
     seed = "named" if options.named else str(options.seed)
+    if options.again:
+        with options.again.open(newline="") as rows:
+            earlier = [row for row in csv.DictReader(rows) if row["seed"] == seed]
+        faults = list(faults_again(root, earlier))
+    else:
+        drawn = (
+            named_faults(root)
+            if options.named
+            else draw(root, packages, options.count, options.count_per_lines, options.seed)
+        )
+        faults = [(number, *found) for number, found in enumerate(drawn, 1)]
     done = set()
     if options.rows.exists():
         with options.rows.open(newline="") as rows:
@@ -313,7 +216,7 @@ def main():
         if not options.list:
             left = shutil.ignore_patterns(".git", "__pycache__", ".venv", "runs", ".*_cache")
             shutil.copytree(root, copy, ignore=left)
-        for number, (file, fault) in enumerate(faults, 1):
+        for number, file, fault in faults:
             if number in done or (options.numbers and number not in options.numbers):
                 continue
             before, after = _shown((root / file).read_bytes(), fault)
