@@ -23,9 +23,10 @@ NAMED = (
         "        training = TaskTraining(\n            encoder, data",
     ),
     Named(
-        "fine-tuning dropout not set (exported tasks)",
-        "        set_dropout(encoder, recipe.dropout)\n    kept:",
-        "    kept:",
+        "fine-tuning dropout not set (exported model)",
+        "        set_dropout(encoder, recipe.dropout)\n"
+        "        training = TaskTraining(\n            encoder,\n",
+        "        training = TaskTraining(\n            encoder,\n",
     ),
     Named(
         "pre-training dropout not set",

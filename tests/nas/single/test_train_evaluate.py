@@ -5,12 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from nas.cli.main import cli
 from nas.evaluation.cost import Latency
 from nas.evaluation.submission import answer_texts, submission_name
 from nas.evaluation.suites.glue import GLUE, glue_tasks
+from nas.single.exported import ExportedModel, encode_for, finetune_exported, read_tasks
 from search_spaces.errors import NasError
 
 SMALL = "{'l': 1, 'o': ['sa'], 'h': [16], 'n': [2], 'f': [[16]], 'p': ['sdp']}"
@@ -119,6 +121,21 @@ def test_an_interrupted_training_continues(trained, glue, tmp_path, monkeypatch)
     assert code == 0
     first, second = ((p / "model.safetensors").read_bytes() for p in (trained[0], folder))
     assert first == second
+
+
+def test_finetuning_anew_drops_out_what_the_recipe_says(trained, glue):
+    folder, _ = trained
+    model = ExportedModel.open(folder)
+    recipe = model.recipe({"dropout": 0.25, "finetune_epochs": 1}, "glue-mini")
+    data = encode_for(model, read_tasks(str(glue), ["cola"], 0), recipe, 0)
+    seen = set()
+
+    def keep(task, encoder, head, result):
+        parts = [*encoder.modules(), *head.modules()]
+        seen.update(part.p for part in parts if isinstance(part, torch.nn.Dropout))
+
+    finetune_exported(model, data, recipe, seed=0, keep=keep)
+    assert seen == {0.25}
 
 
 def test_finetuning_anew_and_starting_from_the_weights(trained, glue, tmp_path, monkeypatch):
