@@ -1,14 +1,17 @@
 """The token-mixing operations a head may be, by name, with what each costs.
 
-This is the single list: dictionaries are validated against it, spaces draw from it and the size
-formulas read it. A new operation is one more entry here and one module in `nas.models`.
+The kinds of the slot `mixer`: dictionaries are validated against them, spaces draw from them and
+the size formulas read them. A new mixer is one file in `nas/models/mixers/`, with its `Kind`.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from search_spaces.errors import InvalidArchitecture
+from search_spaces.kinds import SLOTS, Kind
+from search_spaces.parts import Part, Setting
 from search_spaces.registry import Registry
 
 
@@ -41,57 +44,131 @@ class HeadGroup:
         return (self.width + 1) * self.inner
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One way of mixing tokens.
+class Operation(Kind):
+    """A way of mixing tokens with one parameter, written bare as in "sa_sdp" and "c_5".
 
-    Attributes:
+    A mixer with other settings, or none, is a `Kind` registered in `OPERATIONS`; it is written
+    "longconv(filter=64)".
+
+    Args:
         name: The name in dictionaries, such as "sa".
         title: The name for people.
         choices: Allowed parameters; empty when the parameter is an odd kernel size of 3 or more.
         parameters: Trainable parameters of a group.
         flops: Floating-point operations of a group for one sequence of the given length.
+        more: Other attributes of a `Kind`.
     """
 
-    name: str
-    title: str
-    choices: tuple[str, ...]
-    parameters: Callable[[HeadGroup], int]
-    flops: Callable[[HeadGroup, int], int]
-
-    @property
-    def allowed(self) -> str:
-        """The allowed parameters in words."""
-        if self.choices:
-            return " or ".join(repr(choice) for choice in self.choices)
-        return "an odd whole number of 3 or more (a kernel size, such as 5 or 9)"
-
-    def check(self, parameter: object, where: str) -> str | int:
-        """Return `parameter` as a plain value.
-
-        Args:
-            parameter: What was given.
-            where: The place in the input, which starts the message.
-
-        Raises:
-            InvalidArchitecture: If this operation cannot have this parameter.
-        """
-        if self.choices and isinstance(parameter, str) and parameter in self.choices:
-            return parameter
-        if not self.choices and is_whole(parameter) and parameter >= 3 and parameter % 2:
-            return int(parameter)
-        raise InvalidArchitecture(
-            f"{where} is {parameter!r}, which operation {self.name!r} ({self.title}) does not "
-            f"know. Allowed: {self.allowed}."
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        choices: tuple[str, ...],
+        parameters: Callable[[HeadGroup], int],
+        flops: Callable[[HeadGroup, int], int],
+        **more: Any,
+    ):
+        if choices:
+            setting = Setting(choices[0], "name", choices)
+        else:
+            setting = Setting(5, "log", least=3, odd=True)
+        super().__init__(
+            name,
+            title,
+            {"parameter": setting},
+            parameters=lambda group, part=None: parameters(group),
+            flops=lambda group, *given: flops(group, given[-1]),
+            bare="parameter",
+            **more,
         )
+
+
+OPERATIONS: Registry[Kind] = SLOTS["mixer"].kinds
+
+
+def check_parameter(kind: Kind, parameter: object, where: str) -> str | int:
+    """Return the parameter of a mixer as it is kept in a head.
+
+    That of an operation is a name or a kernel size; that of any other mixer the text of its
+    settings without parentheses, "" where all are at their default.
+
+    Raises:
+        InvalidArchitecture: If the mixer cannot have it.
+    """
+    if kind.bare is None:
+        if not isinstance(parameter, str):
+            raise InvalidArchitecture(
+                f"{where} is {parameter!r}. The mixer {kind.name!r} ({kind.title}) has the "
+                f"settings {', '.join(kind.settings) or 'none'}; write them as one text, such as "
+                "'name=value,name=value', or '' for their defaults."
+            )
+        text = f"{kind.name}({parameter})" if parameter else kind.name
+        return write_settings(kind.part(Part.parse(text, where).settings, where))
+    setting = kind.settings[kind.bare]
+    names = bool(setting.allowed)
+    if names and isinstance(parameter, str) and parameter in setting.allowed:
+        return parameter
+    if not names and is_whole(parameter) and parameter >= setting.least and parameter % 2:
+        return int(parameter)
+    raise InvalidArchitecture(
+        f"{where} is {parameter!r}, which operation {kind.name!r} ({kind.title}) does not "
+        f"know. Allowed: {_allowed(setting)}."
+    )
+
+
+def write_settings(part: Part) -> str:
+    """Return the settings of a part as text without parentheses."""
+    return str(part)[len(part.kind) :].strip("()")
+
+
+def write_kind(operation: str, parameter: str | int) -> str:
+    """Return the text of a kind of head: "sa_sdp", "c_5", "longconv(filter=64)"."""
+    if OPERATIONS[operation].bare is not None:
+        return f"{operation}_{parameter}"
+    return f"{operation}({parameter})" if parameter else operation
+
+
+def read_kind(text: str) -> tuple[str, str | int]:
+    """Return operation and parameter of a kind of head, the inverse of `write_kind`."""
+    name, parenthesis, settings = text.partition("(")
+    if parenthesis:
+        return name, settings.removesuffix(")")
+    operation, _, parameter = text.partition("_")
+    return operation, int(parameter) if parameter.isdecimal() else parameter
+
+
+def operation_of(kind: str) -> str:
+    """Return the operation of a kind of head: "sa" of "sa_sdp"."""
+    return read_kind(kind)[0]
+
+
+def mixer_part(operation: str, parameter: str | int) -> Part:
+    """Return what stands in the mixer slot of a head as a `Part`."""
+    kind = OPERATIONS[operation]
+    if kind.bare is not None:
+        return Part(operation, ((kind.bare, parameter),))
+    return Part.parse(f"{operation}({parameter})" if parameter else operation)
+
+
+def group_parameters(operation: str, group: HeadGroup) -> int:
+    """Return the trainable parameters of a group of heads."""
+    return OPERATIONS[operation].parameters(group, mixer_part(operation, group.parameter))
+
+
+def group_flops(operation: str, group: HeadGroup, length: int) -> int:
+    """Return the floating-point operations of a group of heads for one sequence."""
+    return OPERATIONS[operation].flops(group, mixer_part(operation, group.parameter), length)
+
+
+def _allowed(setting: Setting) -> str:
+    if setting.allowed:
+        return " or ".join(repr(choice) for choice in setting.allowed)
+    return "an odd whole number of 3 or more (a kernel size, such as 5 or 9)"
 
 
 def is_whole(value: object) -> bool:
     """Whether `value` is an integer (numpy's count, booleans do not)."""
     return hasattr(value, "__index__") and not isinstance(value, bool)
-
-
-OPERATIONS: Registry[Operation] = Registry("operation", "nas.operations")
 
 
 def _attention_parameters(group: HeadGroup) -> int:

@@ -1,6 +1,7 @@
 """Names to classes: the one mechanism behind every interchangeable part of the system."""
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TypeVar
 
@@ -15,12 +16,16 @@ class Registry(Mapping[str, T]):
     Args:
         kind: The word error messages use, as in "No mixer is called 'sa-spd'".
         group: Entry-point group that other packages may add entries through, such as
-            "nas.mixers"; they are loaded at the first look-up of a name not found here.
+            "nas.mixers"; they are loaded at the first look-up of a name not found here. An entry
+            point may name a module alone, which then registers what it has.
+        homes: Modules whose import registers more, such as the index of a package; they are
+            imported, one after the other, at the first look-up of a name not found before.
     """
 
-    def __init__(self, kind: str, group: str | None = None):
+    def __init__(self, kind: str, group: str | None = None, homes: tuple[str, ...] = ()):
         self.kind = kind
         self._group = group
+        self._homes = homes
         self._entries: dict[str, T] = {}
 
     def register(self, *names: str) -> Callable[[T], T]:
@@ -35,25 +40,31 @@ class Registry(Mapping[str, T]):
 
         return add
 
-    def _load_entry_points(self) -> None:
-        if self._group is None:
+    def _load_until(self, name: str | None) -> None:
+        """Import homes, then entry points, until `name` is there; all of them for None."""
+        while self._homes and (name is None or name not in self._entries):
+            home, self._homes = self._homes[0], self._homes[1:]
+            import_module(home)
+        if self._group is None or (name is not None and name in self._entries):
             return
         group, self._group = self._group, None
         for point in entry_points(group=group):
             if point.name not in self._entries:
-                self._entries[point.name] = point.load()
+                found = point.load()
+                if point.name not in self._entries:  # its import may have registered it
+                    self._entries[point.name] = found
 
     def __getitem__(self, name: str) -> T:
         if name not in self._entries:
-            self._load_entry_points()
+            self._load_until(name)
         if name not in self._entries:
             raise UnknownName(self.kind, name, self._entries)
         return self._entries[name]
 
     def __iter__(self) -> Iterator[str]:
-        self._load_entry_points()
+        self._load_until(None)
         return iter(self._entries)
 
     def __len__(self) -> int:
-        self._load_entry_points()
+        self._load_until(None)
         return len(self._entries)

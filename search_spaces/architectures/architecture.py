@@ -1,13 +1,18 @@
 """The immutable architecture: a sequence of layers with a hash, a graph and a dictionary."""
 
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.architectures.dictionaries import read_dictionary, write_dictionary
 from search_spaces.architectures.graph import architecture_graph
-from search_spaces.architectures.layers import PER_HEAD, PER_LAYER, Layer
+from search_spaces.architectures.layers import PER_HEAD, PER_LAYER, Layer, checked_parts
 from search_spaces.errors import InvalidArchitecture, UnknownName
+from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, SLOTS, require_together
+from search_spaces.operations import mixer_part
+from search_spaces.parts import Part, Value, write_value
+from search_spaces.recipes import read_choice
 
 if TYPE_CHECKING:
     import networkx
@@ -20,13 +25,24 @@ class Architecture:
         layers: The layers, first to last.
         style: The dictionary format `to_dict` writes: "per-layer" (one kind of head in a layer) or
             "per-head". By default per-layer where that can express the architecture.
+        parts: What stands in the model's slots where it is not the default: slot to part or text.
+        recipe: What is chosen of the training together with the architecture: name of a recipe's
+            field or slot to a number or the text of a part. Nothing is left out here.
     """
 
-    __slots__ = ("_hash", "layers", "style")
+    __slots__ = ("_hash", "layers", "parts", "recipe", "style")
     layers: tuple[Layer, ...]
     style: str
+    parts: tuple[tuple[str, Part], ...]
+    recipe: tuple[tuple[str, Value], ...]
 
-    def __init__(self, layers: tuple[Layer, ...] | list[Layer], style: str | None = None):
+    def __init__(
+        self,
+        layers: tuple[Layer, ...] | list[Layer],
+        style: str | None = None,
+        parts: Mapping[str, object] | Iterable[tuple[str, object]] = (),
+        recipe: Mapping[str, object] | Iterable[tuple[str, object]] = (),
+    ):
         layers = tuple(layers)
         if not layers:
             raise InvalidArchitecture("An architecture has no layers. Give at least one.")
@@ -39,7 +55,14 @@ class Architecture:
                 "The per-layer format cannot express heads of several kinds in one layer, nor "
                 "heads that are not as wide together as the layer. Use style='per-head'."
             )
-        for slot, value in (("layers", layers), ("style", style), ("_hash", None)):
+        parts = checked_parts(parts, MODEL_SLOTS, "The model") if parts else ()
+        recipe = checked_recipe(recipe) if recipe else ()
+        if parts or any(layer.parts for layer in layers):
+            _require_together(layers, parts)
+        values = (layers, style, parts, recipe, None)
+        for slot, value in zip(
+            ("layers", "style", "parts", "recipe", "_hash"), values, strict=True
+        ):
             object.__setattr__(self, slot, value)
 
     @classmethod
@@ -53,19 +76,42 @@ class Architecture:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the dictionary in the format this architecture came from; JSON types only."""
-        return write_dictionary(self.layers, self.style)
+        return write_dictionary(self.layers, self.style, self.parts, self.recipe)
+
+    def part(self, slot: str) -> Part | None:
+        """Return what stands in a slot of the model; None where the run's recipe says."""
+        for name, part in self.parts:
+            if name == slot:
+                return part
+        return SLOTS[slot].default_part
+
+    @property
+    def body(self) -> "Architecture":
+        """This architecture without what was chosen of its training."""
+        return Architecture(self.layers, self.style, self.parts) if self.recipe else self
+
+    @property
+    def canonical(self) -> str:
+        """One line of text that is equal exactly for equal architectures."""
+        front = ""
+        if self.recipe:
+            chosen = ";".join(f"{name}={write_value(value)}" for name, value in self.recipe)
+            front += f"recipe:{chosen}‖"
+        if self.parts:
+            front += "|".join(f"{slot}={part}" for slot, part in self.parts) + "‖"
+        return front + "|".join(layer.canonical for layer in self.layers)
 
     @property
     def hash(self) -> str:
         """64 hexadecimal characters, equal exactly when the graphs with labels are isomorphic.
 
         The layers of an architecture form a chain, so its graph is determined up to isomorphism by
-        the chain of layers, each a width, a multiset of heads and a chain of feed-forward widths.
+        the chain of layers, each a width, a multiset of heads, a chain of feed-forward widths and
+        what stands in its slots, and by what stands in those of the model and the recipe.
         The digest of that canonical form is therefore exact, not a fingerprint of neighbourhoods.
         """
         if self._hash is None:
-            canonical = "|".join(layer.canonical for layer in self.layers)
-            object.__setattr__(self, "_hash", sha256(canonical.encode()).hexdigest())
+            object.__setattr__(self, "_hash", sha256(self.canonical.encode()).hexdigest())
         return self._hash
 
     @property
@@ -85,7 +131,15 @@ class Architecture:
             "+".join(f"{n}×{kind}" for kind, n in layer.kinds.items()) for layer in layers
         )
         stacks = _runs(">".join(_powers(layer.feedforward)) for layer in layers)
-        return f"{len(layers)} layers {widths} | {heads} | ff {stacks}"
+        text = f"{len(layers)} layers {widths} | {heads} | ff {stacks}"
+        for slot in LAYER_SLOTS:
+            if any(slot == name for layer in layers for name, _ in layer.parts):
+                text += f" | {slot} {_runs(str(layer.part(slot)) for layer in layers)}"
+        for slot, part in self.parts:
+            text += f" | {slot} {part}"
+        for name, value in self.recipe:
+            text += f" | {name} {write_value(value)}"
+        return text
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(
@@ -98,7 +152,7 @@ class Architecture:
         )
 
     def __reduce__(self):
-        return Architecture, (self.layers, self.style)
+        return Architecture, (self.layers, self.style, self.parts, self.recipe)
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -111,6 +165,24 @@ class Architecture:
 
     def __repr__(self) -> str:
         return f"<Architecture {self.short}: {self.describe()}>"
+
+
+def checked_recipe(
+    given: Mapping[str, object] | Iterable[tuple[str, object]],
+) -> tuple[tuple[str, Value], ...]:
+    """Return what is chosen of a training, sorted by name, parts as text.
+
+    Raises:
+        InvalidArchitecture: If a slot of the recipe has no such kind, setting or value, or the
+            value of a field is no number and no text.
+    """
+    return tuple((name, read_choice(name, value)) for name, value in sorted(dict(given).items()))
+
+
+def _require_together(layers: tuple[Layer, ...], parts: tuple[tuple[str, Part], ...]) -> None:
+    for i, layer in enumerate(layers):
+        heads = (("mixer", mixer_part(h.operation, h.parameter)) for h, _ in layer.groups)
+        require_together((*parts, *layer.parts, *heads), f"Layer {i}")
 
 
 def _powers(widths: tuple[int, ...]) -> list[str]:

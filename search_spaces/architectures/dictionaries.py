@@ -6,11 +6,15 @@ Per layer (FlexiBERT): `l` layers; lists of that length `o` (operation), `p` (it
 Per head (FlexiBERT 2.0): no `n` and no `p`; `o[i]` lists the heads of layer i, each written
 `operation_parameter_width`, such as "sa_sdp_64". Their widths need not add up to the layer's.
 
+Either may also have `parts` (one mapping a layer from slot to text, such as {"feedforward":
+"glu"}), `model` (slot of the model to text) and `recipe` (what is chosen of the training to text),
+written only where something is not the default; the published formats have none of these.
+
 Source: Tuli et al., "FlexiBERT: Are Current Transformer Architectures too Homogeneous and Rigid?",
 JAIR 2023, and Tuli and Jha, "EdgeTran", 2023.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -23,6 +27,7 @@ from search_spaces.architectures.layers import (
     check_width,
 )
 from search_spaces.errors import InvalidArchitecture
+from search_spaces.parts import Part, Value, write_value
 
 LAYER_KEYS = ("l", "o", "h", "n", "f", "p")
 HEAD_KEYS = ("l", "o", "h", "f")
@@ -33,11 +38,19 @@ MEANING = {
     "n": "numbers of heads",
     "f": "lists of feed-forward widths",
     "p": "operation parameters",
+    "parts": "what stands in each layer's slots",
+    "model": "what stands in the model's slots",
+    "recipe": "what is chosen of the training",
 }
+OPTIONAL_KEYS = ("parts", "model", "recipe")
+EXAMPLES = {"model": "{'norm': 'rms'}", "recipe": "{'mask_rate': '0.15'}"}
 
 
-def read_dictionary(dictionary: Mapping[str, Any]) -> tuple[tuple[Layer, ...], str]:
-    """Return the layers a dictionary describes and the format it is written in.
+Read = tuple[tuple[Layer, ...], str, Mapping[str, Any], Mapping[str, Any]]
+
+
+def read_dictionary(dictionary: Mapping[str, Any]) -> Read:
+    """Return the layers a dictionary describes, the format it is written in, parts and recipe.
 
     Raises:
         InvalidArchitecture: If it describes no encoder; the message names the entry at fault,
@@ -54,11 +67,32 @@ def read_dictionary(dictionary: Mapping[str, Any]) -> tuple[tuple[Layer, ...], s
     for key in HEAD_KEYS[1:] if style == PER_HEAD else LAYER_KEYS[1:]:
         _check_list(dictionary[key], key, count)
     read = _layer_per_head if style == PER_HEAD else _layer_per_layer
-    return tuple(read(dictionary, i) for i in range(count)), style
+    parts = _layer_parts(dictionary, count)
+    layers = tuple(read(dictionary, i, parts[i]) for i in range(count))
+    return layers, style, _mapping(dictionary, "model"), _mapping(dictionary, "recipe")
 
 
-def write_dictionary(layers: tuple[Layer, ...], style: str) -> dict[str, Any]:
-    """Return the dictionary of `layers` in the given format, with JSON types only."""
+def write_dictionary(
+    layers: tuple[Layer, ...],
+    style: str,
+    parts: Iterable[tuple[str, Part]] = (),
+    recipe: Iterable[tuple[str, Value]] = (),
+) -> dict[str, Any]:
+    """Return the dictionary of an architecture in the given format, with JSON types only.
+
+    The keys `parts`, `model` and `recipe` are there only where something is not the default.
+    """
+    more: dict[str, Any] = {}
+    if any(layer.parts for layer in layers):
+        more["parts"] = [{slot: str(part) for slot, part in layer.parts} for layer in layers]
+    if parts:
+        more["model"] = {slot: str(part) for slot, part in parts}
+    if recipe:
+        more["recipe"] = {name: write_value(value) for name, value in recipe}
+    return _published(layers, style) | more
+
+
+def _published(layers: tuple[Layer, ...], style: str) -> dict[str, Any]:
     if style == PER_HEAD:
         return {
             "l": len(layers),
@@ -76,6 +110,30 @@ def write_dictionary(layers: tuple[Layer, ...], style: str) -> dict[str, Any]:
     }
 
 
+def _layer_parts(dictionary: Mapping[str, Any], count: int) -> Sequence[Mapping[str, Any]]:
+    if "parts" not in dictionary:
+        return [{}] * count
+    given = dictionary["parts"]
+    _check_list(given, "parts", count)
+    for i, parts in enumerate(given):
+        if not isinstance(parts, Mapping):
+            raise InvalidArchitecture(
+                f"parts[{i}] is {parts!r}. Give a mapping from slot to the text of what stands "
+                "there, such as {'feedforward': 'glu'}, or {} for nothing special."
+            )
+    return given
+
+
+def _mapping(dictionary: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    given = dictionary.get(key, {})
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise InvalidArchitecture(
+            f"{key!r} ({MEANING[key]}) is {given!r}. Give a mapping from names to texts, such as "
+            f"{EXAMPLES[key]}."
+        )
+    return given
+
+
 def _style(dictionary: Mapping[str, Any]) -> str:
     operations = dictionary.get("o")
     listed = isinstance(operations, list | tuple) and any(
@@ -87,13 +145,15 @@ def _style(dictionary: Mapping[str, Any]) -> str:
 def _check_keys(dictionary: Mapping[str, Any], style: str) -> None:
     keys = HEAD_KEYS if style == PER_HEAD else LAYER_KEYS
     for key in dictionary:
-        if key not in keys:
-            close = get_close_matches(str(key), [*keys, *MEANING.values()], n=1)
-            near = next((k for k in keys if close and close[0] in (k, MEANING[k])), None)
+        if key not in keys and key not in OPTIONAL_KEYS:
+            allowed = (*keys, *OPTIONAL_KEYS)
+            close = get_close_matches(str(key), [*allowed, *MEANING.values()], n=1)
+            near = next((k for k in allowed if close and close[0] in (k, MEANING[k])), None)
             hint = f" Did you mean {near!r} ({MEANING[near]})?" if near else ""
             raise InvalidArchitecture(
                 f"An architecture in the {style} format has no key {key!r}.{hint} "
-                f"Its keys are {', '.join(keys)}."
+                f"Its keys are {', '.join(keys)}, and where something is not the default "
+                f"{', '.join(OPTIONAL_KEYS)}."
             )
     for key in keys:
         if key not in dictionary:
@@ -116,7 +176,7 @@ def _check_list(values: object, key: str, count: int) -> None:
         )
 
 
-def _layer_per_layer(dictionary: Mapping[str, Any], i: int) -> Layer:
+def _layer_per_layer(dictionary: Mapping[str, Any], i: int, parts: Mapping[str, Any]) -> Layer:
     width = check_width(dictionary["h"][i], f"h[{i}] (the width of layer {i})")
     heads = check_width(dictionary["n"][i], f"n[{i}] (the number of heads of layer {i})")
     if isinstance(dictionary["o"][i], list | tuple):
@@ -133,10 +193,10 @@ def _layer_per_layer(dictionary: Mapping[str, Any], i: int) -> Layer:
             f"width {(width // heads + 1) * heads}."
         )
     head = Head(*kind, width // heads)
-    return Layer(width, (head,) * heads, _stack(dictionary["f"][i], i))
+    return _layer(i, width, (head,) * heads, _stack(dictionary["f"][i], i), parts)
 
 
-def _layer_per_head(dictionary: Mapping[str, Any], i: int) -> Layer:
+def _layer_per_head(dictionary: Mapping[str, Any], i: int, parts: Mapping[str, Any]) -> Layer:
     width = check_width(dictionary["h"][i], f"h[{i}] (the width of layer {i})")
     names = dictionary["o"][i]
     if not isinstance(names, list | tuple) or not names:
@@ -145,9 +205,18 @@ def _layer_per_head(dictionary: Mapping[str, Any], i: int) -> Layer:
             "['sa_sdp_64', 'l_dct_64']."
         )
     heads = tuple(Head.parse(name, f"o[{i}][{j}]") for j, name in enumerate(names))
-    stack = _stack(dictionary["f"][i], i)
+    return _layer(i, width, heads, _stack(dictionary["f"][i], i), parts)
+
+
+def _layer(
+    i: int,
+    width: int,
+    heads: tuple[Head, ...],
+    stack: tuple[int, ...],
+    parts: Mapping[str, Any],
+) -> Layer:
     try:
-        return Layer(width, heads, stack)
+        return Layer(width, heads, stack, parts or ())
     except InvalidArchitecture as error:
         raise InvalidArchitecture(f"Layer {i}: {error}") from None
 

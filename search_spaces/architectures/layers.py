@@ -1,11 +1,21 @@
 """What an architecture is made of: heads, and the layers they form with feed-forward stacks."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 
 from search_spaces.errors import InvalidArchitecture, UnknownName
-from search_spaces.operations import OPERATIONS, is_whole
+from search_spaces.kinds import LAYER_SLOTS, SLOTS, LayerShape
+from search_spaces.operations import (
+    OPERATIONS,
+    check_parameter,
+    is_whole,
+    read_kind,
+    write_kind,
+)
+from search_spaces.parts import Part
 
 PER_LAYER, PER_HEAD = "per-layer", "per-head"  # the two published dictionary formats
 
@@ -24,13 +34,13 @@ class Head:
     parameter: str | int
     width: int
 
-    @property
+    @cached_property
     def kind(self) -> str:
-        """Operation and parameter, such as "sa_sdp" or "c_5"."""
-        return f"{self.operation}_{self.parameter}"
+        """Operation and parameter, such as "sa_sdp", "c_5" or "longconv(filter=64)"."""
+        return write_kind(self.operation, self.parameter)
 
     def __str__(self) -> str:
-        return f"{self.operation}_{self.parameter}_{self.width}"
+        return f"{self.kind}_{self.width}"
 
     @classmethod
     def parse(cls, text: object, where: str = "the head") -> "Head":
@@ -39,14 +49,14 @@ class Head:
         Raises:
             InvalidArchitecture: If it is not `operation_parameter_width` with values that exist.
         """
-        parts = text.split("_") if isinstance(text, str) else ()
-        if len(parts) != 3 or not parts[2].isdecimal() or int(parts[2]) < 1:
-            raise InvalidArchitecture(
-                f"{where} is {text!r}. A head is written operation_parameter_width with a positive "
-                "width, such as 'sa_sdp_64', 'l_dct_64' or 'c_5_64'."
-            )
-        operation, parameter, width = parts
-        return cls(*check_kind(operation, _number(parameter), where), int(width))
+        kind, _, width = text.rpartition("_") if isinstance(text, str) else ("", "", "")
+        operation, parameter = read_kind(kind)
+        if not operation or not width.isdecimal() or len(width) > 9 or int(width) < 1:
+            raise _no_head(text, where)
+        bare = "(" not in kind and kind.count("_") != 1
+        if bare and (kind.count("_") or operation not in OPERATIONS or OPERATIONS[operation].bare):
+            raise _no_head(text, where)
+        return cls(*check_kind(operation, parameter, where), int(width))
 
 
 @dataclass(frozen=True)
@@ -57,13 +67,18 @@ class Layer:
         width: Width of the hidden states the layer reads and writes.
         heads: The heads in the order they were given, which has no meaning; all of one width.
         feedforward: Widths of the hidden feed-forward maps, first to last.
+        parts: What stands in the layer's slots where it is not the default: slot and part, in the
+            order of the slots. A mapping from slot to part or text is taken too.
     """
 
     width: int
     heads: tuple[Head, ...]
     feedforward: tuple[int, ...]
+    parts: tuple[tuple[str, Part], ...] = ()
 
     def __post_init__(self) -> None:
+        if self.parts:
+            object.__setattr__(self, "parts", checked_parts(self.parts, LAYER_SLOTS, "A layer"))
         if not self.heads:
             raise InvalidArchitecture("A layer has no heads. Give at least one.")
         if not self.feedforward:
@@ -79,6 +94,24 @@ class Layer:
                 f"A layer has width {self.width} and feed-forward widths {list(self.feedforward)}. "
                 "All widths must be positive."
             )
+
+    def part(self, slot: str) -> Part:
+        """Return what stands in one of the layer's slots."""
+        for name, part in self.parts:
+            if name == slot:
+                return part
+        return SLOTS[slot].default_part
+
+    def shape(self, norm: int = 0, *, last: bool = False) -> LayerShape:
+        """Return the layer as the kinds of its slots count it.
+
+        Args:
+            norm: Parameters of one norm over the layer's width.
+            last: Whether no layer follows.
+        """
+        return LayerShape(
+            self.width, self.inner_width, self.head_width, self.feedforward, norm, last
+        )
 
     @property
     def head_width(self) -> int:
@@ -105,12 +138,49 @@ class Layer:
     def canonical(self) -> str:
         """One line of text that is equal exactly for equal layers, whatever the order of heads."""
         heads = ",".join(f"{head}*{n}" for head, n in sorted(Counter(self.heads).items()))
-        return f"{self.width}[{heads}]{'>'.join(map(str, self.feedforward))}"
+        stack = ">".join(map(str, self.feedforward))
+        parts = "".join(f";{slot}={part}" for slot, part in self.parts)
+        return f"{self.width}[{heads}]{stack}{parts}"
 
     @cached_property
     def uniform(self) -> bool:
         """Whether all heads are of one kind and together exactly as wide as the layer."""
         return len(set(self.heads)) == 1 and self.inner_width == self.width
+
+
+def checked_parts(
+    given: Mapping[str, object] | Iterable[tuple[str, object]],
+    slots: tuple[str, ...],
+    where: str,
+    *,
+    keep_default: bool = False,
+) -> tuple[tuple[str, Part], ...]:
+    """Return slots with their parts, in the order of the slots, what is usual there left out.
+
+    Args:
+        given: Slot to part, or to its text.
+        slots: The slots there are.
+        where: What has the slots; starts the message.
+        keep_default: Whether a part that is the default stays.
+
+    Raises:
+        InvalidArchitecture: If there is no such slot, kind, setting or value.
+    """
+    chosen: dict[str, Part] = {}
+    for slot, value in dict(given).items():
+        if slot not in slots:
+            close = get_close_matches(str(slot), slots, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise InvalidArchitecture(
+                f"{where} has the part {slot!r}, which is no slot of it.{hint} Its slots: "
+                f"{', '.join(slots)}."
+            )
+        chosen[slot] = SLOTS[slot].read(value, f"{where}: {slot}")
+    return tuple(
+        (slot, chosen[slot])
+        for slot in slots
+        if slot in chosen and (keep_default or not SLOTS[slot].is_default(chosen[slot]))
+    )
 
 
 def check_kind(operation: object, parameter: object, where: str) -> tuple[str, str | int]:
@@ -121,7 +191,7 @@ def check_kind(operation: object, parameter: object, where: str) -> tuple[str, s
     """
     if not isinstance(operation, str) or operation not in OPERATIONS:
         raise InvalidArchitecture(f"{where}: {UnknownName('operation', operation, OPERATIONS)}")
-    return operation, OPERATIONS[operation].check(parameter, where)
+    return operation, check_parameter(OPERATIONS[operation], parameter, where)
 
 
 def check_width(value: object, where: str) -> int:
@@ -135,5 +205,8 @@ def check_width(value: object, where: str) -> int:
     return int(value)
 
 
-def _number(text: str) -> str | int:
-    return int(text) if text.isdecimal() else text
+def _no_head(text: object, where: str) -> InvalidArchitecture:
+    return InvalidArchitecture(
+        f"{where} is {text!r}. A head is written operation_parameter_width with a positive "
+        "width, such as 'sa_sdp_64', 'l_dct_64' or 'c_5_64'."
+    )

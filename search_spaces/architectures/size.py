@@ -1,13 +1,17 @@
 """Parameters and floating-point operations of an architecture, without building the model."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
 from search_spaces.errors import InvalidArchitecture, UnknownName
-from search_spaces.operations import OPERATIONS, HeadGroup
+from search_spaces.kinds import LAYER_SLOTS, SLOTS, Kind, ModelShape
+from search_spaces.operations import HeadGroup, group_flops, group_parameters
+from search_spaces.parts import Part
 
-POSITIONS = ("absolute", "relative")
+POSITIONS = ("absolute", "relative")  # what a recipe may say where the architecture says nothing
+COUNTED = ("embedding", "positions", "projection")  # model slots that count by themselves
 
 
 def count_parameters(
@@ -28,31 +32,31 @@ def count_parameters(
         vocabulary_size: Number of tokens.
         max_length: Longest sequence, in tokens.
         token_types: Number of segment kinds.
-        positions: "absolute" (one learned table) or "relative" (one table in each layer).
+        positions: "absolute" (one learned table) or "relative" (one table in each layer), where
+            the architecture does not say.
         masked_lm: Also count the masked-language-model head, whose decoder is tied to the token
             embedding.
 
     Raises:
         UnknownName: If `positions` is neither.
     """
-    relative = _relative(positions)
+    relative, shape, parts = _model(
+        architecture, positions, vocabulary_size, max_length, token_types
+    )
     layers = architecture.layers
     first, last = layers[0].width, layers[-1].width
-    rows = vocabulary_size + token_types + (0 if relative else max_length)
-    total = rows * first + 2 * first
+    total = token_types * first + shape.norm(first)
+    total += sum(kind.parameters(shape, part) for kind, part in parts)
     for layer in layers:
-        total += sum(
-            OPERATIONS[op].parameters(group) for op, group in _groups(layer, relative=relative)
-        )
-        total += layer.head_width * (2 * max_length - 1) if relative else 0
-        total += (layer.inner_width + 1) * layer.width + _feedforward_parameters(layer)
-        total += 4 * layer.width
-    for before, after in zip(layers, layers[1:], strict=False):
-        if before.width != after.width:
-            total += (before.width + 1) * after.width
+        total += sum(group_parameters(op, group) for op, group in _groups(layer, relative=relative))
+        total += (layer.inner_width + 1) * layer.width
+        inside = layer.shape(shape.norm(layer.width), last=layer is layers[-1])
+        total += sum(kind.parameters(inside, part) for kind, part in _layer_kinds(layer))
     total += (last + 1) * last
     if masked_lm:
-        total += (last + 1) * first + 2 * first + vocabulary_size
+        output = architecture.part("output")
+        total += (last + 1) * first + shape.norm(first)
+        total += SLOTS["output"].kinds[output.kind].parameters(shape, output)
     return total
 
 
@@ -80,21 +84,18 @@ def count_flops(
     Raises:
         UnknownName: If `positions` is neither.
     """
-    relative = _relative(positions)
+    relative, shape, parts = _model(architecture, positions, vocabulary_size, length, 2)
     layers = architecture.layers
     first, last = layers[0].width, layers[-1].width
     total = 2 * last * last
+    total += sum(kind.flops(shape, part, length) for kind, part in parts)
     for layer in layers:
         total += sum(
-            OPERATIONS[op].flops(group, length) for op, group in _groups(layer, relative=relative)
+            group_flops(op, group, length) for op, group in _groups(layer, relative=relative)
         )
-        widths = (layer.width, *layer.feedforward, layer.width)
-        maps = layer.inner_width * layer.width
-        maps += sum(a * b for a, b in zip(widths, widths[1:], strict=False))
-        total += 2 * length * maps
-    for before, after in zip(layers, layers[1:], strict=False):
-        if before.width != after.width:
-            total += 2 * length * before.width * after.width
+        total += 2 * length * layer.inner_width * layer.width
+        inside = layer.shape(last=layer is layers[-1])
+        total += sum(kind.flops(inside, part, length) for kind, part in _layer_kinds(layer))
     if masked_lm:
         total += 2 * length * first * (last + vocabulary_size)
     return total
@@ -122,6 +123,11 @@ def count_parameters_as_published(
         InvalidArchitecture: If a layer mixes kinds of head, which this count does not know.
     """
     layers = architecture.layers
+    if architecture.parts or any(layer.parts for layer in layers):
+        raise InvalidArchitecture(
+            f"The published count knows no other parts than the usual: {architecture.describe()}. "
+            "Use count_parameters."
+        )
     for i, layer in enumerate(layers):
         if not layer.uniform:
             raise InvalidArchitecture(
@@ -143,10 +149,37 @@ def count_parameters_as_published(
     return total + (last + 1) * last + 2 * last + (last + 1) * vocabulary_size
 
 
-def _relative(positions: str) -> bool:
-    if positions not in POSITIONS:
-        raise UnknownName("kind of positions", positions, POSITIONS)
-    return positions == "relative"
+def _model(
+    architecture: Architecture,
+    positions: str,
+    vocabulary_size: int,
+    max_length: int,
+    token_types: int,
+) -> tuple[bool, ModelShape, list[tuple[Kind, Part]]]:
+    """Return whether positions are relative, the shape, and the model's kinds but the output."""
+    standing = {slot: architecture.part(slot) for slot in COUNTED}
+    if standing["positions"] is None:
+        if positions not in POSITIONS:
+            raise UnknownName("kind of positions", positions, POSITIONS)
+        standing["positions"] = Part(positions)
+    kinds = [(SLOTS[slot].kinds[part.kind], part) for slot, part in standing.items()]
+    norm = architecture.part("norm")
+    layers = architecture.layers
+    shape = ModelShape(
+        tuple(layer.width for layer in layers),
+        tuple(layer.head_width for layer in layers),
+        vocabulary_size,
+        max_length,
+        token_types,
+        partial(SLOTS["norm"].kinds[norm.kind].parameters, part=norm),
+    )
+    return standing["positions"].kind == "relative", shape, kinds
+
+
+def _layer_kinds(layer: Layer) -> Iterator[tuple[Kind, Part]]:
+    for slot in LAYER_SLOTS:
+        part = layer.part(slot)
+        yield SLOTS[slot].kinds[part.kind], part
 
 
 def _groups(layer: Layer, *, relative: bool) -> Iterator[tuple[str, HeadGroup]]:

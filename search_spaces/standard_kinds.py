@@ -1,0 +1,100 @@
+"""The first kind of every slot: what encoders and recipes were before there was a choice.
+
+Source: Devlin et al., "BERT", NAACL 2019 (post-norm layers, learned embeddings, a tied output,
+masked tokens); Tuli et al., "FlexiBERT", JAIR 2023 (stacks of feed-forward maps, relative
+positions).
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from search_spaces.kinds import SLOTS, Kind, LayerShape, ModelShape
+from search_spaces.parts import Part
+
+
+def stack_maps(shape: LayerShape) -> Iterator[tuple[int, int]]:
+    """Yield what every linear map of a feed-forward stack reads and writes, the output included."""
+    yield from pairwise((shape.width, *shape.feedforward, shape.width))
+
+
+def _projections(shape: ModelShape) -> Iterator[tuple[int, int]]:
+    yield from ((a, b) for a, b in pairwise(shape.widths) if a != b)
+
+
+def _register(slot: str, *kinds: Kind) -> None:
+    for kind in kinds:
+        SLOTS[slot].kinds.register(kind.name)(kind)
+
+
+def _relative_table(shape: ModelShape, part: Part) -> int:
+    return sum(width * (2 * shape.max_length - 1) for width in shape.head_widths)
+
+
+_register(
+    "feedforward",
+    Kind(
+        "mlp",
+        "linear maps with GELU between",
+        parameters=lambda shape, part: sum((a + 1) * b for a, b in stack_maps(shape)),
+        flops=lambda shape, part, length: 2 * length * sum(a * b for a, b in stack_maps(shape)),
+        kept=lambda shape, part: 2 * sum(shape.feedforward),
+    ),
+)
+_register("block", Kind("plain", "heads, then feed-forward"))
+_register(
+    "residual",
+    Kind(
+        "post",
+        "norm after each residual sum",
+        parameters=lambda shape, part: 2 * shape.norm,
+    ),
+)
+_register(
+    "embedding",
+    Kind(
+        "learned",
+        "one learned vector a token",
+        parameters=lambda shape, part: shape.vocabulary_size * shape.widths[0],
+    ),
+)
+_register(
+    "positions",
+    Kind(
+        "absolute",
+        "one learned vector a position",
+        parameters=lambda shape, part: shape.max_length * shape.widths[0],
+    ),
+    Kind(
+        "relative",
+        "one learned vector a distance, in every layer",
+        parameters=_relative_table,
+    ),
+)
+_register(
+    "norm",
+    Kind("layer", "mean 0 and variance 1, gain and bias", parameters=lambda width, part: 2 * width),
+)
+_register(
+    "output",
+    Kind(
+        "tied",
+        "the token embedding decodes",
+        parameters=lambda shape, part: shape.vocabulary_size,
+    ),
+)
+_register(
+    "projection",
+    Kind(
+        "linear",
+        "a linear map with bias where widths differ",
+        parameters=lambda shape, part: sum((a + 1) * b for a, b in _projections(shape)),
+        flops=lambda shape, part, length: 2 * length * sum(a * b for a, b in _projections(shape)),
+    ),
+)
+_register("objective", Kind("mlm", "masked tokens", {}))
+for _slot in ("optimizer", "finetune_optimizer"):
+    _register(_slot, Kind("adamw", "Adam with decoupled weight decay"))
+_register("schedule", Kind("linear", "warm-up, then down to zero in a line"))
+_register("distillation", Kind("none", "no teacher"))
+_register("finetuning", Kind("full", "all weights learn"))
+_register("augmentation", Kind("none", "examples as they are"))
