@@ -14,11 +14,9 @@ import numpy as np
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
 from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, RECIPE_SLOTS, SLOTS, Kind
-from search_spaces.operations import OPERATIONS, mixer_part
+from search_spaces.operations import OPERATIONS, PLAIN, mixer_part
 from search_spaces.parts import Part, Value
 from search_spaces.recipes import NUMBERS, read_phases
-
-PLAIN = ("sa", "l", "c")  # mixers of which every description has columns of its own
 
 
 class Fact(NamedTuple):

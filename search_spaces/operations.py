@@ -84,6 +84,7 @@ class Operation(Kind):
 
 
 OPERATIONS: Registry[Kind] = SLOTS["mixer"].kinds
+PLAIN = ("sa", "l", "c")  # of which every description of a layer has columns of its own
 
 
 def check_parameter(kind: Kind, parameter: object, where: str) -> str | int:

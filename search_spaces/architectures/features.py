@@ -12,7 +12,7 @@ from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
 from search_spaces.architectures.size import count_parameters
 from search_spaces.errors import InvalidSpace
-from search_spaces.operations import OPERATIONS
+from search_spaces.operations import OPERATIONS, PLAIN
 
 ROLES = ("sa_sdp", "sa_wma", "l_dft", "l_dct", "c")  # a convolution's kernel is a number of its own
 LAYER_NAMES = (
@@ -167,9 +167,14 @@ def _naive_layer(layer: Layer) -> tuple[float, ...]:
             "Use encode_features or encode_one_hot."
         )
     head = layer.heads[0]
-    choices = OPERATIONS[head.operation].choices
+    if head.operation not in PLAIN:
+        raise InvalidSpace(
+            f"The naive encoding knows only the operations {', '.join(PLAIN)}; one layer has "
+            f"{head.kind}. Use encode_features or encode_one_hot."
+        )
+    choices = OPERATIONS[head.operation].settings["parameter"].allowed
     parameter = choices.index(head.parameter) if choices else head.parameter // 4 - 1
-    operation = list(OPERATIONS).index(head.operation)
+    operation = PLAIN.index(head.operation)
     return layer.width, len(layer.heads), operation, parameter, float(np.prod(layer.feedforward))
 
 

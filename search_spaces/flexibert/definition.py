@@ -7,7 +7,10 @@ from typing import Any
 
 from search_spaces.architectures.layers import check_kind
 from search_spaces.errors import InvalidArchitecture, InvalidSpace, UnknownName
-from search_spaces.operations import is_whole
+from search_spaces.flexibert.options import part_options, read_model, read_options, read_recipe
+from search_spaces.kinds import LAYER_SLOTS, SLOTS, require_together
+from search_spaces.operations import OPERATIONS, is_whole, mixer_part, write_settings
+from search_spaces.parts import Part, Value
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,14 @@ class SpaceDefinition:
             "mixed" (any multiset of kinds; each head as wide as the layer's width over the number
             of heads, rounded down).
         shared: What all layers share: "nothing", "width" or "everything" (a homogeneous encoder).
+        feedforwards: What may stand in the feed-forward slot of a layer: kinds, with the values of
+            their settings where several are offered, such as `{mlp: {}, glu: {activation: [gelu,
+            silu]}}`.
+        blocks: The same for the block slot.
+        residuals: The same for the residual slot.
+        model: Slot of the model to what may stand there.
+        recipe: Field or slot of the training recipe to what may be chosen with the architecture: a
+            list, or `{from: 5e-4, to: 4e-3, steps: 4}` for numbers at equal ratios.
         description: One sentence for people.
     """
 
@@ -41,6 +52,11 @@ class SpaceDefinition:
     feedforward: str = "homogeneous"
     heads_in_layer: str = "same"
     shared: str = "nothing"
+    feedforwards: Any = ()
+    blocks: Any = ()
+    residuals: Any = ()
+    model: Any = ()
+    recipe: Any = ()
     description: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +68,12 @@ class SpaceDefinition:
                     str(UnknownName(f"value of {key!r}", getattr(self, key), allowed))
                 )
         object.__setattr__(self, "operations", _operations(self.operations))
+        for slot in LAYER_SLOTS:
+            key = SLOTS[slot].plural
+            object.__setattr__(self, key, read_options(slot, getattr(self, key)))
+        object.__setattr__(self, "model", read_model(self.model))
+        object.__setattr__(self, "recipe", read_recipe(self.recipe))
+        self._check_together()
         self._check_stacks()
         self._check_heads()
 
@@ -86,6 +108,31 @@ class SpaceDefinition:
     def kinds(self) -> tuple[tuple[str, str | int], ...]:
         """All pairs of operation and parameter, in the order given."""
         return tuple((o, p) for o, parameters in self.operations.items() for p in parameters)
+
+    @property
+    def layer_options(self) -> dict[str, tuple[Part, ...]]:
+        """Slot of a layer to what may stand there, at least one part."""
+        return {slot: getattr(self, SLOTS[slot].plural) for slot in LAYER_SLOTS}
+
+    @property
+    def model_options(self) -> dict[str, tuple[Part, ...]]:
+        """Slot of the model to what may stand there, where the space says."""
+        return dict(self.model)
+
+    @property
+    def recipe_options(self) -> dict[str, tuple[Value, ...]]:
+        """Field or slot of the recipe to what may be chosen."""
+        return dict(self.recipe)
+
+    def _check_together(self) -> None:
+        """Every offered part must go with every other, so that all combinations exist."""
+        offered = [*self.layer_options.items(), *self.model]
+        parts = [(slot, part) for slot, options in offered for part in options]
+        parts += [("mixer", mixer_part(*kind)) for kind in self.kinds]
+        try:
+            require_together(parts, "The space")
+        except InvalidArchitecture as error:
+            raise InvalidSpace(f"{error} Leave one of the two out of the space.") from None
 
     def _check_stacks(self) -> None:
         per_stack = self.layers_per_stack
@@ -145,6 +192,10 @@ def _operations(operations: object) -> dict[str, tuple[str | int, ...]]:
         )
     checked = {}
     for operation, parameters in operations.items():
+        if operation in OPERATIONS and OPERATIONS[operation].bare is None:
+            options = part_options("mixer", operation, parameters, f"operations.{operation}")
+            checked[operation] = tuple(write_settings(part) for part in options)
+            continue
         if not isinstance(parameters, list | tuple) or not parameters:
             raise InvalidSpace(
                 f"operations.{operation} is {parameters!r}. Give a list of its parameters, such as "
