@@ -18,7 +18,11 @@ ROOMS = {
     "search_spaces": {
         "errors": "what goes wrong, in words for whom it concerns",
         "registry": "name to class, for everything that others may add to",
+        "parts": "a choice and its settings, as text",
+        "kinds": "the slots of an encoder and a recipe, and what may stand in each",
         "operations": "the token mixers that a space may name",
+        "standard_kinds": "what stands in every slot where nothing is said",
+        "recipes": "what of a training may be chosen with an encoder",
         "architectures": "one encoder: layers, dictionary, hash, graph, size",
         "space": "what every space can do",
         "imported": "a space of the reader's own, from a Python file",

@@ -18,6 +18,8 @@ from search_spaces.operations import OPERATIONS, PLAIN, mixer_part
 from search_spaces.parts import Part, Value
 from search_spaces.recipes import NUMBERS, read_phases
 
+REFERENCE = 256  # architectures drawn to learn what varies in a space without a definition
+
 
 class Fact(NamedTuple):
     """One number about a layer, a model or a recipe.
@@ -151,9 +153,7 @@ class Columns:
             return cls(*_offered(definition))
         if space is None:
             return cls((), ())
-        from search_spaces.space import reference_sample
-
-        return cls.among(reference_sample(space))
+        return cls.among(_members(space))
 
     @classmethod
     def among(cls, architectures: Sequence[Architecture]) -> "Columns":
@@ -213,6 +213,14 @@ def choice_of(architecture: Architecture, name: str) -> Part | Value | None:
     if name in MODEL_SLOTS:
         return architecture.part(name)
     return dict(architecture.recipe).get(name)
+
+
+def _members(space) -> Sequence[Architecture]:
+    listed = getattr(space, "architectures", None)
+    if listed is not None:
+        return listed
+    size = getattr(space, "size", None)
+    return space.sample(REFERENCE if size is None else min(size, REFERENCE), seed=0)
 
 
 def _offered(definition) -> tuple[list[list[Fact]], list[list[Fact]]]:
