@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from search_spaces.architectures.layers import PER_LAYER, Head, Layer
 from search_spaces.errors import UnknownName
+from search_spaces.parts import write_value
 
 if TYPE_CHECKING:
     import networkx
@@ -47,16 +48,22 @@ def architecture_graph(architecture: "Architecture", style: str = HEADS) -> "net
         graph.add_edges_from((source, node) for source in sources)
         return node
 
-    end = add("input", "input", "input", None)
+    shared = "".join(f" {slot}={part}" for slot, part in architecture.parts)
+    shared += "".join(f" {name}={write_value(value)}" for name, value in architecture.recipe)
+    end = add(f"input{shared}", "input", "input", None)
     for i, layer in enumerate(architecture.layers):
-        norm = f"add_norm_{layer.width}"
+        norm = f"add_norm_{layer.width}" + "".join(
+            f" {slot}={part}" for slot, part in layer.parts if slot != "feedforward"
+        )
         heads = [
             add(str(head), _published(head, layer, architecture.style), "head", i, end)
             for head in layer.heads
         ]
         residual = end = add(norm, "add_norm", "norm", i, end, *heads)
+        of_slots = {slot: str(part) for slot, part in layer.parts}
+        kind = f" {of_slots['feedforward']}" if "feedforward" in of_slots else ""
         for j, width in enumerate(layer.feedforward):
-            end = add(f"f{width}", f"f{width}", "feedforward", i, end)
+            end = add(f"f{width}{kind}", f"f{width}", "feedforward", i, end)
             if style == NORMS_IN_STACK or j + 1 == len(layer.feedforward):
                 residual = end = add(norm, "add_norm", "norm", i, residual, end)
     add("output", "output", "output", None, end)

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from search_spaces.architectures.facts import Fact, part_facts
 from search_spaces.architectures.layers import Layer
 from search_spaces.distances.alignment import StepCosts, align_all, by_length
+from search_spaces.distances.model_costs import fact_distances
+from search_spaces.kinds import LAYER_SLOTS
+from search_spaces.operations import operation_of
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,8 @@ class BlockCosts:
 
     A head weighs as much as its share of its layer, and the heads of two layers are matched as
     cheaply as possible (the transport distance; with equally many heads the best assignment,
-    divided by their number). Feed-forward stacks are aligned in order.
+    divided by their number). Feed-forward stacks are aligned in order. What stands in the slots of
+    a layer adds the weighted differences of its facts.
 
     The weights are in units of one layer and were chosen on half of NAS-Bench-BERT (Serianni and
     Kalita, ACL 2023): under them encoders of like GLUE score are near each other, which equal
@@ -56,14 +61,16 @@ class BlockCosts:
         sides = [self._coordinates(side, kinds) for side in (first, second)]
         distances = cdist(*sides, "cityblock")
         distances += self._stacks(first, second)
+        if any(layer.parts for side in (first, second) for layer in side):
+            distances += fact_distances(*([_slot_facts(x) for x in s] for s in (first, second)))
         return distances
 
     def _coordinates(self, layers: Sequence[Layer], kinds: list[str]) -> np.ndarray:
         # Kinds are the leaves of a tree with the operations above them; on a tree the transport
         # distance is the sum over edges of length times difference of mass. So widths, kinds and
         # number of heads together are a city-block distance.
-        operations = sorted({kind.split("_")[0] for kind in kinds})
-        member = np.array([[kind.split("_")[0] == o for o in operations] for kind in kinds], float)
+        operations = sorted({operation_of(kind) for kind in kinds})
+        member = np.array([[operation_of(kind) == o for o in operations] for kind in kinds], float)
         column = {kind: i for i, kind in enumerate(kinds)}
         shares = np.zeros((len(layers), len(kinds)))
         for row, layer in zip(shares, layers, strict=True):
@@ -89,3 +96,7 @@ class BlockCosts:
             for of, layers in zip(index, (first, second), strict=True)
         )
         return table[:, columns][rows]
+
+
+def _slot_facts(layer: Layer) -> list[Fact]:
+    return [fact for slot in LAYER_SLOTS for fact in part_facts("layer", slot, layer.part(slot))]

@@ -15,7 +15,9 @@ from search_spaces.architectures.layers import Layer
 from search_spaces.distances.alignment import StepCosts, align_all, by_length
 from search_spaces.distances.block_costs import BlockCosts
 from search_spaces.distances.known_layers import KnownLayers
+from search_spaces.distances.model_costs import has_model_term, model_distances
 from search_spaces.distances.published_costs import PublishedCosts
+from search_spaces.errors import InvalidArchitecture
 from search_spaces.registry import Registry
 
 
@@ -68,12 +70,16 @@ def graph_edit_distance(
     x, y = a._hash or a.hash, b._hash or b.hash
     if x == y:
         return 0.0
+    more = 0.0
+    if has_model_term(a) or has_model_term(b):
+        _refuse_parts(model, (a, b))
+        more = float(model_distances([a], [b])[0, 0])
     # in one order, so that rounding and searches give the same both ways
     if y < x:
         a, b, x, y = b, a, y, x
     ordered = known.distance(a, b, x, y)
     if method == "ordered" or not isinstance(model, PublishedCosts):
-        return ordered
+        return ordered + more
     from search_spaces.distances.unordered import improve
 
     return improve(a, b, model, ordered, method)
@@ -136,6 +142,8 @@ class EditDistances:
         self.costs = make_costs(costs)
         self.dtype = dtype
         self._rows, self._layers = _coded(references)
+        self._references = references
+        self._special = any(map(has_model_term, references))
         self.groups = by_length(self._rows)
 
     def among(self, progress: Callable[[int], None] | None = None) -> np.ndarray:
@@ -143,7 +151,8 @@ class EditDistances:
         if not self._rows:
             return np.zeros((0, 0), self.dtype)
         steps = self.steps(self._layers)
-        return align_all(self._rows, self.groups, steps, symmetric=True, progress=progress)
+        found = align_all(self._rows, self.groups, steps, symmetric=True, progress=progress)
+        return self._with_models(found, self._references)
 
     def to(
         self, architectures: Sequence[Architecture], progress: Callable[[int], None] | None = None
@@ -154,9 +163,18 @@ class EditDistances:
             return np.zeros((len(rows), len(self._rows)), self.dtype)
         steps = self.steps(layers)
         if len(rows) <= len(self._rows):
-            return align_all(rows, self.groups, steps, progress=progress)
-        # the side with more architectures is the one that vectorises
-        return align_all(self._rows, by_length(rows), steps.swapped(), progress=progress).T
+            found = align_all(rows, self.groups, steps, progress=progress)
+        else:
+            # the side with more architectures is the one that vectorises
+            found = align_all(self._rows, by_length(rows), steps.swapped(), progress=progress).T
+        return self._with_models(found, architectures)
+
+    def _with_models(self, found: np.ndarray, architectures: Sequence[Architecture]) -> np.ndarray:
+        if not self._special and not any(map(has_model_term, architectures)):
+            return found
+        _refuse_parts(self.costs, (*architectures, *self._references))
+        more = model_distances(architectures, self._references)
+        return found + more.astype(self.dtype)
 
     def steps(self, layers: Sequence[Layer]) -> StepCosts:
         """Return the costs of aligning these layers with those of the references."""
@@ -173,6 +191,15 @@ def make_costs(costs: str | LayerCosts) -> LayerCosts:
         UnknownName: If there is no such cost model.
     """
     return COSTS[costs]() if isinstance(costs, str) else costs
+
+
+def _refuse_parts(costs: LayerCosts, architectures: Sequence[Architecture]) -> None:
+    if isinstance(costs, PublishedCosts):
+        special = next(a for a in architectures if has_model_term(a))
+        raise InvalidArchitecture(
+            "The published costs list no model parts and no recipe, and one architecture has "
+            f"them: {special.describe()}. Use the costs 'blocks'."
+        )
 
 
 @lru_cache(maxsize=8)

@@ -53,8 +53,18 @@ class PublishedCosts:
         return {label: position for position, label in enumerate(labels) if label}
 
     def steps(self, first: Sequence[Layer], second: Sequence[Layer]) -> StepCosts:
-        """Return the costs of aligning sequences of these layers, edges included."""
+        """Return the costs of aligning sequences of these layers, edges included.
+
+        Raises:
+            InvalidArchitecture: If a layer has a part that the publication does not have.
+        """
         sides = (first, second)
+        for layer in (x for side in sides for x in side):
+            if layer.parts:
+                raise InvalidArchitecture(
+                    f"The published costs know no {'='.join(map(str, layer.parts[0]))}. Use the "
+                    "costs 'blocks', which know every kind."
+                )
         heads = [self._head_positions(side) for side in sides]
         counts = [np.array([len(layer.heads) for layer in side]) for side in sides]
         wide = max(rows.shape[1] for rows in heads)

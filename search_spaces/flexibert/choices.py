@@ -1,6 +1,6 @@
 """What one stack of a FlexiBERT space may be, numbered, and the small steps between choices."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations_with_replacement, product
@@ -10,8 +10,11 @@ import numpy as np
 
 from search_spaces.architectures.layers import Head, Layer
 from search_spaces.flexibert.definition import SpaceDefinition
+from search_spaces.kinds import LAYER_SLOTS, SLOTS
+from search_spaces.parts import Part
 
 Kind = tuple[str, str | int]
+Parts = tuple[tuple[str, Part], ...]
 Offer = tuple[str, tuple]  # the name of a decision, and what may be chosen there
 
 
@@ -23,11 +26,17 @@ class Stack:
         width: Width of the layer.
         kinds: Operation and parameter of every head, in the order of the space's list of kinds.
         feedforward: Widths of the feed-forward maps.
+        parts: What stands in the slots of the layer, the usual left out, in the order of the slots.
     """
 
     width: int
     kinds: tuple[Kind, ...]
     feedforward: tuple[int, ...]
+    parts: Parts = ()
+
+    def with_part(self, slot: str, part: Part) -> "Stack":
+        """Return the stack with another part in one slot."""
+        return replace(self, parts=_parts({**dict(self.parts), slot: part}))
 
 
 class Choices:
@@ -39,8 +48,12 @@ class Choices:
     def __init__(self, definition: SpaceDefinition):
         self.definition = definition
         self._order = {kind: i for i, kind in enumerate(definition.kinds)}
-        self.feedforwards = tuple(_feedforwards(definition))
-        self._feedforward_index = {stack: i for i, stack in enumerate(self.feedforwards)}
+        # parts outermost, so that a space with one choice of them keeps its numbers
+        options = definition.layer_options
+        parts = [_parts(zip(options, chosen, strict=True)) for chosen in product(*options.values())]
+        feedforwards = list(_feedforwards(definition))
+        self.bodies = tuple(product(parts, feedforwards))
+        self._body_index = {body: i for i, body in enumerate(self.bodies)}
         self._heads = {width: tuple(self._head_choices(width)) for width in definition.widths}
         self._head_index = {
             width: {kinds: i for i, kinds in enumerate(choices)}
@@ -55,22 +68,23 @@ class Choices:
     def count(self, width: int | None = None) -> int:
         """Return how many stacks there are of one width, or of all."""
         widths = self.definition.widths if width is None else (width,)
-        return sum(len(self._heads[w]) for w in widths) * len(self.feedforwards)
+        return sum(len(self._heads[w]) for w in widths) * len(self.bodies)
 
     def stack_at(self, index: int, width: int | None = None) -> Stack:
         """Return the stack with the given number, the inverse of `index_of`."""
         for w in self.definition.widths if width is None else (width,):
             count = self.count(w)
             if index < count:
-                heads, stack = divmod(index, len(self.feedforwards))
-                return Stack(w, self._heads[w][heads], self.feedforwards[stack])
+                heads, body = divmod(index, len(self.bodies))
+                parts, feedforward = self.bodies[body]
+                return Stack(w, self._heads[w][heads], feedforward, parts)
             index -= count
         raise AssertionError("a stack number is below count(width)")
 
     def index_of(self, stack: Stack) -> int:
         """Return the number over all widths of a stack that the definition allows."""
         heads = self._head_index[stack.width][stack.kinds]
-        place = heads * len(self.feedforwards) + self._feedforward_index[stack.feedforward]
+        place = heads * len(self.bodies) + self._body_index[stack.parts, stack.feedforward]
         return self.before(stack.width) + place
 
     def before(self, width: int | None) -> int:
@@ -80,15 +94,15 @@ class Choices:
         return sum(self.count(w) for w in self.definition.widths if w < width)
 
     def indices(self, stack: Stack) -> tuple[int, int, int]:
-        """Return where width, feed-forward stack and heads stand in their lists of choices."""
+        """Return where width, parts with feed-forward stack, and heads stand in their lists."""
         width = self.definition.widths.index(stack.width)
         heads = self._head_index[stack.width][stack.kinds]
-        return width, self._feedforward_index[stack.feedforward], heads
+        return width, self._body_index[stack.parts, stack.feedforward], heads
 
     def allows(self, stack: Stack) -> bool:
         """Whether a stack is one of the choices."""
         heads = self._head_index.get(stack.width, {})
-        return stack.kinds in heads and stack.feedforward in self._feedforward_index
+        return stack.kinds in heads and (stack.parts, stack.feedforward) in self._body_index
 
     def stack_of(self, layer: Layer) -> Stack | None:
         """Return the choice that gives a layer, or None when the definition does not allow it."""
@@ -98,7 +112,7 @@ class Choices:
         ):
             return None
         kinds.sort(key=self._order.__getitem__)
-        stack = Stack(layer.width, tuple(kinds), layer.feedforward)
+        stack = Stack(layer.width, tuple(kinds), layer.feedforward, layer.parts)
         return stack if self.allows(stack) else None
 
     @property
@@ -114,7 +128,13 @@ class Choices:
             *(f"kind {i}" for i in range(kinds)),
             "feed-forward depth",
             *(f"feed-forward width {i}" for i in range(maps)),
+            *self._open,
         )
+
+    @property
+    def _open(self) -> dict[str, tuple[Part, ...]]:
+        """The slots of a layer in which one of several parts may stand, with the parts."""
+        return {slot: o for slot, o in self.definition.layer_options.items() if len(o) > 1}
 
     def decide(self, width: int | None = None) -> Generator[Offer, Any, Stack]:
         """Make a stack decision by decision: yield each offer, be sent what is chosen.
@@ -136,9 +156,11 @@ class Choices:
         stack: list[int] = []
         for i in range(depth if definition.feedforward == "heterogeneous" else 1):
             stack.append((yield f"feed-forward width {i}", definition.feedforward_widths))
-        return Stack(
-            width, tuple(kinds) * (heads // len(kinds)), tuple(stack) * (depth // len(stack))
-        )
+        parts = {slot: options[0] for slot, options in definition.layer_options.items()}
+        for slot, options in self._open.items():
+            parts[slot] = yield slot, options
+        maps = tuple(stack) * (depth // len(stack))
+        return Stack(width, tuple(kinds) * (heads // len(kinds)), maps, _parts(parts))
 
     def edits(self, stack: Stack) -> Iterator[Stack]:
         """Yield the allowed stacks that differ in one choice; some more than once."""
@@ -154,6 +176,9 @@ class Choices:
             edited = replace(stack, feedforward=feedforward)
             if feedforward != stack.feedforward and self.allows(edited):
                 yield edited
+        for slot, options in self._open.items():
+            here = dict(stack.parts).get(slot, SLOTS[slot].default_part)
+            yield from (stack.with_part(slot, part) for part in near_parts(slot, here, options))
 
     def mix(self, pair: list[Stack], rng: np.random.Generator, width: int | None) -> Stack:
         """Return a stack that takes each choice from either of two.
@@ -166,13 +191,18 @@ class Choices:
         feedforward = pair[rng.integers(2)].feedforward
         width = width or pair[rng.integers(2)].width
         first = int(rng.integers(2))
+        parts = dict(pair[0].parts)
+        for slot in self._open:
+            parent = dict(pair[rng.integers(2)].parts)
+            parts[slot] = parent.get(slot, SLOTS[slot].default_part)
+        parts = _parts(parts)
         for parent in (pair[first], pair[1 - first]):
-            mixed = Stack(width, parent.kinds, feedforward)
+            mixed = Stack(width, parent.kinds, feedforward, parts)
             if self.allows(mixed):
                 return mixed
         # the width came from another layer, and neither parent's number of heads divides it
         heads = self._heads[width]
-        return Stack(width, heads[rng.integers(len(heads))], feedforward)
+        return Stack(width, heads[rng.integers(len(heads))], feedforward, parts)
 
     def _head_choices(self, width: int) -> Iterator[tuple[Kind, ...]]:
         kinds = self.definition.kinds
@@ -187,7 +217,7 @@ class Choices:
     def _make_layer(self, stack: Stack) -> Layer:
         width = stack.width // len(stack.kinds)
         heads = tuple(Head(operation, parameter, width) for operation, parameter in stack.kinds)
-        return Layer(stack.width, heads, stack.feedforward)
+        return Layer(stack.width, heads, stack.feedforward, stack.parts)
 
     def _kind_edits(self, kinds: tuple[Kind, ...]) -> Iterator[tuple[Kind, ...]]:
         for count in self.definition.heads:
@@ -210,6 +240,44 @@ class Choices:
                 continue
             for i in range(len(stack)):
                 yield (*stack[:i], width, *stack[i + 1 :])
+
+
+def near_parts(slot: str, here: Part, options: Iterable[Part]) -> list[Part]:
+    """Return the offered parts one step from another: one setting a step off, or another kind.
+
+    Another kind keeps the settings that both have by name where that is offered, else it comes with
+    the first settings offered of it.
+    """
+    options = list(options)
+    kinds = SLOTS[slot].kinds
+    found: list[Part] = []
+    alike = [part for part in options if part.kind == here.kind]
+    kind = kinds[here.kind]
+    for name in kind.settings:
+        values = [kind.settings_of(part)[name] for part in alike]
+        found += [part for part in kind.steps(here, name, values) if part in alike]
+    for other in dict.fromkeys(part.kind for part in options):
+        if other == here.kind:
+            continue
+        offered = [part for part in options if part.kind == other]
+        mine, settings = kind.settings_of(here), kinds[other].settings
+        kept = {name: mine[name] for name in settings if name in mine}
+        same = [
+            part
+            for part in offered
+            if all(kinds[other].settings_of(part)[name] == value for name, value in kept.items())
+        ]
+        found.append((same or offered)[0])
+    return found
+
+
+def _parts(chosen: Iterable[tuple[str, Part]] | dict[str, Part]) -> Parts:
+    chosen = dict(chosen)
+    return tuple(
+        (slot, chosen[slot])
+        for slot in LAYER_SLOTS
+        if slot in chosen and not SLOTS[slot].is_default(chosen[slot])
+    )
 
 
 def _feedforwards(definition: SpaceDefinition) -> Iterator[tuple[int, ...]]:

@@ -16,7 +16,9 @@ from search_spaces.architectures.layers import PER_HEAD, PER_LAYER, Layer
 from search_spaces.errors import InvalidSpace
 from search_spaces.flexibert.choices import Choices
 from search_spaces.flexibert.definition import SpaceDefinition
+from search_spaces.flexibert.frames import Frame, Frames
 from search_spaces.flexibert.space import FlexiBertSpace
+from search_spaces.kinds import SLOTS
 from search_spaces.space import Space, draw_distinct
 
 
@@ -51,6 +53,7 @@ class Interpolation(Space):
         self.name = f"{space.name} between {a.short} and {b.short}"
         self.space, self.max_layers = space, space.max_layers
         definition = space.definition
+        self._frames = _frames(definition, (a, b))
         depths = sorted({len(a), len(b)} & set(definition.layers))
         # one segment per depth, and per width where layers must share it: choices by stack
         self._segments: list[tuple[list[Choices], int | None, int]] = []
@@ -80,17 +83,25 @@ class Interpolation(Space):
 
     @property
     def size(self) -> int:
+        return self._bodies * (self._frames.count if self._frames else 0)
+
+    @property
+    def _bodies(self) -> int:
         return sum(count for _, _, count in self._segments)
 
     def architecture_at(self, index: int) -> Architecture:
         """Return the architecture with a number from 0 to `size` - 1."""
-        for offered, width, count in self._segments:
-            if index < count:
-                return self._built(offered, width, index)
-            index -= count
+        if 0 <= index < self.size:
+            frame, rest = divmod(index, self._bodies)
+            for offered, width, count in self._segments:
+                if rest < count:
+                    return self._built(offered, width, rest, self._frames.frame_at(frame))
+                rest -= count
         raise InvalidSpace(f"{self.name!r} has {self.size:,} architectures, none numbered {index}.")
 
-    def _built(self, offered: list[Choices], width: int | None, index: int) -> Architecture:
+    def _built(
+        self, offered: list[Choices], width: int | None, index: int, frame: Frame
+    ) -> Architecture:
         definition, layers = self.space.definition, []
         for choices in offered:
             # what all layers share is read off again for each
@@ -100,7 +111,7 @@ class Interpolation(Space):
             stack = choices.stack_at(digit, width)
             layers += [choices.layer(stack)] * definition.layers_per_stack
         mixed = definition.heads_in_layer == "mixed"
-        return Architecture(layers, PER_HEAD if mixed else PER_LAYER)
+        return Architecture(layers, PER_HEAD if mixed else PER_LAYER, *frame)
 
     def sample(
         self,
@@ -120,6 +131,8 @@ class Interpolation(Space):
         if not isinstance(architecture, Architecture) or architecture not in self.space:
             return False
         repeat = self.space.definition.layers_per_stack
+        if self._frames is None or self._frames.number_of(architecture) is None:
+            return False
         layers = architecture.layers[::repeat]
         return any(
             len(offered) == len(layers)
@@ -130,6 +143,21 @@ class Interpolation(Space):
 
     def __iter__(self) -> Iterator[Architecture]:
         return (self.architecture_at(index) for index in range(self.size))
+
+
+def _frames(definition: SpaceDefinition, parents: Sequence[Architecture]) -> Frames | None:
+    """Return what the parents have of the model's slots and the recipe; None if nothing fits."""
+    kept: dict[str, dict[str, tuple]] = {"model": {}, "recipe": {}}
+    for key, options in (
+        ("model", definition.model_options),
+        ("recipe", definition.recipe_options),
+    ):
+        for name, values in options.items():
+            had = [p.part(name) if key == "model" else dict(p.recipe).get(name) for p in parents]
+            kept[key][name] = tuple(value for value in values if value in had)
+    if not all(values for of in kept.values() for values in of.values()):
+        return None
+    return Frames(replace(definition, **kept))
 
 
 def _offered(
@@ -155,11 +183,16 @@ def _restricted(definition: SpaceDefinition, layers: Sequence[Layer]) -> Choices
         "feedforward_widths": {width for layer in layers for width in layer.feedforward},
         "feedforward_depths": {len(layer.feedforward) for layer in layers},
     }
-    kept = {key: tuple(v for v in getattr(definition, key) if v in had[key]) for key in had}
+    kept: dict[str, tuple] = {
+        key: tuple(v for v in getattr(definition, key) if v in had[key]) for key in had
+    }
     kept["widths"] = tuple(
         w for w in kept["widths"] if any(definition.head_fits(w, n) for n in kept["heads"])
     )
     operations = {o: parameters for o, parameters in operations.items() if parameters}
+    for slot, options in definition.layer_options.items():
+        parts = {layer.part(slot) for layer in layers}
+        kept[SLOTS[slot].plural] = tuple(part for part in options if part in parts)
     if not operations or not all(kept.values()):
         return None
     return Choices(replace(definition, operations=operations, **kept))

@@ -25,12 +25,13 @@ class CompactCodes:
 
     def __init__(self, space: FlexiBertSpace):
         self.space = space
-        self.feedforwards = len(space.stacks.feedforwards)
+        self.feedforwards = len(space.stacks.bodies)
         self.heads = space.stacks.count() // self.feedforwards
         definition = space.definition
         self.length = max(definition.layers) // definition.layers_per_stack
         self._repeat = definition.layers_per_stack
         self._heads: list[str | None] = [None] * self.heads
+        self._fronts: dict[int, str] = {}  # of the canonical text, by frame
         self._feedforwards = [
             self.layer(i).canonical.partition("]")[2] for i in range(self.feedforwards)
         ]
@@ -39,7 +40,7 @@ class CompactCodes:
         """Return the layer a stack's number stands for."""
         return self.space.stacks.layer(self.space.stacks.stack_at(stack))
 
-    def digest(self, stacks: Sequence[int]) -> bytes:
+    def digest(self, stacks: Sequence[int], frame: int = 0) -> bytes:
         """Return the first 16 bytes of the `hash` of the architecture with these stacks."""
         texts = []
         for stack in stacks:
@@ -48,10 +49,13 @@ class CompactCodes:
             if text is None:
                 text = self._heads[heads] = "".join(self.layer(stack).canonical.partition("]")[:2])
             texts += [text + self._feedforwards[feedforward]] * self._repeat
-        return sha256("|".join(texts).encode()).digest()[:DIGEST]
+        if frame not in self._fronts:
+            whole = self.space.architecture_of(stacks, frame).canonical
+            self._fronts[frame] = whole[: whole.rfind("‖") + 1]
+        return sha256((self._fronts[frame] + "|".join(texts)).encode()).digest()[:DIGEST]
 
-    def draw(self, n: int, seed: int) -> Iterator[tuple[list[int], bytes]]:
-        """Yield stacks and digests of `n` distinct architectures: those of `space.sample`.
+    def draw(self, n: int, seed: int) -> Iterator[tuple[list[int], int, bytes]]:
+        """Yield stacks, frames and digests of `n` distinct architectures: those of `space.sample`.
 
         Raises:
             InvalidSpace: If the space has fewer than `n`.
@@ -63,12 +67,14 @@ class CompactCodes:
                 f"{size:,}. Ask for 1 to that many."
             )
         seen: set[bytes] = set()
+        bodies = size // self.space.frames.count
         for index in _indices(size, np.random.default_rng(seed)):
             stacks = self.space.choices_at(index)
-            digest = self.digest(stacks)
+            frame = index // bodies
+            digest = self.digest(stacks, frame)
             if digest not in seen:
                 seen.add(digest)
-                yield stacks, digest
+                yield stacks, frame, digest
                 if len(seen) == n:
                     return
 

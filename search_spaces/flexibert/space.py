@@ -17,6 +17,7 @@ from search_spaces.architectures.layers import PER_HEAD, PER_LAYER
 from search_spaces.errors import InvalidSpace
 from search_spaces.flexibert.choices import Choices, Offer, Stack
 from search_spaces.flexibert.definition import SpaceDefinition
+from search_spaces.flexibert.frames import Frame, Frames
 from search_spaces.space import Space, draw_distinct
 
 
@@ -37,6 +38,7 @@ class FlexiBertSpace(Space):
         self.name = name
         self.max_layers = max(definition.layers)
         self._choices = Choices(definition)
+        self._frames = Frames(definition)
         self._style = PER_HEAD if definition.heads_in_layer == "mixed" else PER_LAYER
         # one segment per depth, and per width where layers must share it: (stacks, width, count)
         shared_width = definition.shared == "width"
@@ -48,6 +50,11 @@ class FlexiBertSpace(Space):
 
     @property
     def size(self) -> int:
+        return self._bodies * self._frames.count
+
+    @property
+    def _bodies(self) -> int:
+        """How many sequences of layers there are; the frame is the outer digit of a number."""
         return sum(count for _, _, count in self._segments)
 
     @property
@@ -60,7 +67,7 @@ class FlexiBertSpace(Space):
         Raises:
             InvalidSpace: If the number is not from 0 to `size` - 1.
         """
-        return self.architecture_of(self.choices_at(index))
+        return self.architecture_of(self.choices_at(index), index // self._bodies)
 
     def index_of(self, architecture: Architecture) -> int:
         """Return the number of an architecture, the inverse of `architecture_at`.
@@ -69,7 +76,8 @@ class FlexiBertSpace(Space):
             InvalidSpace: If the architecture is not in the space.
         """
         chosen = self.choices_of(architecture)
-        width, before = architecture.layers[0].width, 0
+        width = architecture.layers[0].width
+        before = self._bodies * self.frame_of(architecture)
         for stacks, shared, total in self._segments:
             if stacks == len(chosen) and shared in (None, width):
                 index, base = 0, self._choices.count(shared)
@@ -87,7 +95,7 @@ class FlexiBertSpace(Space):
         Raises:
             InvalidSpace: If the number is not from 0 to `size` - 1.
         """
-        rest = index
+        rest = index % self._bodies if 0 <= index < self.size else -1
         for stacks, width, count in self._segments:
             if 0 <= rest < count:
                 base, before = self._choices.count(width), self._choices.before(width)
@@ -112,9 +120,31 @@ class FlexiBertSpace(Space):
             self._require(architecture)
         return [self._choices.index_of(stack) for stack in stacks]
 
-    def architecture_of(self, choices: Iterable[int]) -> Architecture:
-        """Return the architecture with stacks of these numbers, first to last."""
-        return self._build([self._choices.stack_at(choice) for choice in choices])
+    def frame_of(self, architecture: Architecture) -> int:
+        """Return the number of the model parts and the recipe of an architecture.
+
+        Raises:
+            InvalidSpace: If the architecture is not in the space.
+        """
+        number = self._frames.number_of(architecture)
+        if number is None:
+            self._require(architecture)
+        return number
+
+    def architecture_of(self, choices: Iterable[int], frame: int = 0) -> Architecture:
+        """Return the architecture with stacks of these numbers, first to last.
+
+        Args:
+            choices: Numbers of the stacks.
+            frame: Number of what all layers share: parts of the model, and the recipe.
+        """
+        stacks = [self._choices.stack_at(choice) for choice in choices]
+        return self._build(stacks, self._frames.frame_at(frame))
+
+    @property
+    def frames(self) -> Frames:
+        """What the model's slots and the recipe may be, numbered."""
+        return self._frames
 
     @property
     def stacks(self) -> Choices:
@@ -125,7 +155,8 @@ class FlexiBertSpace(Space):
         """Return an architecture as places in the space's lists of choices.
 
         The place of the depth, then for each layer those of its width, its feed-forward stack and
-        its heads; zeros beyond the last layer. Length `1 + 3 * max_layers`: 37 for FlexiBERT 2.0.
+        its heads; zeros beyond the last layer. Length `1 + 3 * max_layers`: 37 for FlexiBERT 2.0;
+        one more, the number of model parts and recipe, where there is more than one.
 
         Source: Tuli and Jha, "EdgeTran", 2023 (the embedding of FlexiBERT 2.0).
 
@@ -133,7 +164,10 @@ class FlexiBertSpace(Space):
             InvalidSpace: If the architecture is not in the space.
         """
         self._require(architecture)
-        encoded = np.zeros(1 + 3 * self.max_layers, np.int64)
+        framed = self._frames.count > 1
+        encoded = np.zeros(1 + 3 * self.max_layers + framed, np.int64)
+        if framed:
+            encoded[-1] = self.frame_of(architecture)
         encoded[0] = self.definition.layers.index(len(architecture))
         for i, layer in enumerate(architecture.layers):
             stack = self._choices.stack_of(layer)
@@ -147,7 +181,8 @@ class FlexiBertSpace(Space):
         shared_width = definition.shared == "width"
         stacks = 1 if self._uniform else self.max_layers // definition.layers_per_stack
         named = (f"stack {i} {s}" for i in range(stacks) for s in steps[1 if shared_width else 0 :])
-        return ("layers", *(["width"] if shared_width else []), *named)
+        first = (*self._frames.decisions, "layers")
+        return (*first, *(["width"] if shared_width else []), *named)
 
     def decide(self) -> Generator[Offer, Any, Architecture]:
         """Make an architecture decision by decision: yield each offer, be sent what is chosen.
@@ -155,6 +190,7 @@ class FlexiBertSpace(Space):
         An offer is the name of the decision, one of `decisions`, and what may be chosen there.
         Later offers depend on earlier choices. The architecture is what the generator returns.
         """
+        frame = yield from self._frames.decide()
         layers = yield "layers", self.definition.layers
         stacks, width = layers // self.definition.layers_per_stack, None
         if self.definition.shared == "width":
@@ -169,7 +205,7 @@ class FlexiBertSpace(Space):
                     chosen.append(made.value)
                     break
                 answer = yield f"stack {i} {step}", options
-        return self._build(chosen * stacks if self._uniform else chosen)
+        return self._build(chosen * stacks if self._uniform else chosen, frame)
 
     def sample(
         self,
@@ -186,15 +222,16 @@ class FlexiBertSpace(Space):
 
         An edit gives one stack another width, number of heads, kind of head or feed-forward stack,
         repeats a run of stacks or leaves one out (to the next allowed depth). What layers share
-        changes in all of them.
+        changes in all of them. Or it changes one part of the model or one choice of the recipe, by
+        one step where it is a number.
         """
-        return [self._build(edited) for edited in self._edits(architecture)]
+        return [self._build(*edited) for edited in self._edits(architecture)]
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         edits = self._edits(architecture)
         if not edits:
             return super().mutate(architecture, rng)
-        return self._build(edits[rng.integers(len(edits))])
+        return self._build(*edits[rng.integers(len(edits))])
 
     def crossover(self, a: Architecture, b: Architecture, rng: np.random.Generator) -> Architecture:
         """Return a child with the depth of one parent and each choice of a stack from either.
@@ -213,18 +250,24 @@ class FlexiBertSpace(Space):
         for i in range(1 if self._uniform else count):
             pair = [stacks[i * len(stacks) // count] for stacks in parents]
             child.append(self._choices.mix(pair, rng, shared_width))
-        return self._build(child * count if self._uniform else child)
+        frames = [self._frames.frame_at(self.frame_of(parent)) for parent in (a, b)]
+        frame = self._frames.mix(*frames, rng)
+        return self._build(child * count if self._uniform else child, frame)
 
     def __contains__(self, architecture: object) -> bool:
-        return isinstance(architecture, Architecture) and self._stacks(architecture) is not None
+        return (
+            isinstance(architecture, Architecture)
+            and self._stacks(architecture) is not None
+            and self._frames.number_of(architecture) is not None
+        )
 
     def __iter__(self) -> Iterator[Architecture]:
         return (self.architecture_at(index) for index in range(self.size))
 
-    def _build(self, stacks) -> Architecture:
+    def _build(self, stacks, frame: Frame) -> Architecture:
         repeat = self.definition.layers_per_stack
         layers = [layer for stack in stacks for layer in (self._choices.layer(stack),) * repeat]
-        return Architecture(layers, self._style)
+        return Architecture(layers, self._style, *frame)
 
     def _stacks(self, architecture: Architecture) -> tuple[Stack, ...] | None:
         definition, layers = self.definition, architecture.layers
@@ -242,14 +285,16 @@ class FlexiBertSpace(Space):
             return None
         return first
 
-    def _edits(self, architecture: Architecture) -> list[tuple[Stack, ...]]:
+    def _edits(self, architecture: Architecture) -> list[tuple[tuple[Stack, ...], Frame]]:
         stacks = self._stacks(architecture)
         if stacks is None:
             self._require(architecture)
+        frame = self._frames.frame_at(self.frame_of(architecture))
         found = dict.fromkeys(self._stack_edits(stacks))
         found.update(dict.fromkeys(self._depth_edits(stacks)))
         found.pop(stacks, None)
-        return list(found)
+        reframed = dict.fromkeys(self._frames.edits(frame))
+        return [*((edited, frame) for edited in found), *((stacks, other) for other in reframed)]
 
     def _stack_edits(self, stacks: tuple[Stack, ...]) -> Iterator[tuple[Stack, ...]]:
         shared = self.definition.shared

@@ -7,6 +7,7 @@ import numpy as np
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.distances.alignment import StepCosts, align_all
 from search_spaces.distances.distance import EditDistances
+from search_spaces.distances.model_costs import model_distances
 from search_spaces.errors import InvalidSpace
 from search_spaces.flexibert.numbers import CompactCodes
 
@@ -41,10 +42,13 @@ class LandmarkCosts:
         feedforwards = self._table(np.arange(codes.feedforwards))
         self._feedforwards = [x - x[:1] for x in feedforwards]
         self._heads = self._table(np.arange(codes.heads) * codes.feedforwards)
+        self._of_frames = self._frame_table(landmarks)
         self._check()
 
-    def distances(self, stacks: Sequence[Sequence[int]]) -> np.ndarray:
-        """Return the distances of architectures, by the numbers of their stacks.
+    def distances(
+        self, stacks: Sequence[Sequence[int]], frames: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Return the distances of architectures, by the numbers of their stacks and frames.
 
         Returns:
             float32, `(architectures, landmarks)`.
@@ -53,7 +57,18 @@ class LandmarkCosts:
         ends = np.cumsum([len(row) for row in stacks])
         # without repeats in the table: a stack stands for several layers
         places = np.split(np.arange(len(every)).repeat(self._repeat), ends[:-1] * self._repeat)
-        return align_all(places, self._measure.groups, self._costs(every))
+        found = align_all(places, self._measure.groups, self._costs(every))
+        if frames is not None and self._of_frames is not None:
+            found += self._of_frames[np.asarray(frames)]
+        return found
+
+    def _frame_table(self, landmarks: Sequence[Architecture]) -> np.ndarray | None:
+        """What model parts and recipe add, by frame, float32, `(frames, landmarks)`."""
+        space = self._codes.space
+        if space.frames.count == 1:
+            return None
+        made = [space.architecture_of([0], frame) for frame in range(space.frames.count)]
+        return model_distances(made, landmarks).astype(np.float32)
 
     def _costs(self, stacks: np.ndarray) -> StepCosts:
         heads, feedforwards = np.divmod(stacks, self._codes.feedforwards)

@@ -31,12 +31,14 @@ class StreamedEmbedding:
         stacks: Numbers of their stacks, -1 beyond the last, int32, `(architectures, stacks)`.
         digests: The first 16 bytes of their hashes, uint8, `(architectures, 16)`.
         vectors: Their points, float32, `(architectures, dimensions)`.
+        frames: Number of their model parts and recipe, int64, `(architectures,)`.
     """
 
     space: FlexiBertSpace
     stacks: np.ndarray
     digests: np.ndarray
     vectors: np.ndarray
+    frames: np.ndarray
     _costs: LandmarkCosts
     _landmarks: Embedding
 
@@ -46,7 +48,7 @@ class StreamedEmbedding:
     def architecture(self, index: int) -> Architecture:
         """Return one of the architectures."""
         row = self.stacks[index]
-        return self.space.architecture_of(row[row >= 0].tolist())
+        return self.space.architecture_of(row[row >= 0].tolist(), int(self.frames[index]))
 
     def transform(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Return the points of any architectures of the space, `(architectures, dimensions)`.
@@ -55,7 +57,10 @@ class StreamedEmbedding:
             InvalidSpace: If one is not in the space.
         """
         return _placed(
-            self._landmarks, self._costs, list(map(self.space.choices_of, architectures))
+            self._landmarks,
+            self._costs,
+            list(map(self.space.choices_of, architectures)),
+            list(map(self.space.frame_of, architectures)),
         )
 
     def nearest(self, vectors: np.ndarray, k: int = 1) -> np.ndarray:
@@ -112,24 +117,26 @@ def embed_stream(
     stacks = np.full((n, codes.length), -1, np.int32)
     digests = np.zeros((n, DIGEST), np.uint8)
     vectors = np.zeros((n, dimensions), np.float32)
+    frames = np.zeros(n, np.int64)
     drawn = codes.draw(n, seed)
 
     def take(start: int, stop: int) -> list[list[int]]:
         rows = []
         for i in range(start, stop):
-            row, digest = next(drawn)
+            row, frames[i], digest = next(drawn)
             stacks[i, : len(row)] = row
             digests[i] = np.frombuffer(digest, np.uint8)
             rows.append(row)
         return rows
 
     first = take(0, min(landmarks, n))
-    chosen = [space.architecture_of(row) for row in first]
+    chosen = [space.architecture_of(row, int(f)) for row, f in zip(first, frames, strict=False)]
     fitted = Embedding(chosen, dimensions, distance=distance, seed=seed)
     costs = LandmarkCosts(codes, chosen, distance)
 
     def place(start: int, rows: list[list[int]]) -> None:
-        vectors[start : start + len(rows)] = _placed(fitted, costs, rows)
+        of_rows = frames[start : start + len(rows)]
+        vectors[start : start + len(rows)] = _placed(fitted, costs, rows, of_rows)
 
     with ThreadPoolExecutor(threads) as pool:
         running = [pool.submit(place, 0, first)]
@@ -137,10 +144,17 @@ def embed_stream(
             running.append(pool.submit(place, start, take(start, min(start + CHUNK, n))))
         for done in running:
             done.result()
-    return StreamedEmbedding(space, stacks, digests, vectors, costs, fitted)
+    return StreamedEmbedding(space, stacks, digests, vectors, frames, costs, fitted)
 
 
-def _placed(fitted: Embedding, costs: LandmarkCosts, rows: Sequence[Sequence[int]]) -> np.ndarray:
-    starts = range(0, len(rows), CHUNK)
-    points = [fitted.place(costs.distances(rows[i : i + CHUNK])) for i in starts]
+def _placed(
+    fitted: Embedding,
+    costs: LandmarkCosts,
+    rows: Sequence[Sequence[int]],
+    frames: Sequence[int],
+) -> np.ndarray:
+    points = [
+        fitted.place(costs.distances(rows[i : i + CHUNK], frames[i : i + CHUNK]))
+        for i in range(0, len(rows), CHUNK)
+    ]
     return np.concatenate(points) if points else np.zeros((0, fitted.vectors.shape[1]))

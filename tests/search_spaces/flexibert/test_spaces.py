@@ -174,7 +174,7 @@ def test_published_sizes_of_the_large_spaces():
 @pytest.mark.golden
 def test_published_choices_of_one_layer_of_flexibert_2():
     choices = Choices(load_space("flexibert-2").definition)
-    assert len(choices.feedforwards) == 258
+    assert len(choices.bodies) == 258
     assert choices.count(768) == 258 * 21_805
 
 

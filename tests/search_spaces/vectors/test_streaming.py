@@ -80,7 +80,7 @@ def test_a_whole_space_and_nothing_twice():
 def test_repeated_draws_are_dropped(monkeypatch):
     monkeypatch.setattr("search_spaces.flexibert.numbers.PERMUTED", 0)
     space = load_space("bert")
-    drawn = list(CompactCodes(space).draw(300, 0))
+    drawn = [(s, d) for s, _, d in CompactCodes(space).draw(300, 0)]
     assert len(drawn) == len({digest for _, digest in drawn}) == 300
 
 
