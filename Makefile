@@ -19,8 +19,9 @@ search: $(READY) ## Set up, then search: a real one, in minutes, on this machine
 	@# 3 means that the time budget ended it, with its results in place
 	$(VENV)/bin/nas search || [ $$? -eq 3 ]
 
-test: $(READY) ## Set up, then run the tests
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
+test: $(READY) ## Set up, then run the tests, in two processes
+	@# what shares costly fixtures, or Ray, runs in one of them: tests/conftest.py says what
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 slow: $(READY) ## Run the long tests too
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m "not gpu"

@@ -58,7 +58,7 @@ def load_source(
 def _generated(wanted: list[str] | None, cache: Path, seed: int) -> Source:
     from nas.data.glue_mini import write_glue_mini
 
-    directory = write_glue_mini(cache / "glue-mini", seed=seed)
+    directory = write_glue_mini(cache / "glue-mini", seed=seed, tasks=wanted)
     names = wanted or available_tasks(directory)
     return {name: read_task(directory, name) for name in names}, [directory / "corpus.txt"]
 

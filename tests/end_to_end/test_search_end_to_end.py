@@ -14,6 +14,7 @@ import torch
 import yaml
 
 import nas
+from nas.cli.main import main
 
 SETTINGS = {
     "tasks": ["sst2", "rte"],
@@ -45,6 +46,22 @@ def call(place, *arguments):
     return subprocess.run(
         command(*arguments), cwd=place, env=environment, capture_output=True, text=True, timeout=280
     )
+
+
+@pytest.fixture
+def nas_main(place, monkeypatch):
+    """Return a function that runs a command in this process, which has imported everything."""
+    monkeypatch.chdir(place)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["nas", *arguments])
+        try:
+            main()
+        except SystemExit as stop:
+            return stop.code or 0
+        return 0
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +96,9 @@ def test_the_search_shows_progress_and_ends_with_front_picture_and_export(place,
     pd.testing.assert_series_equal(table["glue"], glue, check_names=False)
 
 
-def test_the_winner_loads_alike_everywhere(place, searched):
-    answer = call(place, "export", "runs/search-1", "--pick", "best", "--to", "zoo/best")
-    assert answer.returncode == 0, answer.stderr
+def test_the_winner_loads_alike_everywhere(place, searched, nas_main, capsys):
+    assert nas_main("export", "runs/search-1", "--pick", "best", "--to", "zoo/best") == 0
+    capsys.readouterr()
     folder = place / "zoo" / "best"
     model = nas.load_model(folder)
     from transformers import AutoModel, AutoTokenizer
@@ -94,17 +111,15 @@ def test_the_winner_loads_alike_everywhere(place, searched):
         mine, theirs = model(**batch), other(**batch)
     assert mine.last_hidden_state.abs().sum() > 0
     assert torch.equal(mine.last_hidden_state, theirs.last_hidden_state)
-    again = call(place, "export", "runs/search-1", "--pick", "best", "--to", "zoo/best")
-    assert again.returncode == 2
-    assert "zoo/best" in again.stderr
+    assert nas_main("export", "runs/search-1", "--pick", "best", "--to", "zoo/best") == 2
+    assert "zoo/best" in capsys.readouterr().err
 
 
-def test_the_same_seed_gives_the_same_architectures_and_scores(place, searched):
+def test_the_same_seed_gives_the_same_architectures_and_scores(place, searched, nas_main):
     (place / "inline.yaml").write_text(
         yaml.safe_dump({**SETTINGS, "trials": 2, "execution": {"engine": "inline"}})
     )
-    answer = call(place, "search", "inline.yaml", "--run", "second")
-    assert answer.returncode == 0, answer.stderr
+    assert nas_main("search", "inline.yaml", "--run", "second") == 0
     first = nas.open_run(place / "runs" / "search-1").trials().set_index("hash")
     second = nas.open_run(place / "second").trials().set_index("hash")
     # Two workers ask for the first two architectures before anything is known, as one does.
@@ -115,12 +130,39 @@ def test_the_same_seed_gives_the_same_architectures_and_scores(place, searched):
     pd.testing.assert_frame_equal(first.loc[common, scores], second.loc[common, scores])
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
-def test_a_stopped_search_keeps_what_is_finished_and_repeats_nothing(place, how):
-    run = place / f"stopped-{how.name}"
+def test_a_stopped_search_keeps_what_is_finished_and_repeats_nothing(place):
+    """Stopped by Ctrl-C, continued, killed, continued: one run of six trials.
+
+    Its policy is a light one: where proposals come from is nothing that stopping depends on.
+    """
+    run = place / "stopped"
+    stopped = {**SETTINGS, "trials": 6, "policy": "evolution"}
+    (place / "stopped.yaml").write_text(yaml.safe_dump(stopped))
+    driver, output = stopped_after_a_trial(
+        place, signal.SIGINT, "search", "stopped.yaml", "--run", run
+    )
+    assert driver.returncode == 4, output
+    assert f"Continue: nas resume {run}" in output
+    interrupted = finished_at(run)
+    assert 1 <= len(interrupted) < 5
+    driver, output = stopped_after_a_trial(place, signal.SIGKILL, "resume", run)
+    assert driver.returncode == -signal.SIGKILL, output
+    killed = finished_at(run)
+    assert len(interrupted) < len(killed) < 6
+    assert call(place, "status", run).returncode == 0
+    answer = call(place, "resume", run)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    after = finished_at(run)
+    assert len(after) == 6
+    assert {h: killed[h] for h in interrupted} == interrupted
+    assert {h: after[h] for h in killed} == killed
+
+
+def stopped_after_a_trial(place, how, *arguments):
+    """Run a command until it reports a trial, stop it; return its process and what it printed."""
     root = os.path.dirname(os.path.dirname(nas.__file__))
     driver = subprocess.Popen(
-        command("search", "small.yaml", "--run", run),
+        command(*arguments),
         cwd=place,
         env={**os.environ, "PYTHONPATH": root},
         stdout=subprocess.PIPE,
@@ -136,18 +178,7 @@ def test_a_stopped_search_keeps_what_is_finished_and_repeats_nothing(place, how)
     os.killpg(driver.pid, how) if how == signal.SIGINT else driver.kill()
     output = driver.stdout.read()
     driver.wait(timeout=60)
-    if how == signal.SIGINT:
-        assert driver.returncode == 4, output
-        assert f"Continue: nas resume {run}" in output
-    before = finished_at(run)
-    assert 1 <= len(before) < 4
-    status = call(place, "status", run)
-    assert status.returncode == 0
-    answer = call(place, "resume", run)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    after = finished_at(run)
-    assert len(after) == 4
-    assert {h: after[h] for h in before} == before
+    return driver, output
 
 
 def finished_at(run):

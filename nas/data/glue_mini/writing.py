@@ -34,19 +34,22 @@ _NUMBERED = {"index", "id", "qid1", "qid2", "#1 ID", "#2 ID", "promptID", "pairI
 Example = tuple[tuple[str, ...], str]
 
 
-def write_glue_mini(directory: str | Path, seed: int = 0, size: float = 1.0) -> Path:
-    """Write nine task folders and `corpus.txt`; the same seed and size give the same bytes.
+def write_glue_mini(
+    directory: str | Path, seed: int = 0, size: float = 1.0, tasks: Iterable[str] | None = None
+) -> Path:
+    """Write task folders and `corpus.txt`; the same seed and size give the same bytes.
 
     Args:
         directory: Where to write; made if absent.
         seed: Another seed gives other sentences of the same language.
         size: Factor on the number of examples and on the length of the corpus.
+        tasks: Names of the tasks to write, each as it is among all nine; None writes the nine.
 
     Returns:
         The directory.
     """
     directory = Path(directory)
-    for name in TASKS:
+    for name in TASKS if tasks is None else tasks:
         task = GLUE[name]
         folder = directory / task.folder
         folder.mkdir(parents=True, exist_ok=True)
