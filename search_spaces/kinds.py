@@ -218,24 +218,24 @@ class Slot:
         return None if self.default is None else Part(self.default)
 
 
-# name, level, title, default, key in space files, where torch-built kinds register themselves.
+# name, level, title, default, key in space files, and the package whose modules register kinds.
 # The order is that of texts, facts and decisions.
 _TABLE = """
 feedforward         layer   feed-forward        mlp      feedforwards   nas.models.feedforwards
-block               layer   block               plain    blocks         nas.models.blocks
+block               layer   block               plain    blocks         -
 residual            layer   residual            post     residuals      nas.models.residuals
-embedding           model   embedding           learned  embeddings     nas.models.embeddings
-positions           model   kind-of-positions   -        positions      nas.models.positions
+embedding           model   embedding           learned  embeddings     -
+positions           model   kind-of-positions   -        positions      -
 norm                model   norm                layer    norms          nas.models.norms
-output              model   output              tied     outputs        nas.models.outputs
-projection          model   projection          linear   projections    nas.models.projections
-objective           recipe  objective           mlm      objectives     nas.training.objectives
-optimizer           recipe  optimizer           adamw    optimizers     nas.training.optimizers
-finetune_optimizer  recipe  optimizer           adamw    optimizers     nas.training.optimizers
-schedule            recipe  schedule            linear   schedules      nas.training.schedules
-distillation        recipe  distillation        none     distillations  nas.training.distillation
-finetuning          recipe  way-of-fine-tuning  full     finetunings    nas.training.finetunings
-augmentation        recipe  augmentation        none     augmentations  nas.training.augmentations
+output              model   output              tied     outputs        -
+projection          model   projection          linear   projections    -
+objective           recipe  objective           mlm      objectives     -
+optimizer           recipe  optimizer           adamw    optimizers     -
+finetune_optimizer  recipe  optimizer           adamw    optimizers     -
+schedule            recipe  schedule            linear   schedules      -
+distillation        recipe  distillation        none     distillations  -
+finetuning          recipe  way-of-fine-tuning  full     finetunings    -
+augmentation        recipe  augmentation        none     augmentations  -
 """
 
 
@@ -249,7 +249,8 @@ def _slots() -> Iterator[Slot]:
         title, group = title.replace("-", " "), f"nas.{plural}"
         if name == "objective":
             group = "nas.pretraining"  # "nas.objectives" are what a search optimises
-        kinds: Registry[Kind] = Registry(title, group, ("search_spaces.standard_kinds", home))
+        homes = ("search_spaces.standard_kinds", *([] if home == "-" else [home]))
+        kinds: Registry[Kind] = Registry(title, group, homes)
         sums = name in ("objective", "finetuning")
         yield Slot(name, level, title, None if default == "-" else default, kinds, sums, plural)
 

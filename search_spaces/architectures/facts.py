@@ -248,19 +248,21 @@ def _offered(definition) -> tuple[list[list[Fact]], list[list[Fact]]]:
         for name, values in definition.recipe_options.items()
         for value in values
     ]
+    if any(operation in PLAIN for operation in definition.operations) and layers:
+        layers.append([])  # a head of a plain operation has none of these
     # one option of a slot alone does not vary, but beside nothing it would
     return _beside(layers, definition), _beside(models, definition)
 
 
 def _beside(options: list[list[Fact]], definition) -> list[list[Fact]]:
     alone: dict[str, int] = {}
-    for facts in options:
+    for facts in filter(None, options):
         alone[facts[0].group] = alone.get(facts[0].group, 0) + 1
     plain = any(operation in PLAIN for operation in definition.operations)
     return [
         facts
         for facts in options
-        if alone[facts[0].group] > 1 or (facts[0].group == "mixer" and plain)
+        if not facts or alone[facts[0].group] > 1 or (facts[0].group == "mixer" and plain)
     ]
 
 

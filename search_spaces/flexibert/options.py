@@ -56,6 +56,9 @@ def part_options(slot: str, kind: object, settings: object, where: str) -> list[
     """
     if settings is None or settings == []:
         settings = {}
+    if slot == "mixer" and isinstance(settings, list | tuple):
+        # the texts of settings, as a definition keeps them
+        return [_read(slot, f"{kind}({one})" if one else kind, where) for one in settings]
     if not isinstance(settings, Mapping):
         raise InvalidSpace(
             f"{where} is {settings!r}. Give a mapping from its settings to their values, such as "
