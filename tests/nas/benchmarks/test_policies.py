@@ -8,6 +8,7 @@ import pytest
 
 from nas.benchmarks.jobs import Job, Setting
 from nas.benchmarks.policies import Plan
+from nas.benchmarks.policy_pictures import draw_simulations
 from nas.benchmarks.results import Results
 from search_spaces.errors import RunError
 
@@ -50,6 +51,27 @@ def test_figures_files_and_pictures(policies, table, tmp_path):
     assert "24/24 done" in err
     for name in ("regret.png", "simulation.png"):
         assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_times_of_simulations_have_ticks_at_one_two_and_five(tmp_path, monkeypatch):
+    seen = {}
+
+    def finish(figure, panels, path, title):
+        seen["ticks"] = panels[0].get_yticks().tolist()
+        return path
+
+    monkeypatch.setattr("nas.benchmarks.policy_pictures._finish", finish)
+    hours = [0.15, 0.9, 30.0, 160.0]
+    simulations = pd.DataFrame(
+        {
+            "policy": "random",
+            "workers": [1, 2, 4, 8],
+            "to_top_seconds": [3600 * h for h in hours],
+            "idle": 0.1,
+        }
+    )
+    draw_simulations(simulations, tmp_path / "x.png", styles={"random": {}}, title="times")
+    assert seen["ticks"] == [0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200]
 
 
 def test_tables_survive_the_way_to_csv_and_back(policies, table, tmp_path):

@@ -1,6 +1,7 @@
 """The benchmark of training: fair sides, right ratios, files, and a quick run of everything."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,12 +10,15 @@ from click.testing import CliRunner
 
 from nas.benchmarks import training
 from nas.benchmarks.training import QUICK, Figure, run_benchmark
-from nas.benchmarks.training_examples import LONGEST, stored_examples
+from nas.benchmarks.training_examples import LONGEST, glue_examples, stored_examples
 from nas.benchmarks.training_gpu import MODELS, Utilisation
 from nas.benchmarks.training_memory import measure_here
 from nas.benchmarks.training_sides import _shuffled, bert_of
 from nas.benchmarks.training_speed import KINDS, mixed_ratio, seconds_side_by_side
 from nas.cli.main import cli
+from nas.data.glue import available_tasks, read_task
+from nas.data.glue_mini import write_glue_mini
+from nas.evaluation.suites.glue import GLUE
 from nas.models.encoder import Encoder
 from search_spaces import named_architecture
 
@@ -27,6 +31,25 @@ def test_examples_have_the_lengths_of_glue():
     assert 24 < lengths.mean() < 28
     assert lengths.max() <= LONGEST
     assert set(split.labels) == {0.0, 1.0}
+
+
+def test_examples_drawn_from_glue_are_sentences_and_pairs_as_long_as_its_own(tmp_path):
+    folder = write_glue_mini(tmp_path / "glue", seed=0, size=0.03)
+    for name in available_tasks(folder):
+        if name not in ("sst2", "rte"):
+            shutil.rmtree(folder / GLUE[name].folder)
+    tasks = [read_task(folder, name).train for name in ("sst2", "rte")]
+    words = [
+        len(text.split())
+        for task in tasks
+        for text in map(" ".join, zip(task.first, task.second or [""] * len(task), strict=True))
+    ]
+    split = glue_examples(folder, 10_000, seed=0)
+    assert len(split) == len(words)
+    lengths = np.diff(split.offsets)
+    # each word is a piece at least, and [CLS] and [SEP] stand around
+    assert lengths.sum() >= sum(words) + 2 * len(words)
+    assert len(glue_examples(folder, 7, seed=0)) == 7
 
 
 def test_the_peer_sees_every_example_once_in_another_order_each_time():
@@ -105,6 +128,30 @@ def test_the_command_prints_goals_and_writes_files(quick, tmp_path, monkeypatch)
     assert (tmp_path / "found" / "training.csv").read_text(encoding="utf-8").count("\n") == 1 + len(
         found["figures"]
     )
+
+
+@pytest.mark.parametrize("given", ["by option", "by NAS_DATA", "nowhere"])
+def test_the_command_draws_examples_from_the_data_it_is_given(given, tmp_path, monkeypatch):
+    drawn = []
+
+    def glue(folder, count, seed):
+        drawn.append((folder, count))
+        return stored_examples(count, seed)
+
+    monkeypatch.setattr("nas.benchmarks.training_examples.glue_examples", glue)
+    monkeypatch.setattr(training, "run_benchmark", lambda *_: iter(()))
+    monkeypatch.delenv("NAS_DATA", raising=False)
+    (tmp_path / "glue").mkdir()
+    arguments = ["benchmark", "training", "--quick", "--device", "cpu", "--to", str(tmp_path / "f")]
+    if given == "by option":
+        arguments += ["--data", str(tmp_path / "glue")]
+    elif given == "by NAS_DATA":
+        monkeypatch.setenv("NAS_DATA", str(tmp_path))
+    answer = CliRunner().invoke(cli, arguments)
+    assert answer.exit_code == 0, answer.output
+    assert drawn == ([] if given == "nowhere" else [(tmp_path / "glue", 64)])
+    found = json.loads((tmp_path / "f" / "training.json").read_text(encoding="utf-8"))
+    assert found["setting"]["source"] == ("stored" if given == "nowhere" else "glue")
 
 
 def test_a_folder_that_cannot_be_written_is_known_before_the_work(tmp_path):

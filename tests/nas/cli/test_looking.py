@@ -304,9 +304,13 @@ def test_watch_prints_json_lines_and_leaves_with_the_searchs_own_code(nas, searc
 def test_watch_on_a_terminal_shows_the_front_and_what_runs(believed):
     from rich.console import Console
 
-    from nas.cli.watch import _screen
+    from nas.cli.watch import _running, _screen
 
     run = open_run(believed, readonly=False)
+    assert _running([]) == ["No trial has started yet."]
+    assert _running(run.journal.trials()) == ["latest     trial 3    failed: out-of-memory"]
+    two = _running(run.journal.trials()[:2])
+    assert two == ["latest     trial 2    done: glue 0.600"]
     run.journal.requeued(3, "again")
     run.journal.started(3, 1)
     console = Console(width=120, file=io.StringIO(), force_terminal=True)
