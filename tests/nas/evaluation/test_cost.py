@@ -57,6 +57,26 @@ def test_latency_is_a_distribution(encoder):
     assert longer.p50_ms > latency.p50_ms
 
 
+@pytest.mark.parametrize(
+    ("seconds", "repeats"),
+    [
+        ([4.0, 4.0], 12),  # slow at first: the halves agree after three blocks
+        ([], 4),
+        ([float(n) for n in range(1, 40)], 8),  # they never do, and the time is up
+    ],
+)
+def test_blocks_are_timed_until_the_halves_agree_or_the_time_is_up(seconds, repeats, monkeypatch):
+    clock, left = [0.0], [0.0] * 3 + seconds  # three passes warm up
+
+    class Slow(Recorder):
+        def forward(self, tokens):
+            clock[0] += left.pop(0) if left else 1.0
+            return super().forward(tokens)
+
+    monkeypatch.setattr("nas.evaluation.cost.time.perf_counter", lambda: clock[0])
+    assert measure_latency(Slow(), min_repeats=4, max_seconds=30.0).repeats == repeats
+
+
 def test_latency_calls_as_asked_and_restores_everything():
     model = Recorder().train()
     before = torch.get_num_threads()
