@@ -1,8 +1,15 @@
 import matplotlib
 import networkx as nx
+import numpy as np
 import pytest
 
-from nas.report.architecture_picture import COLOURS, block_text, colour_key, draw_architecture
+from nas.report.architecture_picture import (
+    COLOURS,
+    _Picture,
+    block_text,
+    colour_key,
+    draw_architecture,
+)
 from nas.report.graph_layout import fold, group_heads, layered_layout
 from search_spaces import list_spaces, load_space, named_architecture
 from search_spaces.errors import InvalidExperiment
@@ -31,6 +38,20 @@ def test_every_block_is_written_and_the_legend_names_what_is_there(tmp_path, dir
         assert f">{words}<" in text
     assert "convolution" not in text
     assert MINI.short in text
+
+
+@pytest.mark.parametrize("direction", ["down", "right"])
+def test_the_drawing_stands_in_the_middle_at_one_inch_a_unit(direction):
+    picture = _Picture(MINI.graph(), direction)
+    figure = picture.figure("mini")
+    (axes,) = figure.axes
+    across, along = zip(*picture.places.values(), strict=True)
+    sides = (across, along) if direction == "down" else (along, across)
+    for limits, places in zip((axes.get_xlim(), axes.get_ylim()), sides, strict=True):
+        assert sum(limits) == pytest.approx(min(places) + max(places))
+        assert min(limits) < min(places)
+    assert abs(np.diff(axes.get_xlim()).item()) == pytest.approx(figure.get_figwidth())
+    assert abs(np.diff(axes.get_ylim()).item()) < figure.get_figheight()
 
 
 def test_rows_do_not_overlap_and_follow_the_flow():

@@ -22,7 +22,7 @@ import nas
 from nas.evaluation.suites.glue import glue_task
 from nas.models.encoder import Encoder
 from nas.runs.storage import Storage
-from nas.single.exporting import _compared
+from nas.single.exporting import _compared, trial_card
 from nas.single.trials import task_models_of, training_of, trial_weights
 from nas.training.prediction import Scale, predict
 from nas.training.task_models import task_models
@@ -179,6 +179,7 @@ def test_the_card_says_everything(exported, run, trial):
     assert card["run"]["trial"] == trial["trial"]
     assert card["lineage"] == [f"pre-trained from random weights, seed {trial['seed']}"]
     assert card["licence"] == "apache-2.0"
+    assert trial_card(run, trial, licence="mit")["licence"] == "mit"
     text = (exported / "README.md").read_text()
     assert 'task_name="stsb"' in text
     assert text.count(f"| glue | {trial['scores']['glue']:.4g} |") == 1
