@@ -8,6 +8,7 @@ import pytest
 
 from search_spaces import Architecture, FlexiBertSpace, graph_edit_distance, load_space
 from search_spaces.architectures.layers import Head, Layer
+from search_spaces.distances import unordered
 from search_spaces.distances.block_costs import BlockCosts
 from search_spaces.distances.distance import COSTS
 from search_spaces.distances.published_costs import EDGE, PublishedCosts
@@ -78,6 +79,25 @@ def test_more_published_distances_are_those_of_networkx():
 def test_published_distance_is_never_above_what_networkx_finds(seed):
     a, b = load_space("flexibert-test").sample(2, seed, accept=lambda x: len(x) == 4)
     assert graph_edit_distance(a, b, "published") <= within(a, b, PublishedCosts(), 5) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("method", "size", "solver"),
+    [
+        ("exact", "small", "exact_distance"),
+        ("exact", "large", "exact_distance"),
+        ("best", "small", "exact_distance"),
+        ("best", "large", "search_distance"),
+    ],
+)
+def test_the_programme_is_asked_where_it_is_wanted_or_quick(method, size, solver, monkeypatch):
+    space = EVERY_SMALL if size == "small" else load_space("flexibert-test")
+    a, b = space.sample(2, seed=1, accept=lambda x: len(x) != 2)
+    asked = []
+    for name in ("exact_distance", "search_distance"):
+        monkeypatch.setattr(unordered, name, lambda *_, name=name: asked.append(name) or 0.5)
+    assert graph_edit_distance(a, b, "published", method=method) == 0.5
+    assert asked == [solver]
 
 
 def kinds_graph(kinds):

@@ -98,6 +98,24 @@ def test_paper_predicts_one_objective(small_space, score):
         two.predict(list(small_space)[:2])
 
 
+@pytest.mark.parametrize(("unit", "direction"), [(1.0, "max"), (100.0, "max"), (100.0, "min")])
+def test_paper_predicts_in_the_units_of_what_was_told(unit, direction, small_space, score):
+    sign = 1.0 if direction == "max" else -1.0
+    policies = []
+    for scale, way in ((1.0, "max"), (sign * unit, direction)):
+        policies.append(make_policy("boshnas-paper", small_space, {"value": way}, seed=2))
+        for a in small_space.architectures[:8]:
+            policies[-1].tell(a, {"value": scale * score(a)})
+    rest = small_space.architectures[8:]
+    one, other = (policy.predict(rest)["value"] for policy in policies)
+    told = [score(a) for a in small_space.architectures[:8]]
+    # as far apart as what was told, not as the shares between best and worst inside
+    assert np.ptp(one.mean) < 3 * np.ptp(told)
+    assert other.mean == pytest.approx(sign * unit * one.mean, rel=1e-3)
+    for name in ("epistemic", "aleatoric"):
+        assert getattr(other, name) == pytest.approx(unit * getattr(one, name), rel=1e-3)
+
+
 def test_paper_options_are_checked(small_space):
     with pytest.raises(PolicyError, match="The option initial is 0; give a number of 1 or more"):
         make_policy("boshnas-paper", small_space, options={"initial": 0})
