@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-CLOSE = 1e-6  # relative
+CLOSE, NEAR = 1e-6, 1e-5  # relative; the second for distances in embeddings, which are float32
 LIBRARIES = ("numpy", "scipy", "torch", "scikit-learn", "gpytorch", "botorch", "optuna")
 
 
@@ -63,24 +63,25 @@ def digest(value: object) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def differences(recorded: object, found: object, *, exact: bool, where: str = "") -> list[str]:
+def differences(
+    recorded: object, found: object, *, close: float | None = None, where: str = ""
+) -> list[str]:
     """Return where two pieces of plain JSON differ, and how.
 
-    Unless `exact`, floating-point numbers may differ by `CLOSE`, and digests of them (the key
-    "digest") are not looked at.
+    With `close`, floating-point numbers may differ by that share, and digests of them (the key
+    "digest") are not looked at; None wants the last digit.
     """
     if isinstance(recorded, dict) and isinstance(found, dict) and set(recorded) == set(found):
         pairs = [(f"{where}/{key}", recorded[key], found[key]) for key in recorded]
-        pairs = [p for p in pairs if exact or not p[0].endswith("/digest")]
+        pairs = [p for p in pairs if close is None or not p[0].endswith("/digest")]
     elif isinstance(recorded, list) and isinstance(found, list) and len(recorded) == len(found):
         pairs = [(f"{where}/{i}", *p) for i, p in enumerate(zip(recorded, found, strict=True))]
-    elif isinstance(recorded, float) and isinstance(found, float) and not exact:
-        near = math.isclose(recorded, found, rel_tol=CLOSE, abs_tol=1e-9)
-        return [] if near else [f"{where}: recorded {recorded!r}, now {found!r}"]
     else:
         same = type(recorded) is type(found) and recorded == found
+        if isinstance(recorded, float) and isinstance(found, float) and close is not None:
+            same = math.isclose(recorded, found, rel_tol=close, abs_tol=1e-9)
         return [] if same else [f"{where}: recorded {recorded!r}, now {found!r}"]
-    return [d for place, a, b in pairs for d in differences(a, b, exact=exact, where=place)]
+    return [d for place, a, b in pairs for d in differences(a, b, close=close, where=place)]
 
 
 def read(name: str) -> dict:

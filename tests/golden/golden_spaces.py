@@ -164,7 +164,7 @@ def vectors(name: str) -> dict:
 
 def distances(name: str) -> dict:
     """Distances of all pairs and of one, and how far apart embeddings put architectures."""
-    space, found = space_called(name), sampled(name)[:10]
+    found = sampled(name)[:10]
     return {
         "blocks": numbers(pairwise_distances(found)),
         "published": refusal(lambda: numbers(pairwise_distances(found, costs="published"))),
@@ -176,19 +176,22 @@ def distances(name: str) -> dict:
             distance: refusal(lambda d=distance: _lengths(Embedding(found, 4, distance=d).vectors))
             for distance in ("blocks", "published", "weisfeiler-lehman")
         },
-        "streamed": refusal(
-            lambda: _lengths(embed_stream(space, min(12, space.size), 3, landmarks=8).vectors)
-        ),
     }
+
+
+def streaming(name: str) -> list[float]:
+    """How far apart an embedding puts architectures that are never built."""
+    space = space_called(name)
+    return _lengths(embed_stream(space, min(12, space.size), 3, landmarks=8).vectors)
 
 
 def _lengths(points: np.ndarray) -> list[float]:
     # coordinates may change their sign, distances may not
     points = np.asarray(points, float)
-    return [float(f"{np.linalg.norm(point - points[0]):.5g}") for point in points[1:]]
+    return [float(f"{np.linalg.norm(point - points[0]):.9g}") for point in points[1:]]
 
 
-TOPICS = {f.__name__: f for f in (drawing, moving, spelling, vectors, distances)}
+TOPICS = {f.__name__: f for f in (drawing, moving, spelling, vectors, distances, streaming)}
 
 
 def entries() -> Iterator[tuple[str, str]]:
