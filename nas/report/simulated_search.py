@@ -5,9 +5,11 @@ from functools import cached_property
 
 import numpy as np
 
+from nas.proposals.building import run_space
 from nas.report.snapshot import Snapshot
 from nas.report.stand_in import StandIn
-from search_spaces import Architecture, Space, load_space
+from nas.training.recipe import Recipe
+from search_spaces import Architecture, Space
 from surrogates import Policy, make_policy
 
 LEARNS = ("evolution",)  # the others propose the same whatever comes out: asked at once
@@ -62,7 +64,9 @@ class World:
         self.trust = self.score.trust
         self._logs = StandIn(self._tried, np.log(seconds))
         self.spent = float(self._cost(self._tried[: self.budget]).sum())
-        self._space: Space = load_space(snapshot.settings["space"])
+        self._space: Space = run_space(
+            snapshot.settings["space"], Recipe.from_dict(snapshot.settings["recipe"])
+        )
 
     def simulate(self, name: str, seed: int) -> Simulated:
         """Return what the policy called `name` reaches."""

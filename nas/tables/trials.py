@@ -12,6 +12,7 @@ import pandas as pd
 
 from nas.evaluation.measured import values_of
 from nas.tables.frames import OBJECTS, ResultFrame
+from search_spaces.parts import read_value
 
 _FIRST = ("trial", "hash", "status", "fidelity", "glue")
 _COSTS = ("parameters", "flops", "latency_ms", "peak_memory_mb")
@@ -45,13 +46,22 @@ def trial_table(
             **values_of(record),
             **{name: record.get(name) for name in _LAST if name != "recipe"},
             "recipe": preset,
+            **_choices(record),
         }
         for record in records
     ]
     found = dict.fromkeys(name for record in records for name in record["scores"])
     costs = dict.fromkeys(name for record in records for name in record["costs"])
-    columns = list(dict.fromkeys((*_FIRST, *scores, *found, *_COSTS, *costs, *_LAST)))
+    chosen = sorted({name for record in records for name in _choices(record)})
+    columns = list(dict.fromkeys((*_FIRST, *scores, *found, *chosen, *_COSTS, *costs, *_LAST)))
     return typed(pd.DataFrame(rows, columns=columns))
+
+
+def _choices(record: dict[str, Any]) -> dict[str, float]:
+    """Return what the architecture of a trial chose of its recipe, as columns of numbers."""
+    chosen = (record.get("architecture") or {}).get("recipe") or {}
+    numbers = {name: read_value(text) for name, text in chosen.items()}
+    return {f"recipe.{n}": float(v) for n, v in numbers.items() if not isinstance(v, str)}
 
 
 def typed(table: pd.DataFrame) -> ResultFrame:

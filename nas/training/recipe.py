@@ -6,11 +6,15 @@ All architectures of a search are trained by one recipe, so that their scores ca
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar
 
 from nas.evaluation.suites.glue import GLUE, glue_task, glue_tasks
+from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.size import POSITIONS
-from search_spaces.errors import InvalidExperiment
+from search_spaces.errors import InvalidExperiment, InvalidSpace
+from search_spaces.flexibert.options import recipe_values
+from search_spaces.kinds import RECIPE_SLOTS, SLOTS
+from search_spaces.recipes import NUMBERS
 from search_spaces.registry import Registry
 
 # WNLI is left out unless asked for, as usual since BERT: a constant answer beats models that try
@@ -68,6 +72,9 @@ class Recipe:
         precision: "fp32", "bf16" (autocast) or "auto": what is faster for the device and widths.
         device: "cpu", "cuda" or "auto": a GPU where there is one.
         threads: CPU threads of one trial.
+        open: Fields that every architecture chooses for itself: name to the values there are. In an
+            experiment a field is left open by a list or `{from: LOW, to: HIGH, steps: N}` in place
+            of its value; `OPEN` names those that may be.
     """
 
     tasks: tuple[str, ...] = GLUE_TASKS
@@ -104,8 +111,12 @@ class Recipe:
     precision: str = "auto"
     device: str = "auto"
     threads: int = 1
+    open: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    OPEN: ClassVar[tuple[str, ...]] = tuple(NUMBERS)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "open", {k: tuple(v) for k, v in dict(self.open).items()})
         object.__setattr__(self, "tasks", _tasks(self.tasks))
         object.__setattr__(self, "per_task", _per_task(self.per_task))
         for name in _WHOLE:
@@ -128,6 +139,25 @@ class Recipe:
             )
         for name in self.per_task:
             self.for_task(name)
+        for name, values in self.open.items():
+            for value in values:  # each must be allowed before a trial meets it
+                replace(self, open={}, **{name: value})
+
+    def chosen(self, architecture: Architecture) -> "Recipe":
+        """Return the recipe of one trial: this one with what its architecture chose of it.
+
+        Raises:
+            InvalidExperiment: A choice is of a field that no architecture may choose, or its value
+                is not allowed.
+        """
+        if not architecture.recipe:
+            return replace(self, open={}) if self.open else self
+        chosen = dict(architecture.recipe)
+        for name, value in chosen.items():
+            if name in RECIPE_SLOTS and value == SLOTS[name].default:
+                continue
+            _check_open(name)
+        return replace(self, open={}, **{n: v for n, v in chosen.items() if n in NUMBERS})
 
     def for_task(self, task: str) -> "Recipe":
         """Return the recipe with which `task` is fine-tuned: this one and what `per_task` says.
@@ -156,6 +186,7 @@ class Recipe:
                 raise InvalidExperiment(
                     f"A recipe has no key {key!r}.{hint} Keys: preset, {', '.join(known)}."
                 )
+        values = _with_open(values)
         floats = [f.name for f in fields(cls) if f.type in (float, float | None)]
         return cls(
             **{**asdict(base), **{k: _float(v) if k in floats else v for k, v in values.items()}}
@@ -164,7 +195,10 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return every value as JSON types; `from_dict` gives the same recipe back."""
         settings = {task: dict(own) for task, own in self.per_task.items()}
-        return {**asdict(self), "tasks": list(self.tasks), "per_task": settings}
+        found = {**asdict(self), "tasks": list(self.tasks), "per_task": settings}
+        # left out where nothing is open: so it was before fields could be
+        choices = {name: list(values) for name, values in found.pop("open").items()}
+        return found | ({"open": choices} if choices else {})
 
 
 _WHOLE = [f.name for f in fields(Recipe) if f.type is int]
@@ -188,6 +222,59 @@ _RANGES = {
     "dropout": (0.0, 1.0, "[)"),
     "pretrain_dropout": (0.0, 1.0, "[)"),
 }
+
+
+def _with_open(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a recipe with fields that are left open under the key "open"."""
+    choices = dict(values.get("open") or {})
+    closed = {}
+    for key, value in values.items():
+        if key == "open":
+            continue
+        listed = isinstance(value, list | tuple) and key not in ("tasks",)
+        if listed or (isinstance(value, Mapping) and key != "per_task"):
+            if key in choices:
+                raise InvalidExperiment(
+                    f"The recipe leaves {key} open twice: {value!r} and {choices[key]!r}. Give it "
+                    "once."
+                )
+            choices[key] = value
+        else:
+            closed[key] = value
+    for key, value in choices.items():
+        _check_open(key)
+        try:
+            choices[key] = recipe_values(key, value)
+        except InvalidSpace as error:
+            raise InvalidExperiment(str(error)) from None
+    return {**closed, **({"open": choices} if choices else {})}
+
+
+# Why a field is the same for all trials of a search, by what it would change.
+_CLOSED = {
+    "it changes the data": (
+        "tasks", "tokenizer", "vocabulary_size", "max_length", "block_length", "corpus_tokens",
+        "max_train_examples",
+    ),
+    "it changes what is measured, or how often": (
+        "max_dev_examples", "finetune_seeds", "selection", "selection_share", "tune_trials",
+    ),
+    "it is the budget that all trials have": ("pretrain_tokens", "finetune_steps"),
+    "it belongs to the machine": ("precision", "device", "threads"),
+}  # fmt: skip
+
+
+def _check_open(name: str) -> None:
+    if name in NUMBERS:
+        return
+    reason = next((why for why, names in _CLOSED.items() if name in names), None)
+    if name in RECIPE_SLOTS:
+        reason = f"only {SLOTS[name].default!r} stands in that slot"
+    raise InvalidExperiment(
+        f"The recipe leaves {name} open, which cannot be chosen with an architecture: "
+        f"{reason or 'it is no number of the training'}. Open may be: {', '.join(NUMBERS)}. Give "
+        f"{name} one value."
+    )
 
 
 def _tasks(names: object) -> tuple[str, ...]:

@@ -74,6 +74,7 @@ def task_models(
     Raises:
         TrialError: Training became unstable.
     """
+    recipe = recipe.chosen(architecture)
     device = choose_device(recipe)
     with thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
         encoder = build_encoder(architecture, recipe, data.vocabulary_size).to(device)

@@ -103,6 +103,7 @@ def run_trial(
         InvalidExperiment: The recipe asks for a GPU that is not there, or `fidelity` is not in
             (0, 1].
     """
+    recipe = recipe.chosen(architecture)
     tasks = _tasks_to_train(recipe, data)
     budget = _budget(fidelity, learning_rate_scale, micro_batches)
     device = choose_device(recipe)

@@ -114,6 +114,7 @@ FIELDS = {
 # Fields whose other value changes nothing here, and why.
 ELSEWHERE = {
     "device": "its other value needs a GPU; tests/nas/training/test_device.py has what it decides",
+    "open": "an architecture chooses; tests/nas/training/test_open_recipe.py has what trials get",
 }
 
 CASES = [
