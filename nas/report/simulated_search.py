@@ -65,7 +65,7 @@ class World:
         self._logs = StandIn(self._tried, np.log(seconds))
         self.spent = float(self._cost(self._tried[: self.budget]).sum())
         self._space: Space = run_space(
-            snapshot.settings["space"], Recipe.from_dict(snapshot.settings["recipe"])
+            snapshot.settings["space"], Recipe.from_dict(snapshot.settings.get("recipe", {}))
         )
 
     def simulate(self, name: str, seed: int) -> Simulated:
