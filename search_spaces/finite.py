@@ -71,7 +71,7 @@ class FiniteSpace(Space):
 
     @cached_property
     def _standardised(self) -> np.ndarray:
-        features = encode_features(self.architectures, self.max_layers)
+        features = encode_features(self.architectures, self.max_layers, self._columns)
         spread = features.std(axis=0)
         return (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 

@@ -3,11 +3,16 @@
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidSpace
+
+if TYPE_CHECKING:
+    from search_spaces.architectures.facts import Columns
 
 PERMUTED = 1 << 22  # largest space of which a sample is the start of a permutation
 
@@ -96,7 +101,14 @@ class Space(ABC):
         """
         from search_spaces.architectures.features import encode_features
 
-        return encode_features([architecture], self.max_layers)[0]
+        return encode_features([architecture], self.max_layers, self._columns)[0]
+
+    @cached_property
+    def _columns(self) -> "Columns":
+        """What varies here in slots and recipe; found once, as it may take a sample."""
+        from search_spaces.architectures.facts import Columns
+
+        return Columns.of(self)
 
     def __iter__(self) -> Iterator[Architecture]:
         if self.size is None:

@@ -158,10 +158,14 @@ class Columns:
     @classmethod
     def among(cls, architectures: Sequence[Architecture]) -> "Columns":
         """Return the columns of what varies among the given architectures."""
-        if not any(is_special(architecture) for architecture in architectures):
+        # spaces share layer objects, and identity is far cheaper to look up than equality
+        met = {id(layer): layer for architecture in architectures for layer in architecture.layers}
+        special = any(architecture.parts or architecture.recipe for architecture in architectures)
+        if not special and not any(_is_special(layer) for layer in met.values()):
             return cls((), ())
-        layers = {layer for architecture in architectures for layer in architecture.layers}
-        return cls(map(layer_facts, layers), map(model_facts, architectures))
+        layers = sorted(set(met.values()), key=lambda layer: layer.canonical)
+        models = {(a.parts, a.recipe): a for a in architectures}
+        return cls(map(layer_facts, layers), map(model_facts, models.values()))
 
     def __bool__(self) -> bool:
         return bool(self.layer_names or self.model_names)
@@ -181,8 +185,12 @@ class Columns:
     def of_models(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Return the numbers of models and their recipes, `(architectures, model columns)`."""
         rows = np.zeros((len(architectures), len(self.model_names)))
-        for row, architecture in zip(rows, architectures, strict=bool(self.model_names)):
-            row[:] = self.of_model(architecture)
+        known: dict[tuple, np.ndarray] = {}
+        for row, architecture in zip(rows, architectures, strict=True):
+            key = architecture.parts, architecture.recipe
+            if key not in known:
+                known[key] = self.of_model(architecture)
+            row[:] = known[key]
         return rows
 
     @property
@@ -201,11 +209,12 @@ def is_special(architecture: Architecture) -> bool:
     return bool(
         architecture.parts
         or architecture.recipe
-        or any(
-            layer.parts or any(head.operation not in PLAIN for head, _ in layer.groups)
-            for layer in architecture.layers
-        )
+        or any(_is_special(layer) for layer in architecture.layers)
     )
+
+
+def _is_special(layer: Layer) -> bool:
+    return bool(layer.parts) or any(head.operation not in PLAIN for head in layer.heads)
 
 
 def choice_of(architecture: Architecture, name: str) -> Part | Value | None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from search_spaces.architectures.architecture import Architecture
+from search_spaces.architectures.facts import Columns, choice_of
 from search_spaces.architectures.layers import Layer
 from search_spaces.architectures.size import count_parameters
 from search_spaces.errors import InvalidSpace
@@ -26,19 +27,23 @@ LAYER_NAMES = (
 )
 
 
-def encode_features(architectures: Sequence[Architecture], max_layers: int) -> np.ndarray:
+def encode_features(
+    architectures: Sequence[Architecture], max_layers: int, columns: Columns | None = None
+) -> np.ndarray:
     """Return numbers a person can read: totals of the encoder, then one block for each layer.
 
     Totals: number of layers, log2 of the parameters (without embeddings), and the mean over the
     layers of every number of a block. A block: whether the layer exists, log2 of its width, heads
     and geometric mean feed-forward width, feed-forward depth, octaves from the first to the last
     feed-forward width, log2 of the mean kernel size of its convolutions, and the share of its heads
-    of each kind; zeros beyond the last layer.
+    of each kind; zeros beyond the last layer. Where slots vary, their columns follow: the means
+    over the layers, those of each layer, then those of the model and its recipe.
     `feature_names` names the columns.
 
     Args:
         architectures: What to encode.
         max_layers: Most layers any may have.
+        columns: What varies in slots and recipe; None for nothing.
 
     Returns:
         float64, `(architectures, features)`.
@@ -55,14 +60,32 @@ def encode_features(architectures: Sequence[Architecture], max_layers: int) -> n
         row[1] = np.log2(count_parameters(architecture, vocabulary_size=0, max_length=0))
         row[2 : 1 + block] = blocks.mean(axis=0)[1:]
         row[1 + block : 1 + block + blocks.size] = blocks.ravel()
-    return encoded
+    return (
+        encoded if not columns else np.hstack([encoded, _facts(architectures, max_layers, columns)])
+    )
 
 
-def feature_names(max_layers: int) -> list[str]:
+def _facts(architectures: Sequence[Architecture], max_layers: int, columns: Columns) -> np.ndarray:
+    width = len(columns.layer_names)
+    layers = np.zeros((len(architectures), max_layers, width))
+    means = np.zeros((len(architectures), width))
+    for i, architecture in enumerate(architectures):
+        rows = np.array([columns.of_layer(layer) for layer in architecture.layers])
+        layers[i, : len(rows)], means[i] = rows, rows.mean(axis=0)
+    flat = layers.reshape(len(architectures), max_layers * width)
+    return np.hstack([means, flat, columns.of_models(architectures)])
+
+
+def feature_names(max_layers: int, columns: Columns | None = None) -> list[str]:
     """Return the names of the columns of `encode_features`."""
     block = [*LAYER_NAMES, *(f"share {role}" for role in ROLES)]
     layers = [f"layer {i} {name}" for i in range(max_layers) for name in block]
-    return ["layers", "log2 parameters", *(f"mean {name}" for name in block[1:]), *layers]
+    names = ["layers", "log2 parameters", *(f"mean {name}" for name in block[1:]), *layers]
+    if columns:
+        names += [f"mean {name}" for name in columns.layer_names]
+        names += [f"layer {i} {name}" for i in range(max_layers) for name in columns.layer_names]
+        names += columns.model_names
+    return names
 
 
 def encode_one_hot(
@@ -71,8 +94,9 @@ def encode_one_hot(
     """Return one column for each value that some position takes among the given architectures.
 
     Positions are the depth and, for each layer, width, number of heads, share of each kind of head
-    and feed-forward stack; a missing layer has no column set. The squared distance of two rows is
-    therefore twice their Hamming distance where both have the layer.
+    and feed-forward stack, and what stands in each slot that varies; then the slots of the model
+    and the fields of the recipe that vary. A missing layer has no column set. The squared distance
+    of two rows is therefore twice their Hamming distance where both have the layer.
 
     Args:
         architectures: What to encode; they decide which columns there are.
@@ -83,7 +107,8 @@ def encode_one_hot(
     """
     max_layers = max_layers or max((len(a) for a in architectures), default=0)
     _check_depth(architectures, max_layers)
-    rows = [one_hot_names(architecture) for architecture in architectures]
+    varying = Columns.among(architectures)
+    rows = [one_hot_names(architecture, varying) for architecture in architectures]
     columns = {value: i for i, value in enumerate(sorted({v for row in rows for v in row}))}
     encoded = np.zeros((len(rows), len(columns)))
     for i, row in enumerate(rows):
@@ -91,8 +116,14 @@ def encode_one_hot(
     return encoded
 
 
-def one_hot_names(architecture: Architecture) -> list[str]:
-    """Return the names of the columns of `encode_one_hot` that are 1 for an architecture."""
+def one_hot_names(architecture: Architecture, columns: Columns | None = None) -> list[str]:
+    """Return the names of the columns of `encode_one_hot` that are 1 for an architecture.
+
+    Args:
+        architecture: What to name.
+        columns: What varies in slots and recipe; None for nothing.
+    """
+    slots = columns.layer_slots if columns else ()
     found = [f"depth={len(architecture)}"]
     for i, layer in enumerate(architecture.layers):
         values = (
@@ -100,8 +131,13 @@ def one_hot_names(architecture: Architecture) -> list[str]:
             f"heads={len(layer.heads)}",
             *(f"{kind}*{Fraction(count, len(layer.heads))}" for kind, count in layer.kinds.items()),
             f"ff={layer.feedforward}",
+            *(f"{slot}={layer.part(slot)}" for slot in slots),
         )
         found += [f"{i:03d} {value}" for value in values]
+    for name in columns.model_choices if columns else ():
+        value = choice_of(architecture, name)
+        if value is not None:
+            found.append(f"{name}={value}")
     return found
 
 
@@ -143,7 +179,9 @@ def _layer_features(layer: Layer) -> list[float]:
     for head in heads:
         if head.operation == "c":
             kernels.append(head.parameter)
-        shares[_role(head)] += 1 / len(heads)
+        role = _role(head)
+        if role in shares:  # newer mixers are facts
+            shares[role] += 1 / len(heads)
     return [
         1.0,
         np.log2(layer.width),

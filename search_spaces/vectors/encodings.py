@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from search_spaces.architectures.architecture import Architecture
+from search_spaces.architectures.facts import Columns
 from search_spaces.architectures.features import encode_features, encode_naive, encode_one_hot
 from search_spaces.errors import InvalidSpace
 from search_spaces.flexibert.space import FlexiBertSpace
@@ -49,7 +50,8 @@ def encode(
 
 @ENCODINGS.register("features")
 def _features(architectures: Sequence[Architecture], space: Space | None) -> np.ndarray:
-    return encode_features(architectures, _depth(architectures, space))
+    columns = Columns.among(architectures) if space is None else Columns.of(space)
+    return encode_features(architectures, _depth(architectures, space), columns)
 
 
 @ENCODINGS.register("one-hot")

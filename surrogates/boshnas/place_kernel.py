@@ -6,6 +6,8 @@ Differs on purpose: an attribute has one relevance at all places together, so th
 results suffice.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from surrogates.features.places import ATTRIBUTES
@@ -21,23 +23,30 @@ class PlaceByPlace(Kernels):
         sizes: Number of leading size columns.
         groups: The attribute of each column after them, `(columns,)`.
         relevance: Of each attribute, `(attributes,)`.
+        attributes: What the groups are positions in; `ATTRIBUTES` come first.
     """
 
     weights = (0.14, 0.37, 1.0)
 
-    def __init__(self, sizes: int, groups: np.ndarray, relevance: np.ndarray | None = None):
-        self._sizes, self._groups = sizes, groups
-        self._relevance = np.ones(len(ATTRIBUTES)) if relevance is None else relevance
+    def __init__(
+        self,
+        sizes: int,
+        groups: np.ndarray,
+        relevance: np.ndarray | None = None,
+        attributes: Sequence[str] = ATTRIBUTES,
+    ):
+        self._sizes, self._groups, self._attributes = sizes, groups, attributes
+        self._relevance = np.ones(len(attributes)) if relevance is None else relevance
         self._in_shape = np.isin(groups, SHAPE)
 
     @property
     def acts(self):
-        acts = np.zeros((len(self.weights), len(ATTRIBUTES)))
+        acts = np.zeros((len(self.weights), len(self._attributes)))
         acts[1, SHAPE] = acts[2] = 1
         return acts
 
     def tuned(self, relevance):
-        return PlaceByPlace(self._sizes, self._groups, relevance)
+        return PlaceByPlace(self._sizes, self._groups, relevance, self._attributes)
 
     def gaps(self, rows):
         codes = rows[:, self._sizes :]
@@ -45,7 +54,7 @@ class PlaceByPlace(Kernels):
 
     @property
     def _every(self) -> range:
-        return range(len(ATTRIBUTES))
+        return range(len(self._attributes))
 
     def cross(self, a, b):
         size_a, size_b = a[:, : self._sizes], b[:, : self._sizes]

@@ -126,7 +126,7 @@ def place_model(places: PlaceFeatures, options: BoshnasOptions, fits: dict) -> S
     sizes = places.sizes
     return SumKernelGP(
         places,
-        PlaceByPlace(sizes, places.groups),
+        PlaceByPlace(sizes, places.groups, attributes=places.attributes),
         noise_features=(lambda rows: rows[:, :sizes]) if options.noise == "by-size" else None,
         fits=fits,
     )

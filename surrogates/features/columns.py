@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from search_spaces import Architecture, count_parameters
+from search_spaces.architectures.facts import Columns
 from search_spaces.architectures.layers import Layer
 
 REFERENCE = 256  # architectures drawn to learn which head kinds exist and how features spread
@@ -26,12 +27,15 @@ class Featurizer:
     Args:
         space: Its seeded sample defines the head kinds and the scale of each feature.
         ends: Also describe how the first and the last layer differ from the mean layer.
+
+    Attributes:
+        columns: What else than kinds of heads, sizes and depths varies in the space.
     """
 
     def __init__(self, space, *, ends: bool = True):
         size = getattr(space, "size", None)
         reference = space.sample(REFERENCE if size is None else min(size, REFERENCE), seed=0)
-        self.reference = reference
+        self.reference, self.columns = reference, Columns.of(space)
         self.kinds = sorted({h.kind for a in reference for layer in a.layers for h in layer.heads})
         self._ends = ends
         self._code: dict[Layer, int] = {}
@@ -51,8 +55,9 @@ class Featurizer:
         The first three are the logarithms of depth, mean width and parameters without
         embeddings. Then, each averaged over the layers: the share of every head kind, and the
         logarithms of heads, feed-forward width, feed-forward stack depth and the product of the
-        last two; the slope of width over depth; and, with `ends`, by how much heads, feed-forward
-        width and stack depth of the last and of the first layer exceed the mean.
+        last two; the slope of width over depth; with `ends`, by how much heads, feed-forward
+        width and stack depth of the last and of the first layer exceed the mean; and, where slots
+        or the recipe vary, their columns, those of layers averaged.
         """
         chunks = [
             (self._raw(architectures[i : i + CHUNK]) - self._mean) / self._scale
@@ -67,7 +72,8 @@ class Featurizer:
         layers = table[codes]  # (n, longest, described)
         rows = np.arange(len(codes))
         present = np.arange(codes.shape[1]) < depth[:, None]
-        means = layers[:, :, 3:].sum(1) / depth[:, None]
+        slots = 3 + len(self.kinds) + 4  # where the columns of slots begin
+        means = layers[:, :, 3:slots].sum(1) / depth[:, None]
         width, last = layers[..., 0], layers[rows, depth - 1]
         logs = layers[..., 1]
         before, after, joined = width[:, :-1], width[:, 1:], present[:, 1:]
@@ -84,6 +90,9 @@ class Featurizer:
             columns += [
                 side[:, 3:][:, content] - means[:, content] for side in (last, layers[:, 0])
             ]
+        if self.columns:
+            columns.append(layers[:, :, slots:].sum(1) / depth[:, None])
+            columns.append(self.columns.of_models(architectures))
         return np.concatenate(columns, axis=1)
 
     @property
@@ -111,7 +120,7 @@ class Featurizer:
         return code
 
     def _describe(self, layer: Layer) -> np.ndarray:
-        """Width, its logarithm, own parameters, share of each kind, and four logarithms."""
+        """Width, its log, own parameters, share of each kind, four logarithms, what is in slots."""
         shares = dict.fromkeys(self.kinds, 0.0)
         for head in layer.heads:
             if head.kind in shares:
@@ -121,4 +130,5 @@ class Featurizer:
         alone = count_parameters(Architecture([layer]), vocabulary_size=1, max_length=1)
         own = alone - 6 * width - (width + 1) * width  # without embeddings and pooler
         logs = [np.log2(len(layer.heads)), wide, deep, wide * deep]
-        return np.array([width, np.log2(width), own, *shares.values(), *logs])
+        slots = self.columns.of_layer(layer)
+        return np.array([width, np.log2(width), own, *shares.values(), *logs, *slots])

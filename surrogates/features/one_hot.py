@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from search_spaces import Architecture
+from search_spaces.architectures.facts import Columns
 from search_spaces.architectures.features import one_hot_names
 
 
@@ -14,11 +15,15 @@ class OneHotRows:
     Columns are in the order of first appearance, so they mean something only within one instance;
     later rows may be wider than earlier ones.
 
+    Args:
+        varying: What varies in slots and recipe of the space; None for nothing.
+
     Attributes:
         columns: Name to number of every column so far.
     """
 
-    def __init__(self):
+    def __init__(self, varying: Columns | None = None):
+        self._varying = varying
         self.columns: dict[str, int] = {}
         self._known: dict[str, np.ndarray] = {}
 
@@ -32,7 +37,7 @@ class OneHotRows:
 
     def _ones(self, architecture: Architecture) -> np.ndarray:
         if architecture.hash not in self._known:
-            names = one_hot_names(architecture)
+            names = one_hot_names(architecture, self._varying)
             columns = [self.columns.setdefault(name, len(self.columns)) for name in names]
             self._known[architecture.hash] = np.array(columns)
         return self._known[architecture.hash]

@@ -2,7 +2,8 @@
 
 Two encoders of different depth are compared at equal relative depth. Squared distance over the
 columns of an attribute is the share of places that differ in it, or by how many steps of a number,
-or how little the kinds of heads have in common.
+or how little the kinds of heads have in common. What varies in slots and in the recipe is compared
+likewise, each slot and each field as an attribute of its own.
 """
 
 from collections.abc import Sequence
@@ -11,17 +12,18 @@ import numpy as np
 
 from search_spaces import Architecture
 from search_spaces.architectures.layers import Layer
+from search_spaces.operations import operation_of
 from surrogates.features.columns import CHUNK, Featurizer
 
 PLACES = 12  # at most; a deeper encoder is seen at every so-many-th layer
 STEPS = 4  # into which the values of a number are divided at most
 
-# what is compared, in the order of the groups
+# what is compared in every space, in the order of the groups
 ATTRIBUTES = ("depth", "kinds", "operations", "width", "heads", "wide", "deep")
 
 
 class PlaceFeatures:
-    """Sizes, then the codes of the depth and of every place.
+    """Sizes, then the codes of the depth, of every place, and of what the model has once.
 
     Args:
         features: Of the space; its sizes are the leading columns, and its reference says which
@@ -29,22 +31,35 @@ class PlaceFeatures:
 
     Attributes:
         features: As given.
-        groups: For each column after the sizes the position in `ATTRIBUTES`, `(columns,)`.
+        attributes: What is compared: `ATTRIBUTES`, the slots of layers that vary, then those of the
+            model and the fields of the recipe that do.
+        groups: For each column after the sizes the position in `attributes`, `(columns,)`.
     """
 
     def __init__(self, features: Featurizer):
         self.features, reference = features, features.reference
         layers = {layer for a in reference for layer in a.layers}
-        self._operations = sorted({kind.split("_")[0] for kind in features.kinds})
+        self._operations = sorted({operation_of(kind) for kind in features.kinds})
         numbers = np.array([_numbers(layer) for layer in layers])
         self._edges = [_edges(column) for column in numbers.T]
         depths = np.array([len(a.layers) for a in reference])
         self._depths, self._places = np.unique(depths), min(PLACES, int(depths.max()))
+        columns = features.columns
+        slots = tuple(dict.fromkeys(columns.layer_groups))
+        self.attributes = (*ATTRIBUTES, *slots, *columns.model_choices)
         sizes = [len(features.kinds), len(self._operations), *map(len, self._edges)]
-        self._of_layer = np.repeat(np.arange(1, len(ATTRIBUTES)), sizes)
+        sizes += [columns.layer_groups.count(slot) for slot in slots]
+        self._of_layer = np.repeat(np.arange(1, 1 + len(sizes)), sizes)
+        in_layers = np.array([columns.of_layer(layer) for layer in layers])
+        self._layer_scale = _scales(columns.layer_names, in_layers)
+        self._model_scale = _scales(columns.model_names, columns.of_models(reference))
         self._table = np.empty((0, len(self._of_layer)))
         of_depth = np.zeros(len(self._depths), int)
-        self.groups = np.concatenate([of_depth, np.tile(self._of_layer, self._places)])
+        # positions by group, as a slot's name may be that of another attribute
+        first = 1 + len(sizes)
+        place = {name: first + i for i, name in enumerate(columns.model_choices)}
+        of_model = np.array([place[group] for group in columns.model_groups], int)
+        self.groups = np.concatenate([of_depth, np.tile(self._of_layer, self._places), of_model])
 
     @property
     def sizes(self) -> int:
@@ -69,7 +84,10 @@ class PlaceFeatures:
         at = ((np.arange(self._places) + 0.5) / self._places * depth[:, None]).astype(int)
         layers = self._table[np.take_along_axis(numbers, at, axis=1)]  # (n, places, codes)
         depths = (depth[:, None] == self._depths) / np.sqrt(2)
-        return np.hstack([depths, layers.reshape(len(depth), -1) / np.sqrt(self._places)])
+        codes = [depths, layers.reshape(len(depth), -1) / np.sqrt(self._places)]
+        if len(self._model_scale):
+            codes.append(self.features.columns.of_models(architectures) * self._model_scale)
+        return np.hstack(codes)
 
     def _describe(self, layer: Layer) -> np.ndarray:
         # half the squared distance of the roots of two shares: 1 where they have nothing in common
@@ -83,7 +101,8 @@ class PlaceFeatures:
             (number > edges) / np.sqrt(max(1, len(edges)))
             for number, edges in zip(_numbers(layer), self._edges, strict=True)
         ]
-        return np.concatenate([np.sqrt(kinds / 2), np.sqrt(operations / 2), *steps])
+        slots = self.features.columns.of_layer(layer) * self._layer_scale
+        return np.concatenate([np.sqrt(kinds / 2), np.sqrt(operations / 2), *steps, slots])
 
 
 def _numbers(layer: Layer) -> tuple[float, float, float, float]:
@@ -91,6 +110,19 @@ def _numbers(layer: Layer) -> tuple[float, float, float, float]:
     stack = layer.feedforward
     wide = sum(np.log2(width) for width in stack) / len(stack)
     return np.log2(layer.width), np.log2(len(layer.heads)), wide, float(len(stack))
+
+
+def _scales(names: Sequence[str], values: np.ndarray) -> np.ndarray:
+    """Return what columns of facts are multiplied by, `(columns,)`.
+
+    Another name differs in two columns, its own and the other's, and counts 1; so does the whole
+    range of a number.
+    """
+    if not names:
+        return np.zeros(0)
+    spread = np.ptp(values, axis=0)
+    numbers = 1 / np.where(spread > 1e-9, spread, 1.0)
+    return np.where(["=" in name for name in names], np.sqrt(0.5), numbers)
 
 
 def _edges(values: np.ndarray) -> np.ndarray:

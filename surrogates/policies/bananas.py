@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search_spaces import Architecture
+from search_spaces.architectures.facts import Columns
 from search_spaces.errors import PolicyError
 from surrogates.acquisition.ranking import best_first
 from surrogates.acquisition.results import Results
@@ -53,7 +54,7 @@ class Bananas(Policy):
             if not isinstance(value, int) or value < 1:
                 raise PolicyError(f"The option {option} is {value!r}; give a number of 1 or more.")
         self._offspring = Offspring(space, self.allowed)
-        self._rows = OneHotRows()
+        self._rows = OneHotRows(Columns.of(space))
 
     def _propose(self, n, rng) -> list[tuple[Architecture, dict]]:
         seen, proposals = self.seen(), []

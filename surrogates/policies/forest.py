@@ -9,6 +9,7 @@ long tail of failed trainings would otherwise decide where trees split.
 
 import numpy as np
 
+from search_spaces.architectures.facts import Columns
 from surrogates.features.one_hot import OneHotRows, ToldColumns
 from surrogates.models.model import Belief, Model
 from surrogates.policies.model_policy import ModelPolicy
@@ -21,7 +22,7 @@ TIES = 1e-6  # largest spread added to tell equal predictions apart
 
 def forest(name, space, objectives, seed, constraints, options) -> ModelPolicy:
     """Build the policy registered as "forest"."""
-    rows = OneHotRows()
+    rows = OneHotRows(Columns.of(space))
     return ModelPolicy(
         name, space, objectives, seed, constraints, options,
         make_model=lambda sign, features: Forest(rows),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search_spaces import Architecture
+from search_spaces.architectures.facts import Columns
 from search_spaces.errors import PolicyError
 from surrogates.acquisition.ranking import best_first
 from surrogates.acquisition.results import Results
@@ -47,7 +48,7 @@ class QLogNEHVI(Policy):
                 f"The option initial is {self.options.initial!r}; give one proposal or more."
             )
         self._candidates = Candidates(space, self.allowed)
-        self._one_hot = OneHotRows()
+        self._one_hot = OneHotRows(Columns.of(space))
 
     def _propose(self, n, rng) -> list[tuple[Architecture, dict]]:
         seen = self.seen()
