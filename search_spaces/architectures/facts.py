@@ -13,6 +13,7 @@ import numpy as np
 
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
+from search_spaces.errors import InvalidSpace
 from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, RECIPE_SLOTS, SLOTS, Kind
 from search_spaces.operations import OPERATIONS, PLAIN, mixer_part
 from search_spaces.parts import Part, Value
@@ -229,7 +230,15 @@ def _members(space) -> Sequence[Architecture]:
     if listed is not None:
         return listed
     size = getattr(space, "size", None)
-    return space.sample(REFERENCE if size is None else min(size, REFERENCE), seed=0)
+    if size is not None:
+        return space.sample(min(size, REFERENCE), seed=0)
+    n = REFERENCE
+    while n > 1:  # a space that does not say how many it has refuses to draw more
+        try:
+            return space.sample(n, seed=0)
+        except (InvalidSpace, ValueError):
+            n //= 2
+    return space.sample(n, seed=0)
 
 
 def _offered(definition) -> tuple[list[list[Fact]], list[list[Fact]]]:
