@@ -44,7 +44,9 @@ def compare(runs: tuple[Path, ...], objective: str | None, *, as_json: bool) -> 
 
 def _print(found: dict[str, Any]) -> None:
     from nas.cli.figures import print_figures
+    from nas.cli.tables import cell
     from nas.cli.why import number
+    from nas.tables.trials import CHOSEN
 
     goals = ", ".join(f"{name} {direction}" for name, direction in found["objectives"].items())
     summary = found["summary"].set_index("run").T
@@ -56,8 +58,11 @@ def _print(found: dict[str, Any]) -> None:
     note = f"Hypervolume: the share of the box from ({reference}) to ({ideal}), over all runs."
     print_figures(f"Runs by {goals}", summary.astype(str), note, left=("",))
     fronts = found["fronts"]
-    columns = ["run", "trial", *found["objectives"], "on_common_front"]
+    chosen = [name for name in fronts.columns if name.startswith(CHOSEN)]
+    columns = ["run", "trial", *found["objectives"], *chosen, "on_common_front"]
     shown = fronts[columns].copy()
+    for name in chosen:
+        shown[name] = [cell(name, v) for v in shown[name]]
     for name in found["objectives"]:
         shown[name] = [number(float(v)) for v in shown[name]]
     shown["on_common_front"] = ["yes" if v else "no" for v in shown["on_common_front"]]

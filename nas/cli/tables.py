@@ -11,6 +11,7 @@ from nas.cli.console_table import console, print_cells
 from nas.pareto.conditions import rows_where
 from nas.tables.files import json_lines, write_table
 from nas.tables.frames import OBJECTS, flat
+from nas.tables.trials import CHOSEN
 from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment, UnknownName
 
@@ -54,13 +55,16 @@ def write_to(table: pd.DataFrame, path: Path) -> None:
     click.echo(f"{len(table)} rows: {path}", err=True)
 
 
-def _cell(name: str, value: object) -> str:
+def cell(name: str, value: object) -> str:
+    """Return a cell of a table of trials for people, by the name of its column."""
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return "-"
     if name == "hash":
         return str(value)[:10]
     if name in ("parameters", "flops"):
         return f"{int(value):,}"
+    if isinstance(value, float) and name.startswith(CHOSEN):
+        return f"{value:.6g}"
     if isinstance(value, float):
         return f"{value:.1f}" if name in ("seconds", "peak_memory_mb") else f"{value:.3f}"
     return str(value)
@@ -92,7 +96,7 @@ def print_table(table: pd.DataFrame, *, form: str = "table", first: tuple[str, .
     hidden = (*_HIDDEN, "fidelity") if (table["fidelity"] == 1.0).all() else _HIDDEN
     shown = [c for c in table.columns if c not in hidden and table[c].notna().any()]
     order = [c for c in ("trial", "hash", *first) if c in shown] if first else shown
-    cells = {name: [_cell(name, value) for value in table[name]] for name in order}
+    cells = {name: [cell(name, value) for value in table[name]] for name in order}
     columns, dropped = _fitting(cells, console().width)
     lines = [[cells[name][row] for name in columns] for row in range(len(table))]
     described = ["architecture"] if first else []
@@ -108,15 +112,16 @@ def print_table(table: pd.DataFrame, *, form: str = "table", first: tuple[str, .
 def _fitting(cells: dict[str, list[str]], width: int) -> tuple[list[str], list[str]]:
     """Return the columns that fit into `width` characters, and those that do not.
 
-    Memory and seconds go first, then task scores from the last; what a trial is and its main
-    figures stay.
+    Memory and seconds go first, then task scores from the last, then what was chosen of the recipe;
+    what a trial is and its main figures stay.
     """
     columns, dropped = list(cells), []
     needed = {name: max(map(len, (name, *texts))) + 2 for name, texts in cells.items()}
     needed["error"] = min(needed.get("error", 0), 30)
     kept = ("trial", "hash", "status", "glue", "parameters", "latency_ms", "cause", "error")
     spare = [c for c in ("peak_memory_mb", "seconds") if c in columns]
-    spare += [c for c in reversed(columns) if c not in kept and c not in spare]
+    others = [c for c in reversed(columns) if c not in kept and c not in spare]
+    spare += sorted(others, key=lambda name: name.startswith(CHOSEN))
     while spare and sum(needed[c] for c in columns) > width:
         dropped.append(spare.pop(0))
         columns.remove(dropped[-1])

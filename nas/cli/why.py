@@ -46,6 +46,9 @@ def _what(found: dict[str, Any]) -> list[str]:
         + (f" on {where}" if where else ""),
         found["architecture"],
     ]
+    if found["recipe"]:
+        chosen = ", ".join(f"{name} {value}" for name, value in found["recipe"].items())
+        lines.append(f"Its recipe, chosen with it: {chosen}")
     if found["continues"] is not None:
         lines.append(f"It continues trial {found['continues']}, the same encoder trained less.")
     return lines

@@ -159,6 +159,7 @@ def trial_columns(snapshot: Snapshot, layers: Layers) -> dict[str, Any]:
         "hash": [record["hash"][:HASH] for record in records],
         "counted": [int(i in counted) for i in everything],
         "layers": [layers(architecture) for architecture in snapshot.architectures],
+        "recipe": [record["architecture"].get("recipe") for record in records],
         "values": {
             name: [snapshot.value(i, name) for i in everything] for name in snapshot.columns
         },

@@ -47,10 +47,11 @@ def find_trial(run: Run, which: str) -> dict[str, Any]:
 def explain(run: Run, which: str, *, neighbours: int = 3) -> dict[str, Any]:
     """Return everything the record says about one trial, as plain values.
 
-    Keys: trial, hash, architecture (a line), status, fidelity, continues, reason and what it means,
-    acquisition, pending, parent and overlap, objectives (name to what was predicted, what came out
-    and how far off it was), neighbours (the nearest trials that had finished before), scores,
-    costs, and the failure: cause, error, attempts, earlier attempts, node, device, logs, traceback.
+    Keys: trial, hash, architecture (a line), recipe (what it chose of it, as texts), status,
+    fidelity, continues, reason and what it means, acquisition, pending, parent and overlap,
+    objectives (name to what was predicted, what came out and how far off it was), neighbours (the
+    nearest trials that had finished before), scores, costs, and the failure: cause, error,
+    attempts, earlier attempts, node, device, logs, traceback.
 
     Raises:
         RunError: There is no such trial.
@@ -64,6 +65,7 @@ def explain(run: Run, which: str, *, neighbours: int = 3) -> dict[str, Any]:
     return {
         **{name: record[name] for name in kept},
         "architecture": Architecture.from_dict(record["architecture"]).describe(),
+        "recipe": dict(record["architecture"].get("recipe") or {}),
         "reason": row["reason"],
         "meaning": REASONS.get(row["reason"], ""),
         "acquisition": row["acquisition"],

@@ -12,6 +12,7 @@ import pandas as pd
 
 from nas.evaluation.measured import values_of
 from nas.tables.frames import OBJECTS, ResultFrame
+from search_spaces.kinds import RECIPE_SLOTS
 from search_spaces.parts import read_value
 
 _FIRST = ("trial", "hash", "status", "fidelity", "glue")
@@ -27,6 +28,7 @@ _INTEGERS = (
 _TEXT = (
     "run", "hash", "status", "recipe", "cause", "error", "node", "device", "reason", "parent",
 )  # fmt: skip
+CHOSEN = "recipe."  # what the columns begin with that an architecture chose of its recipe
 _TIMES = ("asked_at", "started_at", "finished_at")
 
 
@@ -57,11 +59,11 @@ def trial_table(
     return typed(pd.DataFrame(rows, columns=columns))
 
 
-def _choices(record: dict[str, Any]) -> dict[str, float]:
-    """Return what the architecture of a trial chose of its recipe, as columns of numbers."""
+def _choices(record: dict[str, Any]) -> dict[str, float | str]:
+    """Return what the architecture of a trial chose of its recipe: numbers, and texts of slots."""
     chosen = (record.get("architecture") or {}).get("recipe") or {}
-    numbers = {name: read_value(text) for name, text in chosen.items()}
-    return {f"recipe.{n}": float(v) for n, v in numbers.items() if not isinstance(v, str)}
+    values = {f"{CHOSEN}{name}": read_value(text) for name, text in chosen.items()}
+    return {name: v if isinstance(v, str) else float(v) for name, v in values.items()}
 
 
 def typed(table: pd.DataFrame) -> ResultFrame:
@@ -72,7 +74,7 @@ def typed(table: pd.DataFrame) -> ResultFrame:
 def _column(column: pd.Series) -> pd.Series:
     if column.name in _INTEGERS:
         return column.astype("Int64")
-    if column.name in _TEXT:
+    if column.name in _TEXT or _is_slot(str(column.name)):
         return column.astype("string")
     if column.name in _TIMES:
         if not isinstance(column.dtype, pd.DatetimeTZDtype):
@@ -81,6 +83,10 @@ def _column(column: pd.Series) -> pd.Series:
     if column.name in OBJECTS:
         return column.astype(object)
     return column.astype("float64")
+
+
+def _is_slot(name: str) -> bool:
+    return name.startswith(CHOSEN) and name.removeprefix(CHOSEN) in RECIPE_SLOTS
 
 
 def at_highest_fidelity(table: pd.DataFrame) -> pd.DataFrame:

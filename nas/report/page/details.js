@@ -48,6 +48,12 @@ function costRows(row) {
   return names.map((c) => el("tr", {}, el("th", { scope: "row" }, title(c)), el("td", { class: "number" }, full(value(row, c)))));
 }
 
+// What the architecture chose of its training, where a run leaves that open.
+function recipeRows(row) {
+  return Object.entries(data.trials.recipe[row] || {}).map(([name, chosen]) =>
+    el("tr", {}, el("th", { scope: "row" }, name), el("td", { class: "number" }, chosen)));
+}
+
 function proposalRows(row) {
   const mean = data.trials.mean[row] || {}, doubt = data.trials.epistemic[row] || {};
   return Object.keys(mean).filter((c) => doubt[c]).map((c) => el("tr", {},
@@ -74,7 +80,8 @@ function details(row) {
   ];
   if (t.error[row]) parts.push(el("p", { class: "note warning" }, `${t.cause[row] || status}: ${t.error[row]}`));
   const tables = el("div", { class: "trial-tables" },
-    measures("Scores (line: the run's best)", scoreRows(row)), measures("Costs", costRows(row)));
+    measures("Scores (line: the run's best)", scoreRows(row)), measures("Costs", costRows(row)),
+    measures("Recipe, chosen with it", recipeRows(row)));
   if (predicted.length) {
     tables.append(el("table", { class: "measures" }, el("caption", {}, "Predicted before training"),
       el("thead", {}, el("tr", {}, ["", "predicted", "measured"].map((h) => el("th", { scope: "col" }, h)))),
