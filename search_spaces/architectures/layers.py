@@ -77,7 +77,8 @@ class Layer:
     parts: tuple[tuple[str, Part], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.parts:
+        # compared with (), because an empty mapping must not stay one: it cannot be hashed
+        if self.parts != ():
             object.__setattr__(self, "parts", checked_parts(self.parts, LAYER_SLOTS, "A layer"))
         if not self.heads:
             raise InvalidArchitecture("A layer has no heads. Give at least one.")

@@ -12,7 +12,15 @@ from typing import NamedTuple
 import numpy as np
 
 from search_spaces import Architecture, Head, Layer
+from search_spaces.kinds import MODEL_SLOTS
 from surrogates.candidates import ENUMERATE
+from surrogates.features.slot_choices import (
+    SlotChoices,
+    layer_options_among,
+    model_options_among,
+    of_layers,
+    of_models,
+)
 
 REFERENCE = 256  # architectures drawn to learn the options of a space without a definition
 STACKS = 64  # with more feed-forward stacks than this, depth and widths are choices of their own
@@ -21,7 +29,10 @@ Kind = tuple[str, str | int]
 
 
 class Choice(NamedTuple):
-    """What is chosen: an attribute of a layer, and which of several (heads, feed-forward maps)."""
+    """What is chosen: an attribute of a layer, and which of several (heads, feed-forward maps).
+
+    What is chosen in slots is called by its place, such as "layer feedforward" or "model norm".
+    """
 
     attribute: str
     layer: int = 0
@@ -44,6 +55,11 @@ class Categories:
             self._read_architectures(_reference(space))
         else:
             self._read_definition(definition)
+        self._readers = {
+            name: reader
+            for slot in (*self._layer_slots, *self._model_slots)
+            for name, reader in slot.readers.items()
+        }
         self._columns: dict[str, int] = {}
         self._encoded: dict[str, dict[str, tuple[int, int]]] = {}
         self._rows: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -59,6 +75,8 @@ class Categories:
             self._set_stacks([(w,) * d for d, w in product(depths, widths)])
         else:
             self._set_stacks([s for d in depths for s in product(widths, repeat=d)])
+        self._layer_slots = of_layers(definition.layer_options)
+        self._model_slots = of_models(definition.model_options | definition.recipe_options)
 
     def _read_architectures(self, architectures: Sequence[Architecture]) -> None:
         layers = [layer for a in architectures for layer in a.layers]
@@ -76,6 +94,8 @@ class Categories:
         runs = [n for n in range(1, gcd(*self._depths) + 1) if gcd(*self._depths) % n == 0]
         self._repeat = max(n for n in runs if all(_in_runs(a, n) for a in architectures))
         self._set_stacks(_sorted(layer.feedforward for layer in layers))
+        self._layer_slots = of_layers(layer_options_among(architectures))
+        self._model_slots = of_models(model_options_among(architectures))
 
     def _set_stacks(self, stacks) -> None:
         self._stacks = tuple(stacks) if len(stacks) <= STACKS else None
@@ -101,9 +121,13 @@ class Categories:
                 choose(self._kinds, "kind", i, j)
             if self._stacks:
                 choose(self._stacks, "feedforward", i)
-                continue
-            for j in range(choose(self._stack_depths, "maps", i)):
-                choose(self._stack_widths, "map", i, j)
+            else:
+                for j in range(choose(self._stack_depths, "maps", i)):
+                    choose(self._stack_widths, "map", i, j)
+            for slot in self._layer_slots:
+                slot.compose(choose, i)
+        for slot in self._model_slots:
+            slot.compose(choose)
         return made
 
     def build(self, pick: Pick) -> Architecture:
@@ -119,7 +143,10 @@ class Categories:
                 layers.append(layers[-1])
             else:
                 layers.append(self._layer(made, i))
-        return Architecture(layers)
+        standing = _standing(self._model_slots, made)
+        parts = {name: part for name, part in standing.items() if name in MODEL_SLOTS}
+        recipe = {name: value for name, value in standing.items() if name not in MODEL_SLOTS}
+        return Architecture(layers, parts=parts, recipe=recipe)
 
     def _layer(self, made: dict[Choice, object], i: int) -> Layer:
         width = made[Choice("width", 0 if self._shared == "width" else i)]
@@ -132,7 +159,8 @@ class Categories:
         else:
             maps = made[Choice("maps", i)]
             stack = tuple(made[Choice("map", i, j)] for j in range(maps))
-        return Layer(width, tuple(Head(*kind, width // count) for kind in sorted(kinds)), stack)
+        heads = tuple(Head(*kind, width // count) for kind in sorted(kinds))
+        return Layer(width, heads, stack, _standing(self._layer_slots, made, i))
 
     def encode(self, architecture: Architecture) -> dict[str, tuple[int, int]]:
         """Return the choices that make `architecture`: name to number and count of options.
@@ -144,7 +172,8 @@ class Categories:
         found = self._encoded[architecture.hash] = {}
 
         def read(choice: Choice, options: tuple) -> object:
-            value = _value(architecture, choice)
+            reader = self._readers.get(choice.attribute)
+            value = reader(architecture, choice.layer) if reader else _value(architecture, choice)
             if value in options:
                 found[str(choice)] = (options.index(value), len(options))
             return value
@@ -191,6 +220,17 @@ def _value(architecture: Architecture, choice: Choice) -> object:
         "maps": len(layer.feedforward),
     }
     return values[choice.attribute]
+
+
+def _standing(
+    slots: Sequence[SlotChoices], made: dict[Choice, object], layer: int = 0
+) -> dict[str, object]:
+    """Return what the choices made put into slots and recipe, where they put anything."""
+    if not slots:
+        return {}
+    chosen = {choice[:2]: value for choice, value in made.items()}
+    found = {slot.slot: slot.standing(chosen, layer) for slot in slots}
+    return {name: standing for name, standing in found.items() if standing is not None}
 
 
 def _in_runs(architecture: Architecture, length: int) -> bool:

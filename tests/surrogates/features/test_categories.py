@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from search_spaces import FiniteSpace, load_space
+from search_spaces import FiniteSpace, FlexiBertSpace, load_space
+from search_spaces.flexibert.definition import SpaceDefinition
 from search_spaces.library import list_spaces
 from surrogates.features.categories import Categories
 from surrogates.features.decoding import Decoder
@@ -86,3 +87,52 @@ def test_what_may_be_proposed_is_taken_as_it_is():
     assert beside in space.neighbours(four)
     two = space.sample(1, accept=lambda a: len(a) == 2)[0]
     assert len(decoder.nearest(two, rng, set())) == 4
+
+
+SLOTTED = {
+    "layers": [1, 2], "widths": [32, 64], "heads": [2], "operations": {"sa": ["sdp"], "dummy": {}},
+    "feedforward_widths": [48], "feedforward_depths": [1],
+    "feedforwards": {"mlp": {}, "dummy": {"size": [2, 4], "manner": ["plain", "odd"]}},
+    "residuals": {"dummy": {}}, "model": {"norm": {"layer": {}, "dummy": {"size": [4, 8]}}},
+    "recipe": {"mask_rate": [0.1, 0.2], "optimizer": {"adamw": {}, "dummy": {"size": [2, 4]}},
+               "objective": ["mlm", "dummy+mlm", "mlm > dummy"]},
+}  # fmt: skip
+
+
+def slotted():
+    return FlexiBertSpace(SpaceDefinition.from_dict(SLOTTED), "slotted")
+
+
+def test_what_stands_in_slots_and_recipe_is_chosen(dummies):
+    space = slotted()
+    categories, rng = Categories(space), np.random.default_rng(0)
+    sample = space.sample(80, seed=1)
+    assert all(made_by(categories, a) == a for a in sample)
+    assert all(
+        categories.build(lambda choice, options: options[rng.integers(len(options))]) in space
+        for _ in range(40)
+    )
+    listed = FiniteSpace(sample)
+    of_list = Categories(listed)
+    assert all(made_by(of_list, a) == a for a in listed)
+
+
+def test_a_setting_is_a_choice_of_its_own_where_its_kind_stands(dummies):
+    space = slotted()
+    categories = Categories(space)
+    for a in space.sample(60, seed=2):
+        found = categories.encode(a)
+        kind = a.layers[0].part("feedforward").kind
+        assert found["0.layer feedforward.0"] == (["mlp", "dummy"].index(kind), 2)
+        assert ("0.layer feedforward=dummy.size.0" in found) == (kind == "dummy")
+        assert ("0.model norm=dummy.size.0" in found) == (a.part("norm").kind == "dummy")
+        assert not any("residual" in name for name in found)
+
+
+def test_what_stands_alone_in_a_list_is_built(dummies):
+    listed = FiniteSpace([a for a in slotted() if a.part("norm").kind == "dummy"][:40])
+    categories = Categories(listed)
+    assert all(made_by(categories, a) == a for a in listed)
+    outside = load_space("flexibert-micro").sample(1, seed=0)[0]
+    kept = categories.encode(outside)
+    assert all(0 <= number < count for number, count in kept.values())
