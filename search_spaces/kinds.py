@@ -229,10 +229,10 @@ positions           model   kind-of-positions   -        positions      -
 norm                model   norm                layer    norms          nas.models.norms
 output              model   output              tied     outputs        -
 projection          model   projection          linear   projections    -
-objective           recipe  objective           mlm      objectives     -
-optimizer           recipe  optimizer           adamw    optimizers     -
-finetune_optimizer  recipe  optimizer           adamw    optimizers     -
-schedule            recipe  schedule            linear   schedules      -
+objective           recipe  objective           mlm      objectives     nas.training.objectives
+optimizer           recipe  optimizer           adamw    optimizers     nas.training.optimizers
+finetune_optimizer  recipe  optimizer           adamw    optimizers     nas.training.optimizers
+schedule            recipe  schedule            linear   schedules      nas.training.schedules
 distillation        recipe  distillation        none     distillations  -
 finetuning          recipe  way-of-fine-tuning  full     finetunings    -
 augmentation        recipe  augmentation        none     augmentations  -

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from search_spaces.kinds import SLOTS, Kind, LayerShape, ModelShape
-from search_spaces.parts import Part
+from search_spaces.parts import Part, Setting
 
 
 def stack_maps(shape: LayerShape) -> Iterator[tuple[int, int]]:
@@ -91,10 +91,30 @@ _register(
         flops=lambda shape, part, length: 2 * length * sum(a * b for a, b in _projections(shape)),
     ),
 )
-_register("objective", Kind("mlm", "masked tokens", {}))
+_register(
+    "objective",
+    Kind("mlm", "masked tokens", {"mask_rate": Setting(0.3, "line", most=1, weight=0.1)}),
+)
 for _slot in ("optimizer", "finetune_optimizer"):
     _register(_slot, Kind("adamw", "Adam with decoupled weight decay"))
-_register("schedule", Kind("linear", "warm-up, then down to zero in a line"))
+_register(
+    "schedule",
+    Kind(
+        "linear",
+        "warm-up, then down to zero in a line",
+        {
+            "warmup": Setting(0.1, "line", most=1, weight=0.05),
+            "decay": Setting(0.0, "line", most=1, weight=0.05),
+        },
+    ),
+)
 _register("distillation", Kind("none", "no teacher"))
-_register("finetuning", Kind("full", "all weights learn"))
+_register(
+    "finetuning",
+    Kind(
+        "full",
+        "all weights learn",
+        {"start": Setting("pretrained", "name", ("pretrained", "mnli"), weight=0.02)},
+    ),
+)
 _register("augmentation", Kind("none", "examples as they are"))

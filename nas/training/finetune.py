@@ -21,9 +21,10 @@ from nas.training.checkpoint import Checkpoint, part, restore_training, training
 from nas.training.device import autocast, length_multiple
 from nas.training.loop import Loop
 from nas.training.micro_batches import split_examples
+from nas.training.optimizers import optimizer_of
 from nas.training.prediction import Scale, predict, task_loss
 from nas.training.recipe import Recipe
-from nas.training.schedule import Schedule
+from nas.training.schedules import schedule_of
 from nas.training.seeds import named_seed, random_state
 from nas.training.selection import BestPass
 from nas.training.watch import Watch
@@ -91,13 +92,14 @@ def finetune(
     epochs, steps = planned_passes(len(train), recipe)
     loop = Loop(
         [encoder, head],
-        schedule=Schedule.linear(steps, recipe.warmup),
+        schedule=schedule_of(recipe, steps, steps, finetuning=True),
         learning_rate=recipe.finetune_learning_rate * budget.learning_rate_scale,
         weight_decay=recipe.weight_decay,
         clip=recipe.clip,
         stage=task.name,
         watch=watch,
         micro_batches=budget.micro_batches,
+        optimizer=optimizer_of(recipe, "finetune_optimizer"),
     )
     modules = {"encoder": encoder, "head": head}
     best = BestPass(modules, task, select_on, scale=scale, precision=precision)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.training.device import is_out_of_memory
+from nas.training.optimizers import MakeOptimizer, adamw
 from nas.training.schedule import Schedule
 from nas.training.watch import Watch
 from search_spaces.errors import TrialError
@@ -18,7 +19,7 @@ CHECK_EVERY = 16
 
 
 class Loop:
-    """Trains modules for a known number of steps with AdamW.
+    """Trains modules for a known number of steps.
 
     Args:
         modules: What to train, as named parts; a parameter in two of them is trained once.
@@ -29,8 +30,7 @@ class Loop:
         stage: Name of this part of the trial, for progress and messages.
         watch: The trial's clock.
         micro_batches: In how many parts a batch passes at first.
-
-    Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+        optimizer: Makes what moves the parameters.
     """
 
     def __init__(
@@ -44,18 +44,12 @@ class Loop:
         stage: str,
         watch: Watch,
         micro_batches: int = 1,
+        optimizer: MakeOptimizer = adamw,
     ):
         decayed, kept = split_by_decay(modules)
         self._parameters = decayed + kept
-        self._optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": weight_decay},
-                {"params": kept, "weight_decay": 0.0},
-            ],
-            lr=learning_rate,
-            betas=(0.9, 0.98),
-            eps=1e-6,
-            fused=True,
+        self._optimizer = optimizer(
+            decayed, kept, learning_rate=learning_rate, weight_decay=weight_decay
         )
         self._peak, self._schedule, self._clip = learning_rate, schedule, clip
         self._steps, self._stage, self._watch = schedule.steps, stage, watch

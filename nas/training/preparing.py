@@ -28,7 +28,7 @@ def experiment_recipe(experiment: Experiment) -> Recipe:
     if experiment.tasks:
         settings["tasks"] = list(experiment.tasks)
     settings.setdefault("threads", max(1, int(experiment.execution.cpus_per_trial)))
-    if experiment.fidelity != "full":
+    if experiment.fidelity != "full" and "schedule" not in settings:
         # a promoted trial continues from where the decay began; without a level part it would
         # have nothing to continue
         settings.setdefault("pretrain_decay", _RUNG_DECAY)

@@ -1,35 +1,24 @@
-"""Masked language modelling for a budget of tokens.
+"""Pre-training by the recipe's objective for a budget of tokens."""
 
-Source: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language
-Understanding", NAACL 2019; without next-sentence prediction, as Liu et al., "RoBERTa", 2019.
-Differs on purpose: only masked positions go through the output head, which is most of the cost of
-a small encoder.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from nas.data.batches import MaskedBatch, mlm_batches
 from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint, State, restore_training, training_state
-from nas.training.device import autocast
 from nas.training.loop import Loop
-from nas.training.micro_batches import split_masked
+from nas.training.objectives import Objective, objectives_of
+from nas.training.optimizers import optimizer_of
 from nas.training.recipe import Recipe
 from nas.training.schedule import Schedule
+from nas.training.schedules import schedule_of
 from nas.training.seeds import named_seed, random_state
 from nas.training.watch import Watch
-
-# Enough to tell architectures apart; all of a large validation set would cost more than it tells.
-VALIDATION_TOKENS = 16_384
-VALIDATION_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -37,8 +26,8 @@ class Pretraining:
     """How pre-training went.
 
     Attributes:
-        loss: Mean loss of the last tenth of the steps, in nats per masked token.
-        validation_loss: Loss on text held out, with masks that depend on no seed.
+        loss: Mean loss of the last tenth of the steps; of masked tokens, in nats a token.
+        validation_loss: Loss on text held out, with nothing drawn that depends on a seed.
         steps: Optimiser steps taken.
         tokens: Tokens read, by earlier calls of the same trial too.
         resumed_at: Step that a checkpoint continued from; 0 for a fresh start.
@@ -65,14 +54,14 @@ def pretrain(
     budget: Budget = WHOLE,
     checkpoint: Checkpoint | None = None,
 ) -> Pretraining:
-    """Train `encoder` and `head` in place to predict masked tokens.
+    """Train `encoder` and `head` in place by the objective of `recipe`.
 
     Args:
         encoder: Called as `encoder(tokens, keep, at=places)`, gives `(places, width)`.
         head: Turns hidden states `(masked, width)` into logits `(masked, vocabulary)`.
         blocks: Text without padding, `(blocks, length)`; read again when the budget is larger.
         validation: Text held out, in the same form.
-        recipe: Budget, batch, learning rate, mask rate.
+        recipe: Budget, batch, learning rate, objective, optimizer, schedule.
         vocabulary_size: Ids that a random replacement is drawn from.
         seed: Decides order, masks and dropout.
         watch: The trial's clock.
@@ -97,18 +86,20 @@ def pretrain(
         stage="pretrain",
         watch=watch,
         micro_batches=budget.micro_batches,
+        optimizer=optimizer_of(recipe),
     )
+    terms = objectives_of(recipe)
     encoder.train()
     head.train()
     with random_state(named_seed(seed, "pretrain dropout")):
         if checkpoint is not None:
             _continue(checkpoint, schedule, loop, modules)
         resumed_at = loop.step_number
-        for batch in _stream(blocks, batch_size, recipe, vocabulary_size, seed, start=resumed_at):
+        for batch in _streams(terms, blocks, batch_size, vocabulary_size, seed, start=resumed_at):
             if loop.step_number == schedule.steps:
                 break
-            losses = partial(_losses, encoder, head, batch, device, precision)
-            loop.step(losses, len(batch.tokens))
+            losses = partial(_losses, terms, encoder, head, batch, device, precision)
+            loop.step(losses, max(len(own.tokens) for own in batch))
             if checkpoint is not None:
                 _keep(checkpoint, schedule, loop, modules)
     return Pretraining(
@@ -129,7 +120,7 @@ def planned_schedule(recipe: Recipe, tokens_a_step: int, share: float) -> Schedu
     """
     full_steps = -(-recipe.pretrain_tokens // tokens_a_step)
     steps = max(1, round(share * full_steps))
-    return Schedule.rung(steps, full_steps, recipe.warmup, recipe.pretrain_decay)
+    return schedule_of(recipe, steps, full_steps, finetuning=False)
 
 
 def tokens_read(blocks: int, batch_size: int, steps: int) -> int:
@@ -138,41 +129,40 @@ def tokens_read(blocks: int, batch_size: int, steps: int) -> int:
     return passes * blocks + min(left * batch_size, blocks)
 
 
-def _stream(
+def _streams(
+    terms: Sequence[Objective],
     blocks: np.ndarray,
     batch_size: int,
-    recipe: Recipe,
     vocabulary_size: int,
     seed: int,
     *,
     start: int,
-) -> Iterator[MaskedBatch]:
-    """Yield masked batches without end, from number `start` on."""
-    epoch, position = divmod(start, -(-len(blocks) // batch_size))
-    stream = mlm_batches(
-        blocks,
-        batch_size=batch_size,
-        vocabulary_size=vocabulary_size,
-        seed=named_seed(seed, "masks"),
-        mask_rate=recipe.mask_rate,
-        first_epoch=epoch,
-    )
-    # masks are drawn one batch after another, so that those before must be drawn again
-    return islice(stream, position, None)
+) -> Iterator[tuple[Any, ...]]:
+    """Yield a batch of each term of the objective, without end, from number `start` on."""
+    streams = [
+        term.batches(
+            blocks,
+            batch_size=batch_size,
+            vocabulary_size=vocabulary_size,
+            seed=seed,
+            start=start,
+        )
+        for term in terms
+    ]
+    return zip(*streams, strict=True)
 
 
 def _losses(
+    terms: Sequence[Objective],
     encoder: nn.Module,
     head: nn.Module,
-    batch: MaskedBatch,
+    batch: tuple[Any, ...],
     device: torch.device,
     precision: str,
     parts: int,
 ) -> Iterator[Tensor]:
-    for portion, share in split_masked(batch, parts):
-        with autocast(precision, device):
-            loss = masked_loss(encoder, head, portion, device)
-        yield loss if share == 1.0 else loss * share
+    for term, own in zip(terms, batch, strict=True):
+        yield from term.losses(encoder, head, own, device, precision, parts)
 
 
 def _keep(
@@ -207,15 +197,6 @@ def _on_the_way(state: State, schedule: Schedule) -> bool:
     return same or step <= min(state.values["branch"], schedule.branch)
 
 
-def masked_loss(
-    encoder: nn.Module, head: nn.Module, batch: MaskedBatch, device: torch.device
-) -> Tensor:
-    """Return the mean cross entropy of the masked tokens, a scalar in nats."""
-    batch = batch.to(device)
-    masked = encoder(batch.tokens, batch.keep, at=batch.positions)
-    return cross_entropy(head(masked).float(), batch.targets)
-
-
 def validation_loss(
     encoder: nn.Module,
     head: nn.Module,
@@ -225,22 +206,10 @@ def validation_loss(
     vocabulary_size: int,
     precision: str = "fp32",
 ) -> float:
-    """Return the mean loss per masked token of `blocks`, the same masks for every caller."""
-    device = next(encoder.parameters()).device
-    blocks = blocks[: max(1, VALIDATION_TOKENS // blocks.shape[1])]
-    total, count = torch.zeros((), device=device), 0
-    encoder.eval()
-    head.eval()
-    with torch.inference_mode(), autocast(precision, device):
-        for batch in mlm_batches(
-            blocks,
-            batch_size=VALIDATION_BATCH,
-            vocabulary_size=vocabulary_size,
-            seed=0,
-            mask_rate=recipe.mask_rate,
-            epochs=1,
-            shuffle=False,
-        ):
-            total += masked_loss(encoder, head, batch, device) * len(batch.targets)
-            count += len(batch.targets)
-    return float(total) / max(1, count)
+    """Return the loss of text held out by the recipe's objective, alike for every seed."""
+    return sum(
+        term.validation_loss(
+            encoder, head, blocks, vocabulary_size=vocabulary_size, precision=precision
+        )
+        for term in objectives_of(recipe)
+    )

@@ -9,12 +9,13 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from nas.evaluation.suites.glue import GLUE, glue_task, glue_tasks
+from nas.training.aliases import ALIASES, fields_in, part_from, refuse_both
+from nas.training.choices import OPEN, check_open, standing_in, with_open
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.size import POSITIONS
-from search_spaces.errors import InvalidExperiment, InvalidSpace
-from search_spaces.flexibert.options import recipe_values
-from search_spaces.kinds import RECIPE_SLOTS, SLOTS
-from search_spaces.recipes import NUMBERS
+from search_spaces.errors import InvalidExperiment
+from search_spaces.kinds import RECIPE_SLOTS
+from search_spaces.parts import Part, Value
 from search_spaces.registry import Registry
 
 # WNLI is left out unless asked for, as usual since BERT: a constant answer beats models that try
@@ -74,7 +75,9 @@ class Recipe:
         threads: CPU threads of one trial.
         open: Fields that every architecture chooses for itself: name to the values there are. In an
             experiment a field is left open by a list or `{from: LOW, to: HIGH, steps: N}` in place
-            of its value; `OPEN` names those that may be.
+            of its value, a slot by its kinds; `OPEN` names those that may be.
+        slots: What stands in slots of the recipe, where that is not what the fields say: name of
+            the slot to text, such as `{"optimizer": "lamb"}`. In an experiment each slot is a key.
     """
 
     tasks: tuple[str, ...] = GLUE_TASKS
@@ -111,12 +114,14 @@ class Recipe:
     precision: str = "auto"
     device: str = "auto"
     threads: int = 1
-    open: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    open: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    slots: Mapping[str, str] = field(default_factory=dict)
 
-    OPEN: ClassVar[tuple[str, ...]] = tuple(NUMBERS)
+    OPEN: ClassVar[tuple[str, ...]] = OPEN
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "open", {k: tuple(v) for k, v in dict(self.open).items()})
+        self._take_slots()
         object.__setattr__(self, "tasks", _tasks(self.tasks))
         object.__setattr__(self, "per_task", _per_task(self.per_task))
         for name in _WHOLE:
@@ -141,7 +146,34 @@ class Recipe:
             self.for_task(name)
         for name, values in self.open.items():
             for value in values:  # each must be allowed before a trial meets it
-                replace(self, open={}, **{name: value})
+                self._with({name: value})
+
+    def _take_slots(self) -> None:
+        """Check what stands in the slots; what a field can say is said by the field."""
+        left = {}
+        for name, text in dict(self.slots).items():
+            parts = standing_in(name, text)
+            for field_name, value in fields_in(name, parts).items():
+                object.__setattr__(self, field_name, value)
+            if parts != (self._said(name),):
+                left[name] = "+".join(map(str, parts))
+        object.__setattr__(self, "slots", left)
+
+    def _said(self, slot: str) -> Part:
+        """Return what the fields say of a slot."""
+        return part_from(slot, {name: getattr(self, name) for name in ALIASES})
+
+    def _with(self, chosen: Mapping[str, Any]) -> "Recipe":
+        """Return this recipe closed, with `chosen` fields and slots."""
+        slots = {name: value for name, value in chosen.items() if name in RECIPE_SLOTS}
+        numbers = {name: value for name, value in chosen.items() if name not in slots}
+        return replace(self, open={}, slots={**self.slots, **slots}, **numbers)
+
+    def standing(self, slot: str) -> tuple[Part, ...]:
+        """Return what stands in a slot; several parts are summed."""
+        if slot in self.slots:
+            return standing_in(slot, self.slots[slot])
+        return (self._said(slot),)
 
     def chosen(self, architecture: Architecture) -> "Recipe":
         """Return the recipe of one trial: this one with what its architecture chose of it.
@@ -153,11 +185,10 @@ class Recipe:
         if not architecture.recipe:
             return replace(self, open={}) if self.open else self
         chosen = dict(architecture.recipe)
-        for name, value in chosen.items():
-            if name in RECIPE_SLOTS and value == SLOTS[name].default:
-                continue
-            _check_open(name)
-        return replace(self, open={}, **{n: v for n, v in chosen.items() if n in NUMBERS})
+        refuse_both(chosen, "the architecture")
+        for name in chosen:
+            check_open(name)
+        return self._with(chosen)
 
     def for_task(self, task: str) -> "Recipe":
         """Return the recipe with which `task` is fine-tuned: this one and what `per_task` says.
@@ -178,7 +209,7 @@ class Recipe:
         """
         values = dict(values)
         base = RECIPES[values.pop("preset", DEFAULT)]
-        known = [f.name for f in fields(cls)]
+        known = [*(f.name for f in fields(cls) if f.name != "slots"), *RECIPE_SLOTS]
         for key in values:
             if key not in known:
                 close = get_close_matches(str(key), known, n=1)
@@ -186,7 +217,9 @@ class Recipe:
                 raise InvalidExperiment(
                     f"A recipe has no key {key!r}.{hint} Keys: preset, {', '.join(known)}."
                 )
-        values = _with_open(values)
+        values = with_open(values)
+        slots = {name: values.pop(name) for name in RECIPE_SLOTS if name in values}
+        values["slots"] = {**base.slots, **slots}
         floats = [f.name for f in fields(cls) if f.type in (float, float | None)]
         return cls(
             **{**asdict(base), **{k: _float(v) if k in floats else v for k, v in values.items()}}
@@ -198,7 +231,11 @@ class Recipe:
         found = {**asdict(self), "tasks": list(self.tasks), "per_task": settings}
         # left out where nothing is open: so it was before fields could be
         choices = {name: list(values) for name, values in found.pop("open").items()}
-        return found | ({"open": choices} if choices else {})
+        slots = found.pop("slots")
+        for name, alias in ALIASES.items():
+            if alias.slot in slots or alias.slot in choices:
+                del found[name]
+        return found | slots | ({"open": choices} if choices else {})
 
 
 _WHOLE = [f.name for f in fields(Recipe) if f.type is int]
@@ -222,59 +259,6 @@ _RANGES = {
     "dropout": (0.0, 1.0, "[)"),
     "pretrain_dropout": (0.0, 1.0, "[)"),
 }
-
-
-def _with_open(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a recipe with fields that are left open under the key "open"."""
-    choices = dict(values.get("open") or {})
-    closed = {}
-    for key, value in values.items():
-        if key == "open":
-            continue
-        listed = isinstance(value, list | tuple) and key not in ("tasks",)
-        if listed or (isinstance(value, Mapping) and key != "per_task"):
-            if key in choices:
-                raise InvalidExperiment(
-                    f"The recipe leaves {key} open twice: {value!r} and {choices[key]!r}. Give it "
-                    "once."
-                )
-            choices[key] = value
-        else:
-            closed[key] = value
-    for key, value in choices.items():
-        _check_open(key)
-        try:
-            choices[key] = recipe_values(key, value)
-        except InvalidSpace as error:
-            raise InvalidExperiment(str(error)) from None
-    return {**closed, **({"open": choices} if choices else {})}
-
-
-# Why a field is the same for all trials of a search, by what it would change.
-_CLOSED = {
-    "it changes the data": (
-        "tasks", "tokenizer", "vocabulary_size", "max_length", "block_length", "corpus_tokens",
-        "max_train_examples",
-    ),
-    "it changes what is measured, or how often": (
-        "max_dev_examples", "finetune_seeds", "selection", "selection_share", "tune_trials",
-    ),
-    "it is the budget that all trials have": ("pretrain_tokens", "finetune_steps"),
-    "it belongs to the machine": ("precision", "device", "threads"),
-}  # fmt: skip
-
-
-def _check_open(name: str) -> None:
-    if name in NUMBERS:
-        return
-    reason = next((why for why, names in _CLOSED.items() if name in names), None)
-    if name in RECIPE_SLOTS:
-        reason = f"only {SLOTS[name].default!r} stands in that slot"
-    raise InvalidExperiment(
-        f"The recipe leaves {name} open, which cannot be chosen with an architecture: "
-        f"{reason or 'it is no number of the training'}. Open may be: {', '.join(NUMBERS)}. Give "
-        f"{name} one value."
-    )
 
 
 def _tasks(names: object) -> tuple[str, ...]:

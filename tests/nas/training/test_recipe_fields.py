@@ -115,6 +115,7 @@ FIELDS = {
 ELSEWHERE = {
     "device": "its other value needs a GPU; tests/nas/training/test_device.py has what it decides",
     "open": "an architecture chooses; tests/nas/training/test_open_recipe.py has what trials get",
+    "slots": "other kinds than the first; tests/nas/training/test_recipe_slots.py trains with them",
 }
 
 CASES = [

@@ -130,7 +130,7 @@ def test_the_validation_loss_has_as_many_masks_as_the_recipe_says(architecture, 
     for rate in (0.15, 0.6):
         changed = dataclasses.replace(recipe, mask_rate=rate)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("nas.training.pretrain.masked_loss", counting)
+            patch.setattr("nas.training.objectives.mlm.masked_loss", counting)
             validation_loss(
                 encoder, head, data.validation, changed, vocabulary_size=data.vocabulary_size
             )
@@ -167,7 +167,7 @@ def test_a_trial_without_memory_says_so(raised, architecture, recipe, data, monk
 def test_an_unstable_trial_is_told_from_a_bug(architecture, recipe, data, monkeypatch):
     wild = dataclasses.replace(recipe, pretrain_learning_rate=1.0, clip=1e30, warmup=0.0)
     monkeypatch.setattr(
-        "nas.training.pretrain.masked_loss",
+        "nas.training.objectives.mlm.masked_loss",
         lambda encoder, *rest: next(encoder.parameters()).sum() * float("nan"),
     )
     with pytest.raises(TrialError, match="Training became unstable: at step 1 of") as error:

@@ -1,0 +1,110 @@
+"""Masked language modelling.
+
+Source: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language
+Understanding", NAACL 2019; without next-sentence prediction, as Liu et al., "RoBERTa", 2019.
+Differs on purpose: only masked positions go through the output head, which is most of the cost of
+a small encoder.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from nas.data.batches import MaskedBatch, mlm_batches
+from nas.training.device import autocast
+from nas.training.micro_batches import split_masked
+from nas.training.objectives.base import OBJECTIVES, Objective
+from nas.training.seeds import named_seed
+
+# Enough to tell architectures apart; all of a large validation set would cost more than it tells.
+VALIDATION_TOKENS = 16_384
+VALIDATION_BATCH = 64
+
+
+@OBJECTIVES.register("mlm")
+class MaskedTokens(Objective):
+    """Predicts tokens that are hidden.
+
+    Args:
+        mask_rate: Share of tokens to predict.
+    """
+
+    def __init__(self, mask_rate: float):
+        self.mask_rate = mask_rate
+
+    def batches(
+        self,
+        blocks: np.ndarray,
+        *,
+        batch_size: int,
+        vocabulary_size: int,
+        seed: int,
+        start: int,
+    ) -> Iterator[MaskedBatch]:
+        epoch, position = divmod(start, -(-len(blocks) // batch_size))
+        stream = mlm_batches(
+            blocks,
+            batch_size=batch_size,
+            vocabulary_size=vocabulary_size,
+            seed=named_seed(seed, "masks"),
+            mask_rate=self.mask_rate,
+            first_epoch=epoch,
+        )
+        # masks are drawn one batch after another, so that those before must be drawn again
+        return islice(stream, position, None)
+
+    def losses(
+        self,
+        encoder: nn.Module,
+        head: nn.Module,
+        batch: MaskedBatch,
+        device: torch.device,
+        precision: str,
+        parts: int,
+    ) -> Iterator[Tensor]:
+        for portion, share in split_masked(batch, parts):
+            with autocast(precision, device):
+                loss = masked_loss(encoder, head, portion, device)
+            yield loss if share == 1.0 else loss * share
+
+    def validation_loss(
+        self,
+        encoder: nn.Module,
+        head: nn.Module,
+        blocks: np.ndarray,
+        *,
+        vocabulary_size: int,
+        precision: str,
+    ) -> float:
+        """Return the mean loss per masked token of `blocks`, the same masks for every caller."""
+        device = next(encoder.parameters()).device
+        blocks = blocks[: max(1, VALIDATION_TOKENS // blocks.shape[1])]
+        total, count = torch.zeros((), device=device), 0
+        encoder.eval()
+        head.eval()
+        with torch.inference_mode(), autocast(precision, device):
+            for batch in mlm_batches(
+                blocks,
+                batch_size=VALIDATION_BATCH,
+                vocabulary_size=vocabulary_size,
+                seed=0,
+                mask_rate=self.mask_rate,
+                epochs=1,
+                shuffle=False,
+            ):
+                total += masked_loss(encoder, head, batch, device) * len(batch.targets)
+                count += len(batch.targets)
+        return float(total) / max(1, count)
+
+
+def masked_loss(
+    encoder: nn.Module, head: nn.Module, batch: MaskedBatch, device: torch.device
+) -> Tensor:
+    """Return the mean cross entropy of the masked tokens, a scalar in nats."""
+    batch = batch.to(device)
+    masked = encoder(batch.tokens, batch.keep, at=batch.positions)
+    return cross_entropy(head(masked).float(), batch.targets)
