@@ -222,13 +222,13 @@ class Slot:
 # The order is that of texts, facts and decisions.
 _TABLE = """
 feedforward         layer   feed-forward        mlp      feedforwards   nas.models.feedforwards
-block               layer   block               plain    blocks         -
+block               layer   block               plain    blocks         nas.models.blocks
 residual            layer   residual            post     residuals      nas.models.residuals
-embedding           model   embedding           learned  embeddings     -
-positions           model   kind-of-positions   -        positions      -
+embedding           model   embedding           learned  embeddings     nas.models.embeddings
+positions           model   kind-of-positions   -        positions      nas.models.positions
 norm                model   norm                layer    norms          nas.models.norms
-output              model   output              tied     outputs        -
-projection          model   projection          linear   projections    -
+output              model   output              tied     outputs        nas.models.outputs
+projection          model   projection          linear   projections    nas.models.projections
 objective           recipe  objective           mlm      objectives     nas.training.objectives
 optimizer           recipe  optimizer           adamw    optimizers     nas.training.optimizers
 finetune_optimizer  recipe  optimizer           adamw    optimizers     nas.training.optimizers

@@ -11,7 +11,7 @@ from typing import Any
 
 from search_spaces.errors import InvalidArchitecture
 from search_spaces.kinds import SLOTS, Kind
-from search_spaces.parts import Part, Setting
+from search_spaces.parts import Part, Setting, read_kind
 from search_spaces.registry import Registry
 
 
@@ -127,15 +127,6 @@ def write_kind(operation: str, parameter: str | int) -> str:
     if OPERATIONS[operation].bare is not None:
         return f"{operation}_{parameter}"
     return f"{operation}({parameter})" if parameter else operation
-
-
-def read_kind(text: str) -> tuple[str, str | int]:
-    """Return operation and parameter of a kind of head, the inverse of `write_kind`."""
-    name, parenthesis, settings = text.partition("(")
-    if parenthesis:
-        return name, settings.removesuffix(")")
-    operation, _, parameter = text.partition("_")
-    return operation, int(parameter) if parameter.isdecimal() else parameter
 
 
 def operation_of(kind: str) -> str:

@@ -143,6 +143,18 @@ def is_name(text: object) -> bool:
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
+def read_kind(text: str) -> tuple[str, str | int]:
+    """Return operation and parameter of a head's kind: "sa_sdp", "c_5", "longconv(order=3)".
+
+    The parameter is a name, a whole number, or the settings without parentheses.
+    """
+    name, parenthesis, settings = text.partition("(")
+    if parenthesis:
+        return name, settings.removesuffix(")")
+    operation, _, parameter = text.partition("_")
+    return operation, int(parameter) if parameter.isdecimal() else parameter
+
+
 def write_value(value: Value) -> str:
     """Return a value as text that `read_value` reads back exactly."""
     return value if isinstance(value, str) else repr(value)

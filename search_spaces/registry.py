@@ -40,6 +40,10 @@ class Registry(Mapping[str, T]):
 
         return add
 
+    def holds(self, name: str) -> bool:
+        """Whether a name is registered already, without loading anything."""
+        return name in self._entries
+
     def _load_until(self, name: str | None) -> None:
         """Import homes, then entry points, until `name` is there; all of them for None."""
         while self._homes and (name is None or name not in self._entries):

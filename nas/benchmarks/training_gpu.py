@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from nas.benchmarks.training_speed import seconds_side_by_side
 from nas.data.batches import MaskedBatch, mlm_batches
 from nas.models.encoder import Encoder
-from nas.models.heads import MaskedLanguageHead
+from nas.models.outputs import make_output
 from nas.training.device import autocast, compile_for
 from nas.training.loop import Loop
 from nas.training.schedule import Schedule
@@ -52,7 +52,7 @@ def utilisation(
     count, length = MODELS[name]
     architecture = named_architecture(name)
     encoder = Encoder(architecture, VOCABULARY, max_length=length).to(device).train()
-    head = MaskedLanguageHead(encoder).to(device).train()
+    head = make_output(encoder).to(device).train()
     compile_for(encoder, device)
     loop = Loop(
         [encoder, head],

@@ -11,9 +11,12 @@ from torch import nn
 from nas.benchmarks.training_examples import LONGEST, VOCABULARY
 from nas.benchmarks.training_sides import bert_of, bert_training, our_training
 from nas.data.prepared import EncodedSplit
-from nas.models.encoder import Encoder, EncoderLayer
+from nas.models.blocks import EncoderLayer, Inside
+from nas.models.encoder import Encoder
+from nas.models.positions import make_positions
 from nas.training.device import autocast
 from search_spaces import Architecture
+from search_spaces.parts import Part
 
 KINDS = ("sa_sdp", "sa_wma", "l_dct", "c_5")
 
@@ -142,7 +145,8 @@ def _layer(width: int, kinds: list[str]) -> EncoderLayer:
     heads = [f"{kind}_{width // len(kinds)}" for kind in kinds]
     described = {"l": 1, "o": [heads], "h": [width], "f": [[4 * width]]}
     layer = Architecture.from_dict(described).layers[0]
-    return EncoderLayer(layer, width, distances=0, dropout=0.1)
+    inside = Inside(make_positions(Part("absolute"), 1), Part("layer"), Part("linear"), dropout=0.1)
+    return EncoderLayer(layer, width, inside)
 
 
 def mixed_ratio(seconds: Mapping[str, float]) -> float:

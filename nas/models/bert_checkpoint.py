@@ -14,10 +14,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from nas.models.encoder import NORM_EPSILON, Encoder
+from nas.models.encoder import Encoder
+from nas.models.norms.layer import NORM_EPSILON
 from nas.whole_files import whole_file, write_whole
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidData
+from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, SLOTS
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 _OUTER = {
@@ -160,7 +162,17 @@ def bert_architecture(config: dict[str, Any]) -> Architecture:
 def _only_layer(encoder: Encoder) -> Any:
     layers = encoder.architecture.layers
     first = layers[0]
-    kinds = sorted({f"{h.operation}_{h.parameter}" for layer in layers for h in layer.heads})
+    kinds = sorted({head.kind for layer in layers for head in layer.heads})
+    usual = {slot: SLOTS[slot].default_part for slot in (*LAYER_SLOTS, *MODEL_SLOTS)}
+    special = sorted(
+        {
+            f"{slot}={part}"
+            for slots, owners in ((LAYER_SLOTS, layers), (MODEL_SLOTS, [encoder.architecture]))
+            for slot in slots
+            for part in (owner.part(slot) for owner in owners)
+            if slot != "positions" and part != usual[slot]
+        }
+    )
     shapes = {(layer.width, len(layer.heads), tuple(layer.feedforward)) for layer in layers}
     reasons = {
         f"its heads are {', '.join(kinds)}, not sa_sdp alone": kinds != ["sa_sdp"],
@@ -169,7 +181,9 @@ def _only_layer(encoder: Encoder) -> Any:
         "its heads together are not as wide as the layer": (
             sum(h.width for h in first.heads) != first.width
         ),
-        "its positions are relative": encoder.embeddings.positions is None,
+        "its positions are relative": encoder.layers[0].distances is not None,
+        "its positions are not learned": encoder.embeddings.positions is None,
+        f"it has {', '.join(special)}": bool(special),
     }
     found = [reason for reason, applies in reasons.items() if applies]
     if found:

@@ -13,62 +13,67 @@ from torch import nn
 
 from nas.models.axes import AxisMaps, carry
 from nas.models.encoder import Encoder
-from nas.models.feedforwards import FeedForward, MultilayerPerceptron
-
-SHIFT = 6.0  # GELU(h + 6) - 6 is h up to 2e-8 for every h that a GELU returns
+from nas.models.feedforwards import FeedForward
 
 
 def add_layers(encoder: Encoder, matched: Sequence[int | None]) -> None:
     """Make the layers without a match return what they are given.
 
-    Their output maps become zero, which leaves two norms of what is already a norm's output. That
-    output is normalised only before its gain and bias, so these move to the last of the two. A
-    layer that follows a projection is given no norm's output; it returns its input normalised.
+    Their output maps become zero. Between residual sums without norms that is all; a norm after
+    the sum leaves a norm of what is already a norm's output. That is normalised only before its
+    gain and bias, so these move to the last one. A layer that is given no norm's output, as after
+    a projection, returns its input normalised.
 
     Args:
         encoder: The child, the matched layers carried.
         matched: For each layer its match, or None for an additional one.
     """
     before = encoder.embeddings.norm
-    for i, (layer, match) in enumerate(zip(encoder.layers, matched, strict=True)):
+    for layer, match in zip(encoder.layers, matched, strict=True):
         if match is None:
-            output = getattr(layer.feedforward, "output", None)
-            for linear in (layer.mixed, output):
+            ends = getattr(layer, "mixed", None), getattr(layer.feedforward, "output", None)
+            for linear in ends:
                 if linear is not None:
                     nn.init.zeros_(linear.weight)
-                    nn.init.zeros_(linear.bias)
-            if i == 0 or encoder.layers[i - 1].projection is None:
-                after = layer.feedforward_norm
-                after.weight.copy_(before.weight)
-                after.bias.copy_(before.bias)
-                nn.init.ones_(before.weight)
-                nn.init.zeros_(before.bias)
-        before = layer.feedforward_norm
+                    if linear.bias is not None:
+                        nn.init.zeros_(linear.bias)
+            if layer.normed and before is not None:
+                _move(before, layer.feedforward_norm)
+        if layer.projection is not None:
+            before = None
+        elif layer.normed:
+            before = layer.feedforward_norm
+        elif match is not None:
+            before = None
+
+
+def _move(source: nn.Module, target: nn.Module) -> None:
+    """Move gain and bias from one norm to another."""
+    for name, unit in (("weight", 1.0), ("bias", 0.0)):
+        given, taken = getattr(source, name, None), getattr(target, name, None)
+        if given is not None and taken is not None:
+            taken.copy_(given)
+            given.fill_(unit)
 
 
 def add_feedforwards(block: FeedForward, inner: Sequence[int], maps: AxisMaps, layer: int) -> None:
-    """Make the maps of a stack beyond those of its parent pass on what they are given.
-
-    Between two GELUs a feature is shifted to where a GELU is the identity, and shifted back by the
-    bias of what reads it.
+    """Make the inner maps of a block beyond those of its parent pass on what they are given.
 
     Args:
-        block: The child's block; nothing is done to other kinds than stacks.
+        block: The child's block, of the same kind as its parent's.
         inner: Inner widths of the parent's block.
         maps: The inheritance.
         layer: Number of the layer in the child.
     """
-    if not isinstance(block, MultilayerPerceptron) or len(block.inner) <= len(inner):
-        return
     depth, last = len(inner), inner[-1]
+    if len(block.inner) <= depth:
+        return
+    matrices = []
     for k in range(depth, len(block.inner)):
-        linear = block.stack[k]
         axes = [
             ("write", maps(f"inner {layer} {k}", block.inner[k], last)),
             ("read", maps(f"inner {layer} {k - 1}", block.inner[k - 1], last)),
         ]
-        linear.weight.copy_(carry(linear.weight.cpu(), torch.eye(last), axes, maps)[0])
-        linear.bias.fill_(SHIFT)
-        if k > depth:
-            linear.bias.sub_(linear.weight.sum(1) * SHIFT)
-    block.output.bias.sub_(block.output.weight.sum(1) * SHIFT)
+        own = torch.zeros(block.inner[k], block.inner[k - 1])
+        matrices.append(carry(own, torch.eye(last), axes, maps)[0])
+    block.pass_on(depth, matrices)

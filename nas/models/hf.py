@@ -3,7 +3,8 @@
 After `register_with_transformers()`, `AutoModel.from_pretrained(folder)` builds these classes.
 """
 
-from types import SimpleNamespace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,8 +25,11 @@ from transformers.modeling_outputs import (
 )
 
 from nas.models.encoder import Encoder
-from nas.models.heads import ClassificationHead, MaskedLanguageHead
+from nas.models.heads import ClassificationHead
 from nas.models.initialisation import initialise
+from nas.models.outputs import make_output
+from search_spaces.kinds import SLOTS
+from search_spaces.parts import Part, read_kind
 
 
 class FlexiBertConfig(PretrainedConfig):
@@ -33,11 +37,13 @@ class FlexiBertConfig(PretrainedConfig):
 
     Args:
         layers: One dictionary per layer: `width`, `heads` (texts such as "sa_sdp_64", one for each
-            head) and `feedforward` (widths of the inner layers).
+            head), `feedforward` (widths of the inner layers) and, where they are not the usual
+            ones, `parts`: slot to the text of what stands there, such as "glu(activation=silu)".
         vocab_size: Number of token ids.
         max_position_embeddings: Longest sequence, in tokens.
         type_vocab_size: Number of token types.
-        positions: "absolute" or "relative".
+        positions: "absolute", "relative" or another kind of positions.
+        parts: What stands in the slots of the whole model where it is not the usual, as in a layer.
         hidden_dropout_prob: Probability that a feature is zeroed in training.
         pad_token_id: Token id of padding.
         task_names: Tasks whose fine-tuned models lie in folders of these names beside the weights.
@@ -59,6 +65,7 @@ class FlexiBertConfig(PretrainedConfig):
         pad_token_id: int = 0,
         task_names: list[str] | None = None,
         task_name: str | None = None,
+        parts: dict[str, str] | None = None,
         **kwargs: Any,
     ):
         # No layers: `transformers` builds an empty configuration to find out what is not default.
@@ -70,6 +77,8 @@ class FlexiBertConfig(PretrainedConfig):
         self.hidden_dropout_prob = hidden_dropout_prob
         self.task_names = task_names or []
         self.task_name = task_name
+        if parts:
+            self.parts = dict(parts)
         derived = {
             "hidden_size": self.layers[-1]["width"],
             "num_hidden_layers": len(self.layers),
@@ -89,13 +98,15 @@ class FlexiBertConfig(PretrainedConfig):
         pad_id: int = 0,
     ) -> "FlexiBertConfig":
         """Describe `Encoder(architecture, vocabulary_size, ...)` of the same arguments."""
+        more = {"parts": _texts(architecture.parts)} if architecture.parts else {}
         return cls(
             layers=[
                 {
                     "width": layer.width,
-                    "heads": [f"{h.operation}_{h.parameter}_{h.width}" for h in layer.heads],
+                    "heads": [str(head) for head in layer.heads],
                     "feedforward": list(layer.feedforward),
                 }
+                | ({"parts": _texts(layer.parts)} if layer.parts else {})
                 for layer in architecture.layers
             ],
             vocab_size=vocabulary_size,
@@ -104,20 +115,30 @@ class FlexiBertConfig(PretrainedConfig):
             positions=positions,
             hidden_dropout_prob=dropout,
             pad_token_id=pad_id,
+            **more,
         )
 
-    def build_encoder(self) -> Encoder:
-        """Build the encoder this configuration describes, with new weights."""
-        layers = [
-            SimpleNamespace(
-                width=layer["width"],
-                heads=tuple(_parse_head(text) for text in layer["heads"]),
-                feedforward=tuple(layer["feedforward"]),
+    def describe(self) -> "ConfiguredArchitecture":
+        """Return the architecture, as the encoder reads it."""
+        layers = tuple(
+            ConfiguredLayer(
+                layer["width"],
+                tuple(ConfiguredHead.parse(text) for text in layer["heads"]),
+                tuple(layer["feedforward"]),
+                _read(layer.get("parts")),
             )
             for layer in self.layers
-        ]
+        )
+        return ConfiguredArchitecture(layers, _read(getattr(self, "parts", None)))
+
+    def build_encoder(self) -> Encoder:
+        """Build the encoder this configuration describes, with new weights.
+
+        Raises:
+            UnknownName: If a part is of a kind that is not there.
+        """
         return Encoder(
-            SimpleNamespace(layers=layers),
+            self.describe(),
             self.vocab_size,
             max_length=self.max_position_embeddings,
             token_types=self.type_vocab_size,
@@ -127,13 +148,58 @@ class FlexiBertConfig(PretrainedConfig):
         )
 
 
-def _parse_head(text: str) -> SimpleNamespace:
-    operation, parameter, width = text.split("_")
-    return SimpleNamespace(
-        operation=operation,
-        parameter=int(parameter) if parameter.isdecimal() else parameter,
-        width=int(width),
-    )
+# An architecture as the encoder reads it. The classes of the search check more, and bring more
+# along, than a file that stands alone should need.
+
+
+@dataclass(frozen=True)
+class ConfiguredHead:
+    """One head of a configuration."""
+
+    kind: str
+    operation: str
+    parameter: str | int
+    width: int
+
+    @classmethod
+    def parse(cls, text: str) -> "ConfiguredHead":
+        """Read a head such as "sa_sdp_64" or "longconv(filter=64)_64"."""
+        kind, _, width = text.rpartition("_")
+        return cls(kind, *read_kind(kind), int(width))
+
+
+@dataclass(frozen=True)
+class ConfiguredLayer:
+    """One layer of a configuration."""
+
+    width: int
+    heads: tuple[ConfiguredHead, ...]
+    feedforward: tuple[int, ...]
+    parts: Mapping[str, Part]
+
+    def part(self, slot: str) -> Part | None:
+        """Return what stands in one of the layer's slots."""
+        return self.parts.get(slot, SLOTS[slot].default_part)
+
+
+@dataclass(frozen=True)
+class ConfiguredArchitecture:
+    """What a configuration describes."""
+
+    layers: tuple[ConfiguredLayer, ...]
+    parts: Mapping[str, Part]
+
+    def part(self, slot: str) -> Part | None:
+        """Return what stands in one of the model's slots; None where the recipe says."""
+        return self.parts.get(slot, SLOTS[slot].default_part)
+
+
+def _texts(parts: tuple[tuple[str, Part], ...]) -> dict[str, str]:
+    return {slot: str(part) for slot, part in parts}
+
+
+def _read(texts: Mapping[str, str] | None) -> dict[str, Part]:
+    return {slot: Part.parse(text, slot) for slot, text in (texts or {}).items()}
 
 
 def _check_padding(attention_mask: Tensor | None) -> Tensor | None:
@@ -204,7 +270,7 @@ class FlexiBertForMaskedLM(PreTrainedModel):
     def __init__(self, config: FlexiBertConfig):
         super().__init__(config)
         self.flexibert = FlexiBertModel(config)
-        self.mlm = MaskedLanguageHead(self.flexibert.encoder)
+        self.mlm = make_output(self.flexibert.encoder)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:

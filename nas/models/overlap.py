@@ -3,16 +3,19 @@
 Everything here is arithmetic on architectures: no model is built, and no torch is imported.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
 from search_spaces.architectures.size import count_parameters
-from search_spaces.operations import OPERATIONS, HeadGroup
+from search_spaces.errors import UnknownName
+from search_spaces.kinds import LAYER_SLOTS, SLOTS, LayerShape, ModelShape
+from search_spaces.operations import HeadGroup, group_parameters, operation_of
+from search_spaces.parts import Part, read_kind
 
 VOCABULARY, LENGTH = 1_024, 48  # of the built-in recipe; larger ones weigh the embeddings more
+TOKEN_TYPES = 2
 
 
 def overlap(
@@ -56,16 +59,23 @@ def overlap(
         - _projections(architecture)
         for architecture in (child, parent)
     ]
-    relative = max_length if positions == "relative" else 0
-    rows = vocabulary_size + 2 + (0 if relative else max_length)
+    distances = _distances((child, parent), positions, max_length)
     first = min(child.layers[0].width, parent.layers[0].width)
     last = min(child.layers[-1].width, parent.layers[-1].width)
-    common = (rows + 2) * first  # embeddings and their norm
-    common += (last + 1) * last + (last + 1) * first + 2 * first + vocabulary_size  # the heads
-    matched = match_layers(child, parent, distances=relative)
+    norm = _shared_norm(child, parent)
+    shape = ModelShape((first,), (), vocabulary_size, max_length, TOKEN_TYPES, norm)
+    common = TOKEN_TYPES * first + 2 * norm(first)  # of the embeddings and of the head
+    common += (last + 1) * last + (last + 1) * first
+    for slot in ("embedding", "positions", "output"):
+        ours, theirs = (a.part(slot) or Part(positions) for a in (child, parent))
+        shared = shared_part(slot, ours, theirs)
+        if shared is not None:
+            common += SLOTS[slot].kinds[shared.kind].parameters(shape, shared)
+    common += _shared_end(child.layers[-1], parent.layers[-1], norm(last))
+    matched = match_layers(child, parent, distances=distances)
     for i, j in enumerate(matched):
         if j is not None:
-            common += shared_parameters(child.layers[i], parent.layers[j], relative)
+            common += shared_parameters(child.layers[i], parent.layers[j], distances, norm)
     return 2 * common / sum(sizes)
 
 
@@ -87,14 +97,19 @@ def layer_overlap(
         max_length: Longest sequence, in tokens.
         positions: "absolute" or "relative".
     """
-    distances = max_length if positions == "relative" else 0
+    distances = _distances((child, parent), positions, max_length)
+    norm = _shared_norm(child, parent)
     common = sum(
-        shared_parameters(child.layers[i], parent.layers[j], distances)
+        shared_parameters(child.layers[i], parent.layers[j], distances, norm)
         for i, j in enumerate(match_layers(child, parent, distances=distances))
         if j is not None
     )
-    both = (*child.layers, *parent.layers)
-    return 2 * common / sum(shared_parameters(layer, layer, distances) for layer in both)
+    whole = sum(
+        shared_parameters(layer, layer, _distances((a,), positions, max_length), _shared_norm(a, a))
+        for a in (child, parent)
+        for layer in a.layers
+    )
+    return 2 * common / whole
 
 
 def nearest_parent(
@@ -168,8 +183,8 @@ def match_heads(child: Layer, parent: Layer) -> dict[str, list[tuple[str, int] |
         taken, free[kind] = same[:n], same[n:]
         found[kind] = [(kind, head) for head in taken]
     for kind, n in child.kinds.items():
-        operation = kind.partition("_")[0]
-        rest = [(k, h) for k in free if k.partition("_")[0] == operation for h in free[k]]
+        operation = operation_of(kind)
+        rest = [(k, h) for k in free if operation_of(k) == operation for h in free[k]]
         for other, head in rest[: n - len(found[kind])]:
             free[other].remove(head)
             found[kind].append((other, head))
@@ -177,13 +192,32 @@ def match_heads(child: Layer, parent: Layer) -> dict[str, list[tuple[str, int] |
     return found
 
 
-def shared_parameters(child: Layer, parent: Layer, distances: int) -> int:
+def shared_part(slot: str, a: Part, b: Part) -> Part | None:
+    """Return the largest part that two parts have in common; None for none."""
+    kinds = SLOTS[slot].kinds
+    return kinds[a.kind].shared(a, b) or kinds[b.kind].shared(b, a)
+
+
+def shared_feedforward(child: Layer, parent: Layer) -> Part | None:
+    """Return what the feed-forward blocks of two layers have in common; None for nothing."""
+    return shared_part("feedforward", child.part("feedforward"), parent.part("feedforward"))
+
+
+def two_each(width: int) -> int:
+    """Return the parameters of a norm with gain and bias."""
+    return 2 * width
+
+
+def shared_parameters(
+    child: Layer, parent: Layer, distances: int, norm: Callable[[int], int] = two_each
+) -> int:
     """Return the parameters of the largest block that two layers have in common.
 
     Args:
         child: One layer.
         parent: The other.
         distances: Longest sequence of relative positions; 0 for none.
+        norm: Parameters that two norms of so many features have in common.
     """
     width = min(child.width, parent.width)
     head_width = min(child.head_width, parent.head_width)
@@ -194,13 +228,17 @@ def shared_parameters(child: Layer, parent: Layer, distances: int) -> int:
             both = min(n, theirs[kind])
             heads += both
             total += _group_parameters(kind, width, both, head_width, relative=bool(distances))
-    total += (heads * head_width + 1) * width + 4 * width
-    before = width
-    for a, b in zip(child.feedforward, parent.feedforward, strict=False):
-        inner = a if a < b else b
-        total += (before + 1) * inner
-        before = inner
-    return total + (min(child.feedforward[-1], parent.feedforward[-1]) + 1) * width
+    total += (heads * head_width + 1) * width
+    inner = tuple(map(min, child.feedforward, parent.feedforward))
+    shape = LayerShape(width, heads * head_width, head_width, inner, norm(width), last=False)
+    for slot in LAYER_SLOTS:
+        shared = shared_part(slot, child.part(slot), parent.part(slot))
+        if shared is not None:
+            total += SLOTS[slot].kinds[shared.kind].parameters(shape, shared)
+            if slot == "feedforward":  # what the output reads is as wide as the last of either
+                last = min(child.feedforward[-1], parent.feedforward[-1])
+                total -= max(inner[-1] - last, 0) * width
+    return total
 
 
 def parent_streams(matched: Sequence[int | None]) -> list[int]:
@@ -217,11 +255,40 @@ def parent_streams(matched: Sequence[int | None]) -> list[int]:
 
 @lru_cache(maxsize=1 << 16)
 def _group_parameters(kind: str, width: int, heads: int, head_width: int, *, relative: bool) -> int:
-    operation, _, parameter = kind.partition("_")
-    number = int(parameter) if parameter.isdecimal() else parameter
-    return OPERATIONS[operation].parameters(HeadGroup(width, heads, head_width, number, relative))
+    operation, parameter = read_kind(kind)
+    return group_parameters(operation, HeadGroup(width, heads, head_width, parameter, relative))
+
+
+def _distances(architectures: Sequence[Architecture], positions: str, max_length: int) -> int:
+    """Longest sequence of relative positions, 0 where one of the architectures has none."""
+    kinds = {(a.part("positions") or Part(positions)).kind for a in architectures}
+    unknown = [kind for kind in kinds if kind not in SLOTS["positions"].kinds]
+    if unknown:
+        raise UnknownName("kind of positions", min(unknown), SLOTS["positions"].kinds)
+    return max_length if kinds == {"relative"} else 0
+
+
+def _shared_norm(a: Architecture, b: Architecture) -> Callable[[int], int]:
+    """Parameters that the norms of two architectures have in common, by their width."""
+    shared = shared_part("norm", a.part("norm"), b.part("norm"))
+    if shared is None:
+        return lambda width: 0
+    return partial(SLOTS["norm"].kinds[shared.kind].parameters, part=shared)
+
+
+def _shared_end(a: Layer, b: Layer, norm: int) -> int:
+    """Parameters of the norm after two last layers, where both have one."""
+    if a.part("residual") != b.part("residual"):
+        return 0
+    part = a.part("residual")
+    count = SLOTS["residual"].kinds[part.kind].parameters
+    shapes = (LayerShape(1, 1, 1, (1,), norm, last=last) for last in (True, False))
+    ending, inside = (count(shape, part) for shape in shapes)
+    return ending - inside
 
 
 def _projections(architecture: Architecture) -> int:
-    widths = [layer.width for layer in architecture.layers]
-    return sum((a + 1) * b for a, b in pairwise(widths) if a != b)
+    part = architecture.part("projection")
+    widths = tuple(layer.width for layer in architecture.layers)
+    shape = ModelShape(widths, (), 0, 0, 0, two_each)
+    return SLOTS["projection"].kinds[part.kind].parameters(shape, part)

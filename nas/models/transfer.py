@@ -17,11 +17,22 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nas.models.axes import AxisMap, AxisMaps, carry, combine, join, reading, selection
-from nas.models.encoder import Encoder, EncoderLayer
+from nas.models.axes import AxisMap, AxisMaps, combine, reading, selection
+from nas.models.blocks import EncoderLayer
+from nas.models.blocks.plain import module_name
+from nas.models.carrier import (
+    Carrier,
+    centred,
+    first_ones,
+    kernel_size,
+    norm_axes,
+    settings_axes,
+    unchanged,
+)
+from nas.models.encoder import Encoder
 from nas.models.growth import add_feedforwards, add_layers
 from nas.models.heads import MaskedLanguageHead
-from nas.models.overlap import match_heads, match_layers, parent_streams
+from nas.models.overlap import match_heads, match_layers, parent_streams, shared_feedforward
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
 from search_spaces.errors import InvalidData
@@ -123,9 +134,9 @@ def inherit_weights(
         own.update({f"mlm.{name}": value for name, value in head.state_dict().items()})
     distances = encoder.max_length if encoder.layers[0].distances is not None else 0
     matched = match_layers(architecture, parent, distances=distances)
-    carrier = _Carrier(own, tensors, maps)
+    carrier = Carrier(own, tensors, maps)
     with torch.no_grad():
-        _carry_ends(carrier, architecture, parent, matched)
+        _carry_ends(carrier, encoder, architecture, parent, matched)
         for i, j in enumerate(matched):
             if j is not None:
                 pair = architecture.layers[i], parent.layers[j]
@@ -134,41 +145,15 @@ def inherit_weights(
         if method == "grow":
             add_layers(encoder, matched)
             for i, j in enumerate(matched):
-                if j is not None:
+                if j is not None and shared_feedforward(architecture.layers[i], parent.layers[j]):
                     inner = parent.layers[j].feedforward
                     add_feedforwards(encoder.layers[i].feedforward, inner, maps, i)
     inherited = sum(int(mask.sum()) for mask in carrier.filled.values())
     return InheritanceReport(method, matched, inherited, sum(t.numel() for t in own.values()))
 
 
-class _Carrier:
-    """Carries named tensors of a parent into those of a child, in place."""
-
-    def __init__(self, own: dict[str, Tensor], given: Mapping[str, Tensor], maps: AxisMaps):
-        self.own, self.given, self.maps = own, given, maps
-        self.filled: dict[str, Tensor] = {}
-
-    def named(self, name: str, source: str, words: tuple[str, ...], scope: dict[str, AxisMap]):
-        """Carry tensor `source` to `name`, whose axes are `words`, looked up in `scope`."""
-        axes = []
-        for word in words:
-            role = {"<": "read", "=": "scale", "^": "gain"}.get(word[0], "write")
-            parts = word.lstrip("<=^").split("+")
-            axes.append((role, join([scope[part] for part in parts])))
-        self.tensor(name, self.given.get(source), axes)
-
-    def tensor(self, name: str, given: Tensor | None, axes: list[tuple[str, AxisMap]]) -> None:
-        """Carry `given` to the tensor `name`, where both exist."""
-        own = self.own.get(name)
-        if own is None or given is None:
-            return
-        value, filled = carry(own.cpu(), given.cpu(), axes, self.maps)
-        own.copy_(value)
-        self.filled[name] = filled | self.filled.get(name, torch.zeros_like(filled))
-
-
 def _carry_layer(
-    carrier: _Carrier, module: EncoderLayer, pair: tuple[Layer, Layer], i: int, j: int
+    carrier: Carrier, module: EncoderLayer, pair: tuple[Layer, Layer], i: int, j: int
 ) -> None:
     child, parent = pair
     maps = carrier.maps
@@ -180,11 +165,12 @@ def _carry_layer(
     scope = {"width": maps("width", child.width, parent.width), "feature": feature, "one": ONE}
     sources = match_heads(child, parent)
     for kind, heads in sources.items():
-        mixer = module.mixers[kind]
+        mixer = module.mixers[module_name(kind)]
         for other in sorted({source[0] for source in heads if source}):
             chosen = [s[1] if s and s[0] == other else None for s in heads]
             head = selection(chosen, parent.kinds[other])
-            kernel = _centred(*(_kernel(k) for k in (kind, other)))
+            kernel = centred(*(kernel_size(k) for k in (kind, other)))
+            scope |= settings_axes(kind, other)
             out = combine(head, feature)
             scope |= {"head": head, "out": out, "key": reading(out, factor)}
             scope |= {"kernel": kernel, "tap": combine(head, kernel)}
@@ -192,10 +178,13 @@ def _carry_layer(
             if not words and kind == other and _equal_groups(child, parent, kind):
                 words = dict.fromkeys(mixer.state_dict(), ())
             for tensor, axes in words.items():
+                origin = f"{source}.mixers.{module_name(other)}.{tensor}"
                 carrier.named(
-                    f"{name}.mixers.{kind}.{tensor}", f"{source}.mixers.{other}.{tensor}",
-                    axes or _unchanged(carrier, f"{source}.mixers.{other}.{tensor}", scope), scope,
-                )  # fmt: skip
+                    f"{name}.mixers.{module_name(kind)}.{tensor}",
+                    origin,
+                    axes or unchanged(carrier, origin, scope),
+                    scope,
+                )
     first = dict(zip(parent.kinds, _starts(parent.kinds.values()), strict=True))
     flat = [s and first[s[0]] + s[1] for heads in sources.values() for s in heads]
     scope["joined"] = combine(selection(flat, len(parent.heads)), feature)
@@ -203,13 +192,13 @@ def _carry_layer(
     table = f"{source}.distances.weight"
     if table in carrier.given:
         longest = carrier.given[table].shape[0]
-        rows = _centred(2 * module.max_length - 1, longest)
+        rows = centred(module.distances.num_embeddings, longest)
         axes = [("write", rows), ("write", reading(feature, factor))]
         carrier.tensor(f"{name}.distances.weight", carrier.given[table], axes)
 
 
 def _carry_blocks(
-    carrier: _Carrier,
+    carrier: Carrier,
     module: EncoderLayer,
     pair: tuple[Layer, Layer],
     i: int,
@@ -219,26 +208,27 @@ def _carry_blocks(
     child, parent = pair
     words = {"mixed.weight": ("width", "<joined"), "mixed.bias": ("width",)}
     for norm in ("mixed_norm", "feedforward_norm"):
-        words |= {f"{norm}.weight": ("^width",), f"{norm}.bias": ("width",)}
+        words |= norm_axes(norm, getattr(module, norm))
     inner = parent.feedforward
     for k, c in enumerate(child.feedforward):
         scope[f"inner {k}"] = carrier.maps(f"inner {i} {k}", c, inner[min(k, len(inner) - 1)])
     last = len(child.feedforward) - 1
     scope["last"] = carrier.maps(f"inner {i} {last}", child.feedforward[-1], inner[-1])
     block = module.feedforward
-    axes = block.axes
-    if not axes and child.feedforward == inner and child.width == parent.width:
+    axes = block.axes if shared_feedforward(child, parent) else {}
+    if not axes and _equal_feedforwards(child, parent):
         axes = dict.fromkeys(block.state_dict(), ())
     words |= {f"feedforward.{n}": a for n, a in axes.items()}
     for n, a in words.items():
         source = f"encoder.layers.{j}.{n}"
         carrier.named(
-            f"encoder.layers.{i}.{n}", source, a or _unchanged(carrier, source, scope), scope
+            f"encoder.layers.{i}.{n}", source, a or unchanged(carrier, source, scope), scope
         )
 
 
 def _carry_ends(
-    carrier: _Carrier,
+    carrier: Carrier,
+    encoder: Encoder,
     architecture: Architecture,
     parent: Architecture,
     matched: tuple[int | None, ...],
@@ -256,7 +246,7 @@ def _carry_ends(
         given = carrier.given.get(f"encoder.embeddings.{table}.weight")
         own = carrier.own.get(f"encoder.embeddings.{table}.weight")
         if given is not None and own is not None:
-            scope[table] = selection(_first(len(own), len(given)), len(given))
+            scope[table] = selection(first_ones(len(own), len(given)), len(given))
             name = f"encoder.embeddings.{table}.weight"
             carrier.named(name, name, (table, "first"), scope)
     # the decoder reads the table that the embedding writes: the gain before it makes up for copies
@@ -264,16 +254,21 @@ def _carry_ends(
     gain = first.read * first.loudness if first.copies else first.scale
     scope["gain"] = AxisMap(gain, gain, gain, first.filled)
     scope["level"] = reading(first)
-    for name, words in {
-        "encoder.embeddings.tokens.weight": ("tokens", "first"),
-        "encoder.embeddings.norm.weight": ("^first",),
-        "encoder.embeddings.norm.bias": ("first",),
+    ends = {
+        f"encoder.embeddings.tokens.{name}": words
+        for name, words in getattr(encoder.embeddings.tokens, "axes", {}).items()
+    }
+    ends |= norm_axes("encoder.embeddings.norm", encoder.embeddings.norm, "first")
+    if encoder.output_norm is not None:
+        ends |= norm_axes("encoder.output_norm", encoder.output_norm, "last")
+    ends |= {
         "mlm.transform.bias": ("first",),
         "mlm.norm.weight": ("gain",),
         "mlm.norm.bias": ("level",),
         "mlm.bias": ("tokens",),
         "encoder.pooler.bias": ("last",),
-    }.items():
+    }
+    for name, words in ends.items():
         carrier.named(name, name, words, scope)
     streams = parent_streams(matched)
     matrix, level = _bridge(carrier.given, streams[-1], len(p) - 1)
@@ -287,7 +282,7 @@ def _carry_ends(
 
 
 def _carry_projections(
-    carrier: _Carrier,
+    carrier: Carrier,
     architecture: Architecture,
     parent: Architecture,
     matched: tuple[int | None, ...],
@@ -347,28 +342,10 @@ def _equal_groups(child: Layer, parent: Layer, kind: str) -> bool:
     )  # fmt: skip
 
 
-def _unchanged(carrier: _Carrier, source: str, scope: dict[str, AxisMap]) -> tuple[str, ...]:
-    """Words for the axes of a tensor that is taken as it is."""
-    words = []
-    for size in carrier.given[source].shape if source in carrier.given else ():
-        scope[f"all {size}"] = selection(range(size), size)
-        words.append(f"all {size}")
-    return tuple(words)
-
-
-def _first(c: int, p: int) -> list[int | None]:
-    return [i if i < p else None for i in range(c)]
-
-
-def _centred(c: int, p: int) -> AxisMap:
-    """Keep what is around the middle: of a kernel, of the distances between tokens."""
-    start = (p - c) // 2
-    return selection([i + start if 0 <= i + start < p else None for i in range(c)], p)
-
-
-def _kernel(kind: str) -> int:
-    parameter = kind.partition("_")[2]
-    return int(parameter) if parameter.isdecimal() else 1
+def _equal_feedforwards(child: Layer, parent: Layer) -> bool:
+    return (child.width, child.feedforward, child.part("feedforward")) == (
+        parent.width, parent.feedforward, parent.part("feedforward")
+    )  # fmt: skip
 
 
 def _starts(counts) -> list[int]:

@@ -18,7 +18,7 @@ from nas.evaluation.metrics import glue_score
 from nas.evaluation.suites.glue import glue_tasks
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
-from nas.models.heads import MaskedLanguageHead
+from nas.models.outputs import make_output
 from nas.training.budget import Budget
 from nas.training.checkpoint import Checkpoint
 from nas.training.device import (
@@ -117,7 +117,7 @@ def run_trial(
             torch.cuda.reset_peak_memory_stats(device)
         with random_state(named_seed(seed, "weights")):
             encoder = build_encoder(architecture, recipe, data.vocabulary_size)
-            mlm = MaskedLanguageHead(encoder)
+            mlm = make_output(encoder)
         inherited = _start_from(inherit, encoder, mlm, seed)
         encoder.to(device)
         mlm.to(device)
@@ -205,7 +205,7 @@ def _identity(
 
 
 def _start_from(
-    inherit: "Inheritance | None", encoder: Encoder, mlm: MaskedLanguageHead, seed: int
+    inherit: "Inheritance | None", encoder: Encoder, mlm: nn.Module, seed: int
 ) -> float | None:
     """Take over another architecture's weights; return the share of ours that they fill."""
     if inherit is None:

@@ -177,7 +177,7 @@ def _write_model(
     config.save_pretrained(folder)
     saved = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     (folder / WEIGHTS).write_bytes(save(saved, metadata={"format": "pt"}))
-    write_text(folder / FILE_NAME, standalone_source())
+    write_text(folder / FILE_NAME, standalone_source(config.describe(), config.positions))
     write_text(folder / TOKENIZER, tokenizer_json)
     write_text(folder / "tokenizer_config.json", json.dumps(_tokenizer_config(config), indent=2))
 

@@ -1,13 +1,14 @@
 """What every feed-forward block is: the same function of each token, inside one encoder layer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from search_spaces.parts import Part
 from search_spaces.registry import Registry
 
-# name -> a callable (width, inner) -> FeedForward
+# name -> a callable (width, inner, **settings) -> FeedForward
 FEEDFORWARDS: Registry[Callable[..., "FeedForward"]] = Registry(
     "feed-forward block", group="nas.feedforwards"
 )
@@ -36,3 +37,22 @@ class FeedForward(nn.Module, ABC):
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Map hidden states `(batch, length, width)` to the same shape."""
+
+    def pass_on(self, depth: int, matrices: Sequence[Tensor]) -> None:
+        """Make the inner maps from number `depth` on linear, so that depth is added without change.
+
+        What is not able to be linear does nothing; an inherited encoder then starts changed.
+
+        Args:
+            depth: Number of inner maps that were inherited.
+            matrices: For each of the others what it is to compute, `(inner, inner before)`.
+        """
+
+
+def make_feedforward(part: Part, width: int, inner: tuple[int, ...]) -> FeedForward:
+    """Build the feed-forward block that a part describes.
+
+    Raises:
+        UnknownName: If there is no such block.
+    """
+    return FEEDFORWARDS[part.kind](width, tuple(inner), **dict(part.settings))

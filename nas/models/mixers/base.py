@@ -12,10 +12,13 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from search_spaces.parts import Part
 from search_spaces.registry import Registry
 
-# A kind such as "sa_sdp", or the operation of a family with a number such as "c" (kernel 5: "c_5"),
-# to a callable (width, heads, head_width, *, relative) -> Mixer; a family also takes its number.
+# A kind such as "sa_sdp", the operation of a family with a number such as "c" (kernel 5: "c_5"), or
+# one with other settings such as "longconv" ("longconv(filter=64)"), to a callable
+# (width, heads, head_width, *, relative) -> Mixer. A family also takes its number, after the
+# widths; others their settings by name, each with the default of its `Kind`.
 MIXERS: Registry[Callable[..., "Mixer"]] = Registry("mixer", group="nas.mixers")
 
 
@@ -67,14 +70,22 @@ def make_mixer(
     *,
     relative: bool = False,
 ) -> Mixer:
-    """Build the mixer for heads of one kind, such as ("sa", "sdp") or ("c", 5).
+    """Build the mixer of one kind, such as ("sa", "sdp"), ("c", 5) or ("longconv", "filter=64").
 
     Raises:
         UnknownName: If no such mixer is registered.
     """
+    build = MIXERS[registered_name(operation, parameter)]
     if isinstance(parameter, int):
-        return MIXERS[operation](width, heads, head_width, parameter, relative=relative)
-    return MIXERS[f"{operation}_{parameter}"](width, heads, head_width, relative=relative)
+        return build(width, heads, head_width, parameter, relative=relative)
+    settings = Part.parse(f"{operation}({parameter})").settings if "=" in parameter else ()
+    return build(width, heads, head_width, relative=relative, **dict(settings))
+
+
+def registered_name(operation: str, parameter: str | int) -> str:
+    """Return the name under which `MIXERS` has what builds a kind of head."""
+    settings = isinstance(parameter, int) or not parameter or "=" in parameter
+    return operation if settings else f"{operation}_{parameter}"
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

@@ -1,0 +1,88 @@
+"""Named tensors of a parent carried into those of a child, by the words of their axes."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from nas.models.axes import AxisMap, AxisMaps, carry, join, selection
+from search_spaces.operations import OPERATIONS, mixer_part
+from search_spaces.parts import read_kind
+
+
+class Carrier:
+    """Carries named tensors of a parent into those of a child, in place."""
+
+    def __init__(self, own: dict[str, Tensor], given: Mapping[str, Tensor], maps: AxisMaps):
+        self.own, self.given, self.maps = own, given, maps
+        self.filled: dict[str, Tensor] = {}
+
+    def named(self, name: str, source: str, words: tuple[str, ...], scope: dict[str, AxisMap]):
+        """Carry tensor `source` to `name`, whose axes are `words`, looked up in `scope`."""
+        axes = []
+        for word in words:
+            role = {"<": "read", "=": "scale", "^": "gain"}.get(word[0], "write")
+            parts = word.lstrip("<=^").split("+")
+            axes.append((role, join([scope[part] for part in parts])))
+        self.tensor(name, self.given.get(source), axes)
+
+    def tensor(self, name: str, given: Tensor | None, axes: list[tuple[str, AxisMap]]) -> None:
+        """Carry `given` to the tensor `name`, where both exist."""
+        own = self.own.get(name)
+        if own is None or given is None:
+            return
+        value, filled = carry(own.cpu(), given.cpu(), axes, self.maps)
+        own.copy_(value)
+        self.filled[name] = filled | self.filled.get(name, torch.zeros_like(filled))
+
+
+def norm_axes(name: str, norm: nn.Module, width: str = "width") -> dict[str, tuple[str, ...]]:
+    """Words for the axes of a norm's tensors, over the axis `width`."""
+    axes = getattr(norm, "axes", {})
+    return {
+        f"{name}.{tensor}": tuple(word.replace("width", width) for word in words)
+        for tensor, words in axes.items()
+    }
+
+
+def settings_axes(kind: str, other: str) -> dict[str, AxisMap]:
+    """Maps of the axes that are as long as a setting of a mixer, which has the setting's name."""
+    ours, theirs = (
+        OPERATIONS[part.kind].settings_of(part)
+        for part in (mixer_part(*read_kind(k)) for k in (kind, other))
+    )
+    return {
+        name: (
+            centred(value, theirs[name])
+            if name == "kernel"
+            else selection(first_ones(value, theirs[name]), theirs[name])
+        )
+        for name, value in ours.items()
+        if isinstance(value, int) and isinstance(theirs.get(name), int)
+    }
+
+
+def unchanged(carrier: Carrier, source: str, scope: dict[str, AxisMap]) -> tuple[str, ...]:
+    """Words for the axes of a tensor that is taken as it is."""
+    words = []
+    for size in carrier.given[source].shape if source in carrier.given else ():
+        scope[f"all {size}"] = selection(range(size), size)
+        words.append(f"all {size}")
+    return tuple(words)
+
+
+def first_ones(c: int, p: int) -> list[int | None]:
+    """Return the sources of an axis of `c` that takes the first of `p` features."""
+    return [i if i < p else None for i in range(c)]
+
+
+def centred(c: int, p: int) -> AxisMap:
+    """Keep what is around the middle: of a kernel, of the distances between tokens."""
+    start = (p - c) // 2
+    return selection([i + start if 0 <= i + start < p else None for i in range(c)], p)
+
+
+def kernel_size(kind: str) -> int:
+    """Return the tokens in the window of a kind of head, 1 where it has none."""
+    parameter = read_kind(kind)[1]
+    return parameter if isinstance(parameter, int) else 1

@@ -1,0 +1,6 @@
+"""Embeddings of tokens. Importing this package registers each module below."""
+
+from nas.models.embeddings.base import EMBEDDINGS, make_embedding
+from nas.models.embeddings.learned import LearnedEmbedding  # learned
+
+__all__ = ["EMBEDDINGS", "LearnedEmbedding", "make_embedding"]

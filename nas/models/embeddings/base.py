@@ -1,0 +1,22 @@
+"""What every token embedding is: token ids to vectors, one at a time."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from search_spaces.parts import Part
+from search_spaces.registry import Registry
+
+# name -> a callable (vocabulary_size, width, *, pad_id, **settings) -> module that maps int64
+# `(batch, length)` to `(batch, length, width)`. One that a tied output decodes with has a `weight`
+# of `(vocabulary_size, width)`. `axes`: the words of `nas.models.axes`, with "tokens" and "first".
+EMBEDDINGS: Registry[Callable[..., nn.Module]] = Registry("embedding", group="nas.embeddings")
+
+
+def make_embedding(part: Part, vocabulary_size: int, width: int, *, pad_id: int) -> nn.Module:
+    """Build the token embedding that a part describes.
+
+    Raises:
+        UnknownName: If there is no such embedding.
+    """
+    return EMBEDDINGS[part.kind](vocabulary_size, width, pad_id=pad_id, **dict(part.settings))

@@ -1,0 +1,26 @@
+"""One learned vector for each token, as in BERT.
+
+Source: Devlin et al., "BERT", NAACL 2019.
+"""
+
+from typing import ClassVar
+
+from torch import nn
+
+from nas.models.embeddings.base import EMBEDDINGS
+
+
+@EMBEDDINGS.register("learned")
+class LearnedEmbedding(nn.Embedding):
+    """A table with a row for each token; that of padding is not trained.
+
+    Args:
+        vocabulary_size: Number of token ids.
+        width: Numbers for each token.
+        pad_id: Token id of padding.
+    """
+
+    axes: ClassVar = {"weight": ("tokens", "first")}
+
+    def __init__(self, vocabulary_size: int, width: int, *, pad_id: int):
+        super().__init__(vocabulary_size, width, padding_idx=pad_id)

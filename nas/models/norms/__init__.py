@@ -1,0 +1,6 @@
+"""Norms. Importing this package registers each module below."""
+
+from nas.models.norms.base import NORMS, make_norm
+from nas.models.norms.layer import LayerNorm  # layer
+
+__all__ = ["NORMS", "LayerNorm", "make_norm"]

@@ -1,0 +1,6 @@
+"""How masked tokens are predicted. Importing this package registers each module below."""
+
+from nas.models.outputs.base import OUTPUTS, make_output
+from nas.models.outputs.tied import MaskedLanguageHead  # tied
+
+__all__ = ["OUTPUTS", "MaskedLanguageHead", "make_output"]
