@@ -190,7 +190,7 @@ def _carry_layer(
     scope["joined"] = combine(selection(flat, len(parent.heads)), feature)
     _carry_blocks(carrier, module, pair, i, j, scope)
     table = f"{source}.distances.weight"
-    if table in carrier.given:
+    if table in carrier.given and module.distances is not None:
         longest = carrier.given[table].shape[0]
         rows = centred(module.distances.num_embeddings, longest)
         axes = [("write", rows), ("write", reading(feature, factor))]

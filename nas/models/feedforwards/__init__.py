@@ -1,6 +1,6 @@
 """Feed-forward blocks. Importing this package registers each module below."""
 
 from nas.models.feedforwards.base import FEEDFORWARDS, FeedForward, make_feedforward
-from nas.models.feedforwards.mlp import MultilayerPerceptron  # mlp
+from nas.models.feedforwards.mlp import MultilayerPerceptron
 
 __all__ = ["FEEDFORWARDS", "FeedForward", "MultilayerPerceptron", "make_feedforward"]

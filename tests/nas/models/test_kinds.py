@@ -1,0 +1,198 @@
+"""Every kind of every slot keeps the contract inside an encoder, new ones without a new test."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from nas.models.encoder import Encoder
+from nas.models.hf import FlexiBertConfig
+from nas.models.outputs import make_output
+from nas.models.overlap import overlap
+from nas.models.standalone import MODULES, standalone_source
+from nas.models.transfer import inherit_weights
+from search_spaces import Architecture, count_parameters
+from search_spaces.architectures.layers import Head, Layer
+from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, SLOTS
+from search_spaces.operations import OPERATIONS, mixer_part, write_settings
+from search_spaces.parts import Part
+
+VOCABULARY, LENGTH = 31, 9
+TOKENS = torch.tensor([[5, 9, 3, 30, 8, 4, 7, 2, 6], [3, 12, 11, 7, 2, 0, 0, 0, 0]])
+KEEP = TOKENS != 0
+
+
+def options(kind):
+    """A part with all settings at their default, and one for each other name or a larger number."""
+    yield kind.part()
+    for name, setting in kind.settings.items():
+        if setting.allowed:
+            yield from (kind.part({name: v}) for v in setting.allowed if v != setting.default)
+        elif name == kind.bare or setting.odd:
+            yield kind.part({name: setting.default + 2})
+        else:
+            yield kind.part({name: setting.default * 2})
+
+
+def parts():
+    for slot in ("mixer", *LAYER_SLOTS, *MODEL_SLOTS):
+        for name in sorted(SLOTS[slot].kinds):
+            for part in options(SLOTS[slot].kinds[name]):
+                yield pytest.param(slot, part, id=f"{slot}={part}")
+
+
+every_part = pytest.mark.parametrize(("slot", "part"), list(parts()))
+
+
+def architecture(slot, part, *, layers=2, width=8, feedforward=(12, 10), usual_last=False):
+    head = Head("sa", "sdp", 4)
+    if slot == "mixer":
+        kind = OPERATIONS[part.kind]
+        settings = kind.settings_of(part)
+        head = Head(part.kind, settings[kind.bare] if kind.bare else write_settings(part), 4)
+    own = {slot: part} if slot in LAYER_SLOTS else {}
+    layer = Layer(width, (head,) * (width // 4), feedforward, own)
+    stack = [layer] * layers
+    if usual_last:
+        stack[-1] = Layer(width, (Head("sa", "sdp", 4),) * (width // 4), feedforward)
+    return Architecture(stack, parts={slot: part} if slot in MODEL_SLOTS else {})
+
+
+def build(described, seed=0, *, fresh=False):
+    torch.manual_seed(seed)
+    encoder = Encoder(described, VOCABULARY, max_length=LENGTH, dropout=0.0)
+    head = make_output(encoder)
+    with torch.no_grad():  # far from any symmetric starting point
+        for p in [] if fresh else [*encoder.parameters(), *head.parameters()]:
+            p.add_(torch.randn_like(p) * 0.2)
+    return encoder.eval(), head.eval()
+
+
+def logits(encoder, head, tokens=TOKENS, keep=KEEP):
+    return head(encoder(tokens, keep)[keep])
+
+
+def tensors(encoder, head):
+    named = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
+    return named | {f"mlm.{k}": v for k, v in head.state_dict().items()}
+
+
+@every_part
+def test_parameters_are_as_counted(slot, part):
+    for more in ({}, {"width": 16, "layers": 1}, {"usual_last": True}):
+        described = architecture(slot, part, **more)
+        encoder, head = build(described)
+        counted = count_parameters(
+            described, vocabulary_size=VOCABULARY, max_length=LENGTH, masked_lm=True
+        )
+        assert sum(p.numel() for p in [*encoder.parameters(), *head.parameters()]) == counted
+
+
+@every_part
+def test_settings_left_out_are_those_of_the_kind(slot, part):
+    if slot == "mixer" and OPERATIONS[part.kind].bare:
+        return
+    kind = SLOTS[slot].kinds[part.kind]
+    usual = Part.of(part.kind, kind.settings_of(Part(part.kind)))  # every default, spelt out
+    spelt = architecture(slot, Part(part.kind))
+    if slot == "mixer":
+        object.__setattr__(spelt.layers[0].heads[0], "parameter", write_settings(usual))
+    elif slot in LAYER_SLOTS:
+        for layer in spelt.layers:
+            object.__setattr__(layer, "parts", ((slot, usual),))
+    else:
+        object.__setattr__(spelt, "parts", ((slot, usual),))
+    assert_close(logits(*build(spelt)), logits(*build(architecture(slot, Part(part.kind)))))
+
+
+@every_part
+def test_gradients_reach_every_parameter(slot, part):
+    encoder, head = build(architecture(slot, part))
+    out = logits(encoder, head)
+    loss = (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(1))).sum()
+    (loss + encoder.pooled(TOKENS, KEEP).sum()).backward()
+    for name, p in [*encoder.named_parameters(), *head.named_parameters()]:
+        assert p.grad is not None, name
+        assert p.grad.abs().sum() > 0, name
+
+
+@every_part
+def test_padding_does_not_matter(slot, part):
+    encoder, head = build(architecture(slot, part))
+    alone = head(encoder(TOKENS[1:, :5], None)[0])
+    assert_close(logits(encoder, head)[9:], alone, atol=2e-5, rtol=1e-4)
+
+
+@every_part
+def test_an_equal_architecture_inherits_everything(slot, part):
+    described = architecture(slot, part)
+    parent, child = build(described), build(described, seed=1)
+    report = inherit_weights(child[0], described, described, tensors(*parent), head=child[1])
+    assert report.share == 1.0
+    assert_close(logits(*child), logits(*parent), atol=0, rtol=0)
+    assert overlap(described, described, positions="absolute") == 1.0
+
+
+@every_part
+@pytest.mark.parametrize(
+    "more", [{"layers": 3}, {"feedforward": (12, 10, 14)}, {"width": 16}], ids=str
+)
+def test_a_larger_one_computes_the_same_at_first(slot, part, more):
+    described, larger = architecture(slot, part), architecture(slot, part, **more)
+    parent, child = build(described), build(larger, seed=1, fresh=True)
+    inherit_weights(child[0], larger, described, tensors(*parent), head=child[1])
+    assert_close(logits(*child), logits(*parent), atol=2e-4, rtol=1e-3)
+    assert 0 < overlap(larger, described, positions="absolute") < 1
+
+
+@every_part
+def test_one_and_the_usual_inherit_from_each_other(slot, part):
+    described, usual = architecture(slot, part), architecture("feedforward", Part("mlp"))
+    for child, parent in ((described, usual), (usual, described)):
+        made, given = build(child), build(parent, seed=1)
+        report = inherit_weights(made[0], child, parent, tensors(*given), head=made[1])
+        assert 0.3 < report.share <= 1
+        assert logits(*made).isfinite().all()
+        forth = overlap(child, parent, positions="absolute")
+        assert forth == overlap(parent, child, positions="absolute") <= 1
+
+
+@every_part
+def test_the_file_that_stands_alone_builds_the_same(slot, part, tmp_path):
+    described = architecture(slot, part)
+    encoder, _ = build(described)
+    config = FlexiBertConfig.from_architecture(described, VOCABULARY, max_length=LENGTH)
+    own = FlexiBertConfig.from_dict(config.to_dict()).build_encoder().eval()
+    own.load_state_dict(encoder.state_dict())
+    assert_close(own(TOKENS, KEEP)[KEEP], encoder(TOKENS, KEEP)[KEEP], atol=0, rtol=0)
+
+    (tmp_path / "alone.py").write_text(standalone_source(described), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("alone", tmp_path / "alone.py")
+    alone = sys.modules["alone"] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(alone)
+        other = alone.FlexiBertConfig.from_dict(config.to_dict()).build_encoder().eval()
+    finally:
+        del sys.modules["alone"]
+    other.load_state_dict(encoder.state_dict())
+    assert_close(other(TOKENS, KEEP)[KEEP], encoder(TOKENS, KEEP)[KEEP], atol=0, rtol=0)
+
+
+def test_every_kind_has_a_module():
+    for slot, (_, modules) in MODULES.items():
+        if slot != "mixer":  # registered with its parameter
+            assert set(modules) == set(SLOTS[slot].kinds), slot
+    assert mixer_part("c", 5).kind == "c"
+
+
+def test_the_documentation_has_every_kind():
+    page = (Path(__file__).parents[3] / "docs" / "kinds.md").read_text(encoding="utf-8")
+    for slot in MODULES:
+        for name, kind in SLOTS[slot].kinds.items():
+            row = re.search(rf"^\| {slot} \| `{name}` \| (.*?) \|", page, re.MULTILINE)
+            assert row, f"docs/kinds.md has no line for {slot} {name}"
+            assert kind.bare or all(f"`{setting}" in row[1] for setting in kind.settings)
