@@ -2,5 +2,6 @@
 
 from nas.models.norms.base import NORMS, make_norm
 from nas.models.norms.layer import LayerNorm  # layer
+from nas.models.norms.rms import RootMeanSquareNorm
 
 __all__ = ["NORMS", "LayerNorm", "make_norm"]
