@@ -47,10 +47,10 @@ def count_parameters(
     first, last = layers[0].width, layers[-1].width
     total = token_types * first + shape.norm(first)
     total += sum(kind.parameters(shape, part) for kind, part in parts)
-    for layer in layers:
+    for i, layer in enumerate(layers, 1):
         total += sum(group_parameters(op, group) for op, group in _groups(layer, relative=relative))
         total += (layer.inner_width + 1) * layer.width
-        inside = layer.shape(shape.norm(layer.width), last=layer is layers[-1])
+        inside = layer.shape(shape.norm(layer.width), last=i == len(layers))
         total += sum(kind.parameters(inside, part) for kind, part in _layer_kinds(layer))
     total += (last + 1) * last
     if masked_lm:
@@ -89,12 +89,12 @@ def count_flops(
     first, last = layers[0].width, layers[-1].width
     total = 2 * last * last
     total += sum(kind.flops(shape, part, length) for kind, part in parts)
-    for layer in layers:
+    for i, layer in enumerate(layers, 1):
         total += sum(
             group_flops(op, group, length) for op, group in _groups(layer, relative=relative)
         )
         total += 2 * length * layer.inner_width * layer.width
-        inside = layer.shape(last=layer is layers[-1])
+        inside = layer.shape(last=i == len(layers))
         total += sum(kind.flops(inside, part, length) for kind, part in _layer_kinds(layer))
     if masked_lm:
         total += 2 * length * first * (last + vocabulary_size)
