@@ -2,5 +2,6 @@
 
 from nas.models.residuals.base import RESIDUALS, Residual, make_residual
 from nas.models.residuals.post import PostNorm  # post
+from nas.models.residuals.pre import PreNorm
 
 __all__ = ["RESIDUALS", "PostNorm", "Residual", "make_residual"]
