@@ -19,6 +19,7 @@ _HIDDEN = (
     "architecture", "flops", "recipe", "attempts", "node", "device", "worker", "continues",
     "spent_seconds", "gpu_seconds", "asked_at", "started_at", "finished_at",
 )  # fmt: skip
+_TENTHS = ("seconds", "budget_seconds", "peak_memory_mb")
 _LEFT = ("hash", "status", "cause", "error")
 
 
@@ -66,7 +67,7 @@ def cell(name: str, value: object) -> str:
     if isinstance(value, float) and name.startswith(CHOSEN):
         return f"{value:.6g}"
     if isinstance(value, float):
-        return f"{value:.1f}" if name in ("seconds", "peak_memory_mb") else f"{value:.3f}"
+        return f"{value:.1f}" if name in _TENTHS else f"{value:.3f}"
     return str(value)
 
 

@@ -37,6 +37,8 @@ class Job:
         micro_batches: Parts of each step's batch; above 1 for a retry after out-of-memory.
         alone: Share the device with no other trial, whatever was predicted.
         memory_mb: What it is predicted to need, in 10^6 bytes; None if nobody knows.
+        tokens: Pre-training budget of an architecture that chose of its recipe, where an earlier
+            trial had one; None has it measured.
         tasks: What to fine-tune, fewer than the recipe's at a low fidelity; None is the recipe's.
     """
 
@@ -52,6 +54,7 @@ class Job:
     alone: bool = False
     memory_mb: float | None = None
     tasks: tuple[str, ...] | None = None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True)

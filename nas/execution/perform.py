@@ -168,6 +168,7 @@ def _call(
         "weights_path": files.weights,
         "checkpoint": files.checkpoint,
         "checkpoint_seconds": checkpoint_seconds,
+        "tokens": job.tokens,
     }
     taken = inspect.signature(run_trial).parameters
     if "inherit" in taken and job.inherit and files.parent is not None:

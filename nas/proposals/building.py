@@ -1,7 +1,7 @@
 """The policy that an experiment names, built the same by the driver, its helper and a replay."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.config import COSTS, Experiment, parse_constraint
 from nas.evaluation.derived import OBJECTIVES
@@ -60,6 +60,8 @@ def run_space(name: str, recipe: "Recipe") -> Space:
             choose a field that the space leaves open, or the space has no place for choices.
         NasError: There is no such space.
     """
+    from nas.training.aliases import ALIASES, refuse_both
+
     space = load_space(name)
     definition = getattr(space, "definition", None)
     offered = {} if definition is None else definition.recipe_options
@@ -69,7 +71,9 @@ def run_space(name: str, recipe: "Recipe") -> Space:
             f"{both[0]} is open in the space {name!r} and in the recipe. Leave one of them out."
         )
     if offered:  # refuses what cannot be open, and values that are not allowed
-        type(recipe).from_dict({**recipe.to_dict(), "open": {**recipe.open, **offered}})
+        refuse_both((*offered, *recipe.open, *recipe.slots), f"the space {name!r} and the recipe")
+        fields = {k: v for k, v in recipe.to_dict().items() if k not in ALIASES}
+        type(recipe).from_dict({**fields, "open": {**recipe.open, **offered}})
     if not recipe.open:
         return space
     if definition is None:
@@ -79,6 +83,60 @@ def run_space(name: str, recipe: "Recipe") -> Space:
         )
     opened = replace(definition, recipe={**offered, **recipe.open})
     return FlexiBertSpace(opened, space.name)
+
+
+def refuse_given_twice(experiment: Experiment) -> None:
+    """Check that nothing of the recipe is given in the experiment and left open in the space.
+
+    Args:
+        experiment: As it was written, not resolved: a resolved one gives every field.
+
+    Raises:
+        InvalidExperiment: Something is; the message says which to leave out.
+        NasError: There is no such space.
+    """
+    from nas.training.aliases import ALIASES
+
+    offered = _offered(experiment.space)
+    for name in experiment.recipe:
+        alias = ALIASES.get(name)
+        beside = [a for a, of in ALIASES.items() if of.slot == name]
+        for other in (name, *([alias.slot] if alias else []), *beside):
+            if other in offered:
+                same = "" if other == name else f", of which {name} is an alias"
+                same = f", an alias of a setting of {name}" if other in beside else same
+                raise InvalidExperiment(
+                    f"{name} is {experiment.recipe[name]!r} in the experiment, and the space "
+                    f"{experiment.space!r} offers {other}{same}: {', '.join(offered[other])}. "
+                    f"Leave {name} out of the experiment's recipe, or {other} out of the space."
+                )
+
+
+def without_offered(space: str, recipe: dict[str, Any], defaults: "Recipe") -> dict[str, Any]:
+    """Return a resolved recipe without the defaults of what a space leaves open.
+
+    So the experiment that lies in a run says of them what was written: nothing.
+    """
+    from nas.training.aliases import ALIASES
+
+    offered = _offered(space)
+    usual = defaults.to_dict()
+    return {
+        name: value
+        for name, value in recipe.items()
+        if not (name in offered or (name in ALIASES and ALIASES[name].slot in offered))
+        or usual.get(name) != value
+    }
+
+
+def _offered(space: str) -> dict[str, list[str]]:
+    """Return what a space leaves open of the recipe, positions among it, as texts."""
+    definition = getattr(load_space(space), "definition", None)
+    if definition is None:
+        return {}
+    found = {name: [str(v) for v in of] for name, of in definition.recipe_options.items()}
+    positions = dict(definition.model).get("positions")
+    return {**found, "positions": [str(part) for part in positions]} if positions else found
 
 
 def run_policy(experiment: Experiment, vocabulary_size: int | None) -> "Policy":

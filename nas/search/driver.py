@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 from nas.config import Experiment
 from nas.execution import Executor, make_executor
 from nas.execution.record_copy import copied_record
-from nas.proposals.building import build_policy, run_policy
+from nas.proposals.building import (
+    build_policy,
+    refuse_given_twice,
+    run_policy,
+    without_offered,
+)
 from nas.proposals.process import ProposerProcess
 from nas.proposals.proposer import InlineProposer, Proposer
 from nas.runs.directory import Run, create_run, next_directory, open_run, require_free
@@ -28,6 +33,7 @@ from nas.search.progress import Progress
 from nas.search.reaiming import reaim
 from nas.search.trackers import require_trackers, tracked
 from nas.training.preparing import default_preset, experiment_recipe, prepare_data
+from nas.training.recipe import RECIPES
 
 if TYPE_CHECKING:
     from nas.data.prepared import PreparedData
@@ -59,6 +65,7 @@ def start(
     directory = next_directory(experiment.name) if directory is None else Path(directory)
     require_free(directory, experiment)
     require_trackers(experiment.trackers)
+    refuse_given_twice(experiment)
     recipe = experiment_recipe(experiment)
     # Built twice: now to find mistakes before the data is read, then with the true vocabulary.
     policy = build_policy(experiment, recipe, recipe.vocabulary_size)
@@ -74,7 +81,8 @@ def start(
     run_id = uuid.uuid4().hex[:8]
     storage = open_storage(experiment.execution.storage, directory, run_id)
     preset = experiment.recipe.get("preset", default_preset(experiment.data))
-    resolved = experiment.model_copy(update={"recipe": {"preset": preset, **recipe.to_dict()}})
+    settings = without_offered(experiment.space, recipe.to_dict(), RECIPES[preset])
+    resolved = experiment.model_copy(update={"recipe": {"preset": preset, **settings}})
     with (
         _proposer(resolved, policy, options["vocabulary_size"]) as proposer,
         _workers(resolved, recipe, data, storage, directory, say) as executor,

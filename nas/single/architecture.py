@@ -180,6 +180,19 @@ def _card(
         },
         "run": {"name": "nas train", "trial": 1, "fidelity": 1.0},
         "lineage": [f"pre-trained from {start}, seed {seeds[0]}"],
-        "recipe": recipe.to_dict(),
+        **_trained_by(architecture, recipe, measurement),
         "licence": default_licence(experiment.data),
+    }
+
+
+def _trained_by(
+    architecture: Architecture, recipe: Recipe, measurement: Measurement
+) -> dict[str, Any]:
+    """Return the recipe of a training as a card says it, with what the architecture chose of it."""
+    if not architecture.recipe:
+        return {"recipe": recipe.to_dict()}
+    tokens = int(measurement.details["budget_tokens"])
+    return {
+        "chosen_recipe": architecture.to_dict()["recipe"],
+        "recipe": {**recipe.chosen(architecture).to_dict(), "pretrain_tokens": tokens},
     }

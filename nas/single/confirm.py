@@ -15,7 +15,7 @@ from nas.execution import BLAMELESS, Executor, Job, Outcome, make_executor
 from nas.execution.interrupts import Interrupts
 from nas.runs.confirmations import Confirmations
 from nas.runs.directory import Run
-from nas.single.trials import adjustments, training_of
+from nas.single.trials import adjustments, tokens_of, training_of
 from search_spaces import Architecture
 from search_spaces.errors import RunError
 
@@ -36,7 +36,8 @@ def confirm(
 
     Everything that ended well is kept at once, and is not done again by another call. Weights that
     a trial of the search inherited are not inherited here: each training is a whole one. What a
-    retry changed after a failure is changed here, too.
+    retry changed after a failure is changed here, too. Who chose of the recipe reads as many tokens
+    as in the search.
 
     Args:
         run: A run that no other process drives.
@@ -58,6 +59,7 @@ def confirm(
         )
     run.lock()
     chosen = list(front["hash"])[:top]
+    # of the fidelities of an architecture, the highest comes last
     known = {record["hash"]: record for record in run.journal.trials()}
     store = Confirmations(run.directory)
     have = {(r["hash"], r["number"]) for r in store.trainings() if r["status"] == "done"}
@@ -120,6 +122,7 @@ def _submit(
             confirmation_seed(run.experiment.seed, digest, fresh),
             run.experiment.execution.trial_timeout,
             attempt=attempt,
+            tokens=tokens_of(known[digest]),
             **adjustments(known[digest]),
         )
     )

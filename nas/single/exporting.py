@@ -147,11 +147,30 @@ def trial_card(run: Run, trial: Mapping[str, Any], *, licence: str | None = None
             "objectives": ", ".join(f"{k} {v}" for k, v in run.objectives.items()),
         },
         "lineage": _lineage(run, trial),
-        "recipe": dict(recipe),
+        "chosen_recipe": dict(trial["architecture"].get("recipe") or {}),
+        "recipe": trial_recipe(run, trial),
         "adjusted_after_failure": adjustments(trial),
         "licence": licence or default_licence(experiment.data),
     }
     return {name: value for name, value in card.items() if value != {}}
+
+
+def trial_recipe(run: Run, trial: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the recipe that a trial was trained by: the run's, with what was chosen of it.
+
+    Its tokens are those that the trial measured, so that it can be repeated.
+    """
+    from nas.single.trials import tokens_of
+    from nas.training.recipe import Recipe
+
+    recipe, architecture = run.experiment.recipe, Architecture.from_dict(trial["architecture"])
+    if not architecture.recipe:
+        return dict(recipe)
+    chosen = Recipe.from_dict(recipe).chosen(architecture).to_dict()
+    tokens = tokens_of(trial)
+    measured = {} if tokens is None else {"pretrain_tokens": tokens}
+    preset = {name: recipe[name] for name in ("preset",) if name in recipe}
+    return {**preset, **chosen, **measured}
 
 
 def data_revision(folder: Path) -> str:

@@ -82,6 +82,15 @@ def adjustments(trial: Mapping[str, Any]) -> dict[str, Any]:
     return {k: adjusted[k] for k in ("learning_rate_scale", "micro_batches") if k in adjusted}
 
 
+def tokens_of(trial: Mapping[str, Any]) -> int | None:
+    """Return the pre-training budget that a trial measured for a recipe of its own; None without.
+
+    See `nas.training.equal_seconds`.
+    """
+    found = (trial.get("details") or {}).get("budget_tokens")
+    return None if found is None else int(found)
+
+
 def trial_weights(run: Run, trial: dict[str, Any]) -> dict[str, Any]:
     """Return the tensors that a finished trial left, "encoder.*" and "mlm.*".
 

@@ -49,13 +49,16 @@ def trial_table(
             **{name: record.get(name) for name in _LAST if name != "recipe"},
             "recipe": preset,
             **_choices(record),
+            **_budget(record),
         }
         for record in records
     ]
     found = dict.fromkeys(name for record in records for name in record["scores"])
     costs = dict.fromkeys(name for record in records for name in record["costs"])
     chosen = sorted({name for record in records for name in _choices(record)})
-    columns = list(dict.fromkeys((*_FIRST, *scores, *found, *chosen, *_COSTS, *costs, *_LAST)))
+    seconds = ["budget_seconds"] if any(_budget(record) for record in records) else []
+    columns = (*_FIRST, *scores, *found, *chosen, *_COSTS, *costs, *seconds, *_LAST)
+    columns = list(dict.fromkeys(columns))
     return typed(pd.DataFrame(rows, columns=columns))
 
 
@@ -64,6 +67,12 @@ def _choices(record: dict[str, Any]) -> dict[str, float | str]:
     chosen = (record.get("architecture") or {}).get("recipe") or {}
     values = {f"{CHOSEN}{name}": read_value(text) for name, text in chosen.items()}
     return {name: v if isinstance(v, str) else float(v) for name, v in values.items()}
+
+
+def _budget(record: dict[str, Any]) -> dict[str, float]:
+    """Return the seconds that a trial with a recipe of its own might spend on pre-training."""
+    details = record.get("details") or {}
+    return {name: details[name] for name in ("budget_seconds",) if name in details}
 
 
 def typed(table: pd.DataFrame) -> ResultFrame:

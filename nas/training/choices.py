@@ -10,8 +10,6 @@ from search_spaces.kinds import RECIPE_SLOTS, SLOTS
 from search_spaces.parts import Part
 from search_spaces.recipes import NUMBERS, read_phases
 
-OPEN = (*NUMBERS, *RECIPE_SLOTS)
-
 # Why a field is the same for all trials of a search, by what it would change.
 _CLOSED = {
     "it changes the data": (
@@ -21,9 +19,15 @@ _CLOSED = {
     "it changes what is measured, or how often": (
         "max_dev_examples", "finetune_seeds", "selection", "selection_share", "tune_trials",
     ),
-    "it is the budget that all trials have": ("pretrain_tokens", "finetune_steps"),
+    "it is the budget that all trials have": (
+        "pretrain_tokens", "finetune_steps", "inherit_tokens",
+    ),
     "it belongs to the machine": ("precision", "device", "threads"),
 }  # fmt: skip
+OPEN = (
+    *(name for name in NUMBERS if not any(name in names for names in _CLOSED.values())),
+    *RECIPE_SLOTS,
+)
 # Slots that no part of the training asks yet, so that only their first kind means anything.
 _UNREAD = ("distillation", "finetuning", "augmentation")
 

@@ -1,6 +1,7 @@
 """Where a trial runs and in which precision."""
 
 import math
+import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
@@ -58,6 +59,17 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Non
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def device_seconds(device: torch.device) -> float:
+    """Return a clock of the device's work: processor seconds, or seconds of a GPU that has ended.
+
+    Processor seconds are those of all threads of this process, and of nothing beside it.
+    """
+    if device.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

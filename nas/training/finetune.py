@@ -112,8 +112,8 @@ def finetune(
         state.restore()
         order = named_seed(seed, "order")
         multiple = length_multiple(encoder.max_length, device)
-        for batch in _passes(train, epochs, recipe, order, multiple, start=loop.step_number):
-            losses = partial(_losses, modules, task, batch, scale, device, precision)
+        for batch in task_batches(train, epochs, recipe, order, multiple, start=loop.step_number):
+            losses = partial(task_losses, modules, task, batch, scale, device, precision)
             loop.step(losses, len(batch.labels))
             if loop.step_number % (steps // epochs) == 0:
                 best.look(loop.step_number * epochs // steps)
@@ -166,7 +166,7 @@ def planned_passes(examples: int, recipe: Recipe) -> tuple[int, int]:
     return passes, passes * steps_a_pass
 
 
-def _losses(
+def task_losses(
     modules: Mapping[str, nn.Module],
     task: Task,
     batch: Batch,
@@ -175,13 +175,14 @@ def _losses(
     precision: str,
     parts: int,
 ) -> Iterator[Tensor]:
+    """Yield scalars whose sum is the loss of a batch that passes in `parts` parts."""
     for portion, share in split_examples(batch, parts):
         with autocast(precision, device):
             loss = task_loss(modules["encoder"], modules["head"], task, portion, scale, device)
         yield loss if share == 1.0 else loss * share
 
 
-def _passes(
+def task_batches(
     split: EncodedSplit,
     epochs: int,
     recipe: Recipe,

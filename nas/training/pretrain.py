@@ -95,10 +95,12 @@ def pretrain(
         if checkpoint is not None:
             _continue(checkpoint, schedule, loop, modules)
         resumed_at = loop.step_number
-        for batch in _streams(terms, blocks, batch_size, vocabulary_size, seed, start=resumed_at):
+        for batch in batch_streams(
+            terms, blocks, batch_size, vocabulary_size, seed, start=resumed_at
+        ):
             if loop.step_number == schedule.steps:
                 break
-            losses = partial(_losses, terms, encoder, head, batch, device, precision)
+            losses = partial(batch_losses, terms, encoder, head, batch, device, precision)
             loop.step(losses, max(len(own.tokens) for own in batch))
             if checkpoint is not None:
                 _keep(checkpoint, schedule, loop, modules)
@@ -129,7 +131,7 @@ def tokens_read(blocks: int, batch_size: int, steps: int) -> int:
     return passes * blocks + min(left * batch_size, blocks)
 
 
-def _streams(
+def batch_streams(
     terms: Sequence[Objective],
     blocks: np.ndarray,
     batch_size: int,
@@ -152,7 +154,7 @@ def _streams(
     return zip(*streams, strict=True)
 
 
-def _losses(
+def batch_losses(
     terms: Sequence[Objective],
     encoder: nn.Module,
     head: nn.Module,
@@ -161,6 +163,7 @@ def _losses(
     precision: str,
     parts: int,
 ) -> Iterator[Tensor]:
+    """Yield scalars whose sum is the loss of a batch, given what each term gets of it."""
     for term, own in zip(terms, batch, strict=True):
         yield from term.losses(encoder, head, own, device, precision, parts)
 

@@ -27,6 +27,7 @@ from nas.training.device import (
     compile_for,
     is_out_of_memory,
 )
+from nas.training.equal_seconds import Allowance, Measuring
 from nas.training.measurement import Measurement
 from nas.training.pretrain import Pretraining, pretrain
 from nas.training.recipe import Recipe
@@ -67,6 +68,7 @@ def run_trial(
     learning_rate_scale: float = 1.0,
     micro_batches: int = 1,
     keep: Keep | None = None,
+    tokens: int | None = None,
 ) -> Measurement:
     """Train and measure `architecture`; the same arguments give the same scores, bit by bit.
 
@@ -96,6 +98,9 @@ def run_trial(
             memory; the effective batch stays the same.
         keep: Called with task, encoder, head and result of the first fine-tuning of each task,
             while encoder and head have the weights that were scored.
+        tokens: Pre-training budget of an architecture that chose of its recipe, as an earlier trial
+            had it; None measures what it may read in the seconds of `recipe`, so that two calls
+            agree only as far as clocks do; see `nas.training.equal_seconds`.
 
     Raises:
         TrialError: Training failed; `cause` is "nan", "out-of-memory" or "time-out".
@@ -103,7 +108,10 @@ def run_trial(
         InvalidExperiment: The recipe asks for a GPU that is not there, or `fidelity` is not in
             (0, 1].
     """
+    reference = dataclasses.replace(recipe, open={})
     recipe = recipe.chosen(architecture)
+    if tokens is not None:
+        recipe = dataclasses.replace(recipe, pretrain_tokens=tokens)
     tasks = _tasks_to_train(recipe, data)
     budget = _budget(fidelity, learning_rate_scale, micro_batches)
     device = choose_device(recipe)
@@ -113,8 +121,6 @@ def run_trial(
     kept = Checkpoint(checkpoint, identity, checkpoint_seconds)
     seconds: dict[str, float] = {}
     with _memory_errors(), thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
         with random_state(named_seed(seed, "weights")):
             encoder = build_encoder(architecture, recipe, data.vocabulary_size)
             mlm = make_output(encoder)
@@ -122,6 +128,13 @@ def run_trial(
         encoder.to(device)
         mlm.to(device)
         compile_for(encoder, device, tokens=recipe.pretrain_tokens * fidelity)
+        allowed = None
+        if architecture.recipe and tokens is None:
+            measuring = Measuring(encoder, mlm, data, tasks, seed, watch, precision, micro_batches)
+            allowed = _allowed(measuring, reference, recipe, kept)
+            recipe = dataclasses.replace(recipe, pretrain_tokens=allowed.tokens)
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
         set_dropout(encoder, recipe.pretrain_dropout)
         pretraining = pretrain(
             encoder,
@@ -155,10 +168,32 @@ def run_trial(
             "precision": precision,
             **spread,
             **_pretrain_details(pretraining, inherited),
+            **_budget_details(allowed, fidelity * (recipe.inherit_tokens if inherit else 1)),
             **{k: v for name, r in results.items() for k, v in r.details(name).items()},
             **{f"{stage}_seconds": value for stage, value in seconds.items()},
         },
     )
+
+
+def _allowed(
+    measuring: Measuring, reference: Recipe, chosen: Recipe, kept: Checkpoint
+) -> Allowance:
+    """Return what a trial may read, measured once for all its calls."""
+    state = kept.load("seconds")
+    if state is not None:
+        return Allowance(**state.values)
+    allowed = measuring.allowance(reference, chosen)
+    kept.save("seconds", {}, dataclasses.asdict(allowed))
+    return allowed
+
+
+def _budget_details(allowed: Allowance | None, share: float) -> dict[str, float]:
+    if allowed is None:
+        return {}
+    return {
+        "budget_seconds": share * allowed.seconds,
+        "budget_tokens": float(allowed.tokens),
+    }
 
 
 def continued(recipe: Recipe) -> Recipe:

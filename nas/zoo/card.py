@@ -37,6 +37,7 @@ _TITLES = {
     "data": "Data",
     "run": "Run",
     "lineage": "Lineage of the weights",
+    "chosen_recipe": "Chosen of the recipe together with the architecture",
     "recipe": "Recipe",
     "formats": "Other formats",
 }

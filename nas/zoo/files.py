@@ -9,6 +9,7 @@ from pathlib import Path
 from nas.whole_files import whole_folder
 from search_spaces.errors import NasError, NotAModel
 
+FORMAT = 1  # of a folder; a later one says so in its configuration, as "nas_format"
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 ARCHITECTURE, TOKENIZER, CHECKSUMS = "architecture.json", "tokenizer.json", "checksums.json"
 ONNX, QUANTIZED, EXPORTED = "model.onnx", "model.int8.onnx", "model.pt2"

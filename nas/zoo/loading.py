@@ -16,7 +16,7 @@ from nas.models.hf import (
     FlexiBertModel,
     register_with_transformers,
 )
-from nas.zoo.files import CHECKSUMS, CONFIG, WEIGHTS, verify
+from nas.zoo.files import CHECKSUMS, CONFIG, FORMAT, WEIGHTS, verify
 from search_spaces.errors import NotAModel, UnknownName
 
 
@@ -81,6 +81,11 @@ def read_config(folder: Path) -> FlexiBertConfig:
         raise NotAModel(
             f"{path} has model_type {kind!r}; only {FlexiBertConfig.model_type!r} can be loaded "
             "here. Load other models with transformers.AutoModel."
+        )
+    if values.get("nas_format", FORMAT) != FORMAT:
+        raise NotAModel(
+            f"{folder} was written in format {values['nas_format']!r}; this version reads "
+            f"{FORMAT}. Update with: pip install --upgrade encoder-nas"
         )
     try:
         return FlexiBertConfig.from_dict(values)
