@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from nas.config import make_experiment
+from nas.training.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -99,6 +103,20 @@ def test_adding(place):
     out = call(place, sys.executable, "-c", "\n".join(python))
     assert "m_mean" in out
     assert "{'milliseconds_a_layer': 1.5}" in out
+
+
+def test_recipes(place):
+    """The experiment is read; a kind is registered elsewhere and stands in a recipe."""
+    found = blocks("recipes.md")
+    experiment, slot = (yaml.safe_load(text) for language, text in found if language == "yaml")
+    recipe = Recipe.from_dict(make_experiment(experiment).recipe)
+    assert recipe.open["pretrain_learning_rate"] == (0.0005, 0.001, 0.002, 0.004)
+    assert len(Recipe.from_dict(slot["recipe"]).open["schedule"]) == 3
+    python = "\n".join(text for language, text in found if language == "python")
+    choices = {"optimizer": {"adamw": {}, "sgd": {"momentum": [0.8, 0.9]}}}
+    asked = f"from nas.training.recipe import Recipe\nprint(Recipe.from_dict({choices}).open)"
+    out = call(place, sys.executable, "-c", f"{python}\n{asked}")
+    assert out == "{'optimizer': ('adamw', 'sgd(momentum=0.8)', 'sgd')}\n"
 
 
 def test_links_lead_somewhere():

@@ -9,6 +9,9 @@ import pytest
 from nas.cli.tables import _fitting, cell
 from nas.report.document import build_document
 from nas.runs.directory import open_run
+from nas.single.exporting import trial_card, trial_recipe
+from nas.single.trials import tokens_of
+from nas.training.recipe import Recipe
 from search_spaces import Architecture, load_space
 
 CHOICES = ({"pretrain_learning_rate": 0.0005, "optimizer": "adamw"}, {"mask_rate": 0.125})
@@ -25,8 +28,9 @@ def chosen(begin):
         run.journal.started(number, 0)
         costs = {"parameters": 100.0 * number, "latency_ms": float(number)}
         run.journal.finished(
-            number, "done", scores={"glue": 0.4 + number / 10}, costs=costs, seconds=2.0
-        )
+            number, "done", scores={"glue": 0.4 + number / 10}, costs=costs, seconds=2.0,
+            details={"budget_seconds": 1.25, "budget_tokens": 500.0 * number},
+        )  # fmt: skip
     run.close()
     return run.directory
 
@@ -41,6 +45,8 @@ def test_tables_print_the_choices_with_the_digits_they_have(nas, chosen):
     assert "pretrain_learning_rate 0.0005" in nas("pareto", chosen)[1]
     other = shutil.copytree(chosen, chosen.with_name("other"))
     assert "0.0005" in nas("compare", chosen, other)[1]
+    assert "budget_seconds" in out
+    assert cell("budget_seconds", 1.25) == "1.2"
     assert cell("recipe.clip", 1.0) == "1"
     assert cell("recipe.clip", pd.NA) == "-"
 
@@ -62,3 +68,18 @@ def test_why_and_the_report_name_the_choices(nas, chosen):
     assert json.loads(nas("why", chosen, 2, "--json")[1])["recipe"] == {"mask_rate": "0.125"}
     recipes = build_document(open_run(chosen))["trials"]["recipe"]
     assert recipes[1] == {"mask_rate": "0.125"}
+
+
+def test_the_card_has_the_recipe_that_was_trained_by(chosen):
+    run = open_run(chosen)
+    (run.directory / "data").mkdir()
+    first, second = run.journal.trials()
+    card = trial_card(run, first)
+    assert card["chosen_recipe"] == {"pretrain_learning_rate": "0.0005", "optimizer": "adamw"}
+    assert card["recipe"]["pretrain_learning_rate"] == 0.0005
+    assert card["recipe"]["pretrain_tokens"] == tokens_of(first) == 500
+    again = Recipe.from_dict(trial_recipe(run, second))
+    assert (again.mask_rate, again.pretrain_tokens, again.open) == (0.125, 1000, {})
+    plain = {**first, "architecture": load_space("flexibert-micro").sample(1)[0].to_dict()}
+    assert trial_recipe(run, plain) == run.experiment.recipe
+    assert tokens_of({"details": {}}) is None
