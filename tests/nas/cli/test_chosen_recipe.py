@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from nas.cli.tables import _fitting, cell
+from nas.execution.perform import perform
 from nas.report.document import build_document
 from nas.runs.directory import open_run
+from nas.single.confirm import _submit
 from nas.single.exporting import trial_card, trial_recipe
 from nas.single.trials import tokens_of
 from nas.training.recipe import Recipe
@@ -83,3 +86,17 @@ def test_the_card_has_the_recipe_that_was_trained_by(chosen):
     plain = {**first, "architecture": load_space("flexibert-micro").sample(1)[0].to_dict()}
     assert trial_recipe(run, plain) == run.experiment.recipe
     assert tokens_of({"details": {}}) is None
+
+
+def test_who_is_confirmed_reads_the_tokens_of_the_search(chosen, monkeypatch):
+    run, jobs = open_run(chosen), []
+    known = {record["hash"]: record for record in run.journal.trials()}
+    for number, digest in enumerate(known):
+        _submit(run, SimpleNamespace(submit=jobs.append), known, (number, (digest, 1), 1), {})
+    assert [job.tokens for job in jobs] == [500, 1000]
+
+    def trial(architecture, recipe, data, tokens):
+        return {"scores": {"glue": float(tokens)}, "costs": {}}
+
+    monkeypatch.setattr("nas.execution.perform.trial_function", lambda name: trial)
+    assert perform(jobs[0], Recipe(), None, function="x:y").scores == {"glue": 500.0}

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+import torch
 
 from nas.training.loop import Loop
 from nas.training.recipe import Recipe
@@ -14,6 +15,7 @@ OPEN = {
     "pretrain_batch": (4, 8),
     "finetune_epochs": (2, 4),
     "finetune_batch": (8, 16),
+    "pretrain_dropout": (0.0, 0.3),
 }
 
 
@@ -108,3 +110,22 @@ def test_an_interrupted_trial_goes_on_with_what_it_measured(run, clock, tmp_path
 def test_what_is_a_budget_itself_cannot_be_open():
     assert "inherit_tokens" not in Recipe.OPEN
     assert "finetune_epochs" in Recipe.OPEN
+
+
+def test_steps_are_measured_with_the_dropout_of_their_recipe(run, clock, monkeypatch):
+    seen = {}
+    step = Loop.step
+
+    def watched(loop, loss, examples=1):
+        (encoder,) = (part for part in loss.args if hasattr(part, "architecture"))
+        drop = next(m.p for m in encoder.modules() if isinstance(m, torch.nn.Dropout))
+        seen.setdefault(loop._stage, []).append(drop)
+        return step(loop, loss, examples)
+
+    monkeypatch.setattr(Loop, "step", lambda loop, loss, examples=1: (
+        watched(loop, loss, examples) if loop._stage in ("measuring", "pretrain")
+        else step(loop, loss, examples)
+    ))  # fmt: skip
+    run({"pretrain_dropout": 0.3})
+    assert seen["measuring"] == [0.0, 0.3] * 8
+    assert set(seen["pretrain"]) == {0.3}
