@@ -27,10 +27,14 @@ LIMITS = {
 
 
 def cost_of(recipe: Mapping[str, Any], model_options: Mapping[str, Any]) -> TrialCost:
-    """Return what predicts the trials of a recipe; settings that it lacks take their defaults."""
+    """Return what predicts the trials of a recipe; settings that it lacks take their defaults.
+
+    Where architectures choose their batch, it is the largest: what it needs must fit.
+    """
+    batches = (recipe.get("open") or {}).get("pretrain_batch")
     names = {
         "tokens": recipe.get("pretrain_tokens"),
-        "batch": recipe.get("pretrain_batch"),
+        "batch": max(batches) if batches else recipe.get("pretrain_batch"),
         "length": recipe.get("block_length"),
         "vocabulary_size": model_options.get("vocabulary_size"),
         "positions": model_options.get("positions"),

@@ -79,3 +79,9 @@ def test_a_limit_of_the_users_own_is_kept(begin, pretend):
     record = search.run.journal.trials()[7]
     assert (record["status"], record["attempts"]) == ("failed", 1)
     assert {job.timeout for job in executor.performed} == {30.0}
+
+
+def test_of_batches_that_are_open_the_largest_must_fit():
+    assert cost_of({"pretrain_batch": 16}, {}).batch == 16
+    opened = {"pretrain_batch": 16, "open": {"pretrain_batch": [8, 64], "mask_rate": [0.1, 0.2]}}
+    assert cost_of(opened, {}).batch == 64
