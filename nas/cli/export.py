@@ -55,12 +55,15 @@ def export(
         raise NasError(f"{folder} exists already. Choose another folder, or remove it first.")
     formats = ["onnx"] * (onnx or quantize is not None) + ["torch-export"] * torch_export
     if formats:
-        from nas.zoo.formats import require_packages
+        from nas.zoo.formats import require_expressible, require_packages
+        from search_spaces import Architecture
 
         require_packages(formats)
     opened = open_run(run)
     number = int(opened.pick(pick)["trial"])
     chosen = next(r for r in opened.journal.trials() if r["trial"] == number)
+    if formats:  # before the tasks are fine-tuned again, which may take hours
+        require_expressible(Architecture.from_dict(chosen["architecture"]), formats)
     names = _chosen_tasks(tasks, opened.experiment.recipe["tasks"])
     weights = trial_weights(opened, chosen)
     models = task_models_of(opened, chosen, names) if names else ()

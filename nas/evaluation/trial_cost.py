@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from search_spaces import Architecture, count_flops, count_parameters
+from search_spaces.architectures.size import count_kept
 
 # Before anything is measured: a processor core's sustained rate, and the fixed cost of each
 # operation of a layer, of which a step has a few dozen.
@@ -116,12 +117,8 @@ class TrialCost:
         work = _PASSES * flops / self.length * tokens
         seconds = work / _FLOPS_PER_SECOND + steps * len(architecture) * _SECONDS_PER_LAYER_STEP
         places = self.batch * self.length
-        kept = sum(
-            _KEPT_PER_LAYER * layer.width
-            + 2 * sum(layer.feedforward)
-            + len(layer.heads) * self.length
-            for layer in architecture.layers
-        )
+        kept = sum(_KEPT_PER_LAYER * layer.width for layer in architecture.layers)
+        kept += count_kept(architecture, length=self.length, positions=self.positions)
         size = _BYTES_PER_PARAMETER * parameters + 4 * places * kept
         sizes = (flops, parameters, len(architecture), tokens)
         return Description(tuple(map(math.log, sizes)), (math.log(seconds), math.log(size / 1e6)))

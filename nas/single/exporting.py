@@ -56,14 +56,17 @@ def export_trial(
         say: Called with a line for each model written.
 
     Raises:
-        NasError: The folder exists, or a format's outputs are not those of torch.
+        NasError: The folder exists, a kind cannot be written in a format, or a format's outputs
+            are not those of torch.
         NotAModel: Weights, options or tokenizer do not fit.
     """
     from nas.zoo.files import written_at_once
+    from nas.zoo.formats import require_expressible
     from nas.zoo.formats_of_model import write_formats
     from nas.zoo.writing import finish, make_config, write_encoder, write_task
 
     architecture = Architecture.from_dict(trial["architecture"])
+    require_expressible(architecture, [*formats, *(["onnx"] if quantize else [])])
     tokenizer = (run.directory / "data" / "tokenizer.json").read_text(encoding="utf-8")
     config = make_config(architecture, run.model_options, list(tasks))
     card = trial_card(run, trial, licence=licence)

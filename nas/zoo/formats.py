@@ -15,7 +15,10 @@ import torch
 from nas.zoo.files import EXPORTED, ONNX
 from nas.zoo.graphs import INPUTS, Graph, exported_program
 from nas.zoo.parity import Runner, require_parity
+from search_spaces import Architecture
+from search_spaces.architectures.architecture import parts_of
 from search_spaces.errors import NasError
+from search_spaces.kinds import SLOTS
 from search_spaces.registry import Registry
 
 
@@ -60,6 +63,27 @@ def require_packages(names: Sequence[str]) -> None:
                     f"The format {name!r} needs {package}, which cannot be imported ({error}). "
                     f"Install it with: pip install 'encoder-nas[{kind.extra}]'"
                 ) from None
+
+
+def require_expressible(architecture: Architecture, formats: Sequence[str]) -> None:
+    """Check that every kind in an architecture can be written in `formats`.
+
+    Raises:
+        UnknownName: There is no such format.
+        NasError: A kind says that it cannot; the message has the reason and the formats that work.
+    """
+    used = [(slot, part, SLOTS[slot].kinds[part.kind]) for slot, part in parts_of(architecture)]
+    refused = {name for _, _, kind in used for name in kind.formats}
+    for name in formats:
+        FORMATS[name]
+        for slot, part, kind in used:
+            if name in kind.formats:
+                works = ", ".join(["safetensors", *(n for n in FORMATS if n not in refused)])
+                raise NasError(
+                    f"The format {name!r} cannot express {slot}={part} ({kind.title}): "
+                    f"{kind.formats[name]}. Nothing was exported. Formats that work: {works} "
+                    "(safetensors is always written)."
+                )
 
 
 def write_format(name: str, graph: Graph, folder: Path) -> float:

@@ -179,6 +179,22 @@ def checked_recipe(
     return tuple((name, read_choice(name, value)) for name, value in sorted(dict(given).items()))
 
 
+def parts_of(architecture: Architecture) -> list[tuple[str, Part]]:
+    """Return each distinct part that stands in a slot of an encoder, defaults included.
+
+    Slot and part, in the order of the slots: those of the model, of layers, and the mixers. What
+    was chosen of the training is not among them.
+    """
+    standing = [(slot, architecture.part(slot)) for slot in MODEL_SLOTS]
+    for slot in LAYER_SLOTS:
+        standing += [(slot, layer.part(slot)) for layer in architecture.layers]
+    for layer in architecture.layers:
+        standing += [
+            ("mixer", mixer_part(head.operation, head.parameter)) for head, _ in layer.groups
+        ]
+    return list(dict.fromkeys((slot, part) for slot, part in standing if part is not None))
+
+
 def _require_together(layers: tuple[Layer, ...], parts: tuple[tuple[str, Part], ...]) -> None:
     for i, layer in enumerate(layers):
         heads = (("mixer", mixer_part(h.operation, h.parameter)) for h, _ in layer.groups)

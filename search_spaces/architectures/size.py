@@ -7,7 +7,13 @@ from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
 from search_spaces.errors import InvalidArchitecture, UnknownName
 from search_spaces.kinds import LAYER_SLOTS, SLOTS, Kind, ModelShape
-from search_spaces.operations import HeadGroup, group_flops, group_parameters
+from search_spaces.operations import (
+    OPERATIONS,
+    HeadGroup,
+    group_flops,
+    group_parameters,
+    mixer_part,
+)
 from search_spaces.parts import Part
 
 POSITIONS = ("absolute", "relative")  # what a recipe may say where the architecture says nothing
@@ -98,6 +104,35 @@ def count_flops(
         total += sum(kind.flops(inside, part, length) for kind, part in _layer_kinds(layer))
     if masked_lm:
         total += 2 * length * first * (last + vocabulary_size)
+    return total
+
+
+def count_kept(architecture: Architecture, *, length: int, positions: str = "absolute") -> float:
+    """Return how many numbers a token leaves behind in the kinds of an encoder's slots.
+
+    They are kept for the backward pass. A mixer that does not say counts as self-attention does:
+    one number a head for every token of the sequence.
+
+    Args:
+        architecture: The encoder.
+        length: Tokens of a sequence.
+        positions: "absolute" or "relative", where the architecture does not say.
+
+    Raises:
+        UnknownName: If `positions` is neither.
+    """
+    relative, shape, parts = _model(architecture, positions, 0, length, 2)
+    norm = architecture.part("norm")
+    of_norm = SLOTS["norm"].kinds[norm.kind].kept
+    total = float(sum(kind.kept(shape, part) for kind, part in parts))
+    for layer in architecture.layers:
+        for operation, group in _groups(layer, relative=relative):
+            kind = OPERATIONS[operation]
+            kept = kind.kept(group, mixer_part(operation, group.parameter))
+            total += kept or group.heads * length
+        inside = layer.shape(last=layer is architecture.layers[-1])
+        total += sum(kind.kept(inside, part) for kind, part in _layer_kinds(layer))
+        total += 2 * of_norm(layer.width, norm)
     return total
 
 

@@ -1,6 +1,7 @@
 """Predicted seconds and memory of trials, against trials that were run."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 from scipy.stats import spearmanr
 
 from nas.evaluation.trial_cost import TrialCost
-from search_spaces import Architecture, load_space, named_architecture
+from search_spaces import Architecture, Head, Layer, load_space, named_architecture
+from search_spaces.architectures.size import count_kept
+from search_spaces.kinds import LAYER_SLOTS, SLOTS
 
 # Trials of a short recipe on one core of an AMD EPYC: processor seconds, and tensors of a step.
 ROWS = json.loads((Path(__file__).parent / "trial_rows.json").read_text())
@@ -84,3 +87,24 @@ def test_more_costs_more(fitted):
     assert model.predict(mini, 1.0)[0] > model.predict(mini, 0.1)[0]
     for architecture in load_space("flexibert-2").sample(5, seed=0):
         assert all(np.isfinite(model.predict(architecture)))
+
+
+@pytest.mark.parametrize("slot", ["mixer", "feedforward", "block", "residual", "norm", "embedding"])
+def test_memory_is_forecast_from_what_every_kind_says_it_keeps(dummies, slot, monkeypatch):
+    head = Head("dummy" if slot == "mixer" else "sa", "" if slot == "mixer" else "sdp", 16)
+    layer = Layer(32, (head, head), (64,), {slot: "dummy"} if slot in LAYER_SLOTS else ())
+    parts = {slot: "dummy"} if slot in ("norm", "embedding") else ()
+    architecture = Architecture([layer, layer], parts=parts)
+    model, kinds = TrialCost(), SLOTS[slot].kinds
+    before = model.predict(architecture)[1]
+    keeps = replace(kinds["dummy"], kept=lambda shape, part: 100_000)
+    monkeypatch.setitem(kinds._entries, "dummy", keeps)
+    numbers = {"mixer": 2 * 100_000 - 2 * 2 * 32, "norm": 400_000, "embedding": 100_000}
+    more = numbers.get(slot, 200_000) * 4 * 16 * 32 / 1e6
+    assert model.predict(architecture)[1] == pytest.approx(before + more)
+
+
+def test_memory_of_the_first_kinds_is_what_it_was():
+    for architecture in load_space("flexibert-2").sample(5, seed=0):
+        kept = sum(2 * sum(x.feedforward) + len(x.heads) * 32 for x in architecture.layers)
+        assert count_kept(architecture, length=32, positions="relative") == kept

@@ -1,13 +1,14 @@
 """Other formats answer as torch does, for every kind of head, or nothing is left of them."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 
-from nas.cli.main import cli
+from nas.cli.main import cli, main
 from nas.evaluation.metrics import score, task_score
 from nas.evaluation.suites.glue import glue_task
 from nas.models.hf import FlexiBertConfig, FlexiBertForSequenceClassification, FlexiBertModel
@@ -22,6 +23,7 @@ from nas.zoo.parity import largest_difference, shapes
 from nas.zoo.quantization import onnx_score, quantize_onnx
 from search_spaces import Architecture
 from search_spaces.errors import NasError, UnknownName
+from search_spaces.kinds import SLOTS
 
 KINDS = ["sa_sdp_8", "sa_wma_8", "l_dft_8", "l_dct_8", "c_5_8", "c_9_8"]
 
@@ -198,3 +200,26 @@ def test_the_command_checks_the_folder_and_the_formats_first(tmp_path, run, monk
     code, said = call("--to", str(tmp_path / "new"), "--tasks", "cola")
     assert "No task of this run is called 'cola'" in said
     assert [p.name for p in tmp_path.iterdir()] == ["there"]
+
+
+def test_a_kind_that_a_format_cannot_have_is_refused_before_anything_is_trained_or_written(
+    run, trial, export_run, tmp_path, monkeypatch, capsys
+):
+    kinds = SLOTS["feedforward"].kinds
+    reason = "it loops over tokens"
+    monkeypatch.setitem(kinds._entries, "mlp", replace(kinds["mlp"], formats={"onnx": reason}))
+    monkeypatch.setattr("nas.single.trials.task_models_of", lambda *given: pytest.fail("trained"))
+    folder = tmp_path / "zoo" / "first"
+    given = ["export", str(run.directory), "--pick", trial["hash"][:10], "--to", str(folder)]
+    monkeypatch.setattr("sys.argv", ["nas", *given, "--onnx"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    for word in ("onnx", "feedforward=mlp", reason, "safetensors, torch-export"):
+        assert word in said
+    assert not folder.parent.exists()
+    for asked in ({"formats": ["onnx"]}, {"quantize": True}):
+        with pytest.raises(NasError, match=reason):
+            export_run(folder, tasks=[], **asked)
+    assert not folder.parent.exists()
