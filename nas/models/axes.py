@@ -4,7 +4,8 @@ A tensor is carried axis by axis. What an axis is, is one of these words:
 
 - "width": the hidden states a layer reads and writes; "out": all features of all heads of a group;
   "feature": those of one head; "head"; "tap": a kernel for each head; "kernel"; "inner 0", ...: a
-  feed-forward's inner layers, "last" the last of them; "one": an axis of one.
+  feed-forward's inner layers, "last" the last of them; "one": an axis of one, "3" of three, always;
+  the name of a mixer's setting: as many as it says.
 - "<word" reads that axis: the columns of a linear map, whose rows write another one.
 - "=word" scales it, one number per feature; "^word" does so after a norm over the axis.
 - "key" is "out" for what a query is multiplied with; "a+b" are two blocks one after the other.

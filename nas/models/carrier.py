@@ -23,7 +23,7 @@ class Carrier:
         for word in words:
             role = {"<": "read", "=": "scale", "^": "gain"}.get(word[0], "write")
             parts = word.lstrip("<=^").split("+")
-            axes.append((role, join([scope[part] for part in parts])))
+            axes.append((role, join([_axis(part, scope) for part in parts])))
         self.tensor(name, self.given.get(source), axes)
 
     def tensor(self, name: str, given: Tensor | None, axes: list[tuple[str, AxisMap]]) -> None:
@@ -34,6 +34,10 @@ class Carrier:
         value, filled = carry(own.cpu(), given.cpu(), axes, self.maps)
         own.copy_(value)
         self.filled[name] = filled | self.filled.get(name, torch.zeros_like(filled))
+
+
+def _axis(word: str, scope: Mapping[str, AxisMap]) -> AxisMap:
+    return selection(range(int(word)), int(word)) if word.isdecimal() else scope[word]
 
 
 def norm_axes(name: str, norm: nn.Module, width: str = "width") -> dict[str, tuple[str, ...]]:

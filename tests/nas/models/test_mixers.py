@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from nas.models.mixers import MIXERS, make_mixer
 from search_spaces.errors import UnknownName
-from search_spaces.operations import OPERATIONS, HeadGroup
+from search_spaces.operations import OPERATIONS, HeadGroup, group_parameters
 
 BATCH, LENGTH, WIDTH, HEADS, HEAD_WIDTH = 5, 12, 16, 3, 4
 LENGTHS = torch.tensor([12, 1, 7, 11, 3])
@@ -17,10 +17,16 @@ KEEP = torch.arange(LENGTH) < LENGTHS[:, None]
 def kinds():
     for name in sorted(MIXERS):
         operation, _, parameter = name.partition("_")
+        kind = OPERATIONS[operation]
         if parameter:
             yield pytest.param(operation, parameter, id=name)
-        else:
+        elif kind.bare:
             yield from (pytest.param(operation, k, id=f"{name}_{k}") for k in (3, 9))
+        else:
+            yield pytest.param(operation, "", id=name)
+            for setting, knob in kind.settings.items():
+                other = knob.allowed[-1] if knob.allowed else knob.default // 2
+                yield pytest.param(operation, f"{setting}={other}", id=f"{name}-{setting}")
 
 
 every_kind = pytest.mark.parametrize(("operation", "parameter"), list(kinds()))
@@ -165,7 +171,7 @@ def test_state_dict_round_trip(operation, parameter, relative):
 def test_parameters_are_as_declared(operation, parameter, relative):
     mixer = build(operation, parameter, relative)
     group = HeadGroup(WIDTH, HEADS, HEAD_WIDTH, parameter, relative)
-    assert sum(p.numel() for p in mixer.parameters()) == OPERATIONS[operation].parameters(group)
+    assert sum(p.numel() for p in mixer.parameters()) == group_parameters(operation, group)
 
 
 @every_kind
