@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from search_spaces.parts import Part
@@ -96,3 +97,11 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
 def join_heads(x: Tensor) -> Tensor:
     """`(batch, heads, length, head_width)` to `(batch, length, heads * head_width)`."""
     return x.transpose(1, 2).flatten(2)
+
+
+def exporting() -> bool:
+    """Whether a graph of the model is being exported: what it cannot have must be done otherwise.
+
+    torch before 2.7 does not tell exporting from compiling, where what is exported is right, too.
+    """
+    return getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)()

@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from nas.models.mixers.base import MIXERS, Mixer, join_heads, split_heads
+from nas.models.mixers.base import MIXERS, Mixer, exporting, join_heads, split_heads
 from nas.models.mixers.relative import position_weights
 
 _TABLE_LENGTH = 128  # longest padded length whose matrices for all sequence lengths are kept
@@ -68,17 +68,12 @@ def _feature_matrix(
         return (sign * transform_matrices(kind, sizes, size)[0].t()).contiguous().to(dtype)
 
 
-def _exporting() -> bool:
-    # torch before 2.7 does not tell exporting from compiling, where this is right but slower
-    return getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)()
-
-
 def feature_matrix(kind: str, sign: int, size: int, like: Tensor) -> Tensor:
     """Transform of `size` features times `sign`, `(size, size)`, of the device and type of `like`.
 
     While a graph is exported tensors are stand-ins, which a cache must not keep.
     """
-    make = _feature_matrix.__wrapped__ if _exporting() else _feature_matrix
+    make = _feature_matrix.__wrapped__ if exporting() else _feature_matrix
     return make(kind, sign, size, like.device, like.dtype)
 
 
@@ -95,7 +90,7 @@ def token_matrices(kind: str, keep: Tensor | None, like: Tensor) -> Tensor:
     """
     length = like.shape[1]
     # A table looked up by length would fix the length of an exported graph, and fill its file.
-    if _exporting() or length > _TABLE_LENGTH:
+    if exporting() or length > _TABLE_LENGTH:
         sizes = torch.tensor([length], device=like.device) if keep is None else keep.sum(1)
         return transform_matrices(kind, sizes, length).to(like.dtype)
     rounded = max(16, 1 << (length - 1).bit_length())
