@@ -74,14 +74,16 @@ def test_content_of_padding_does_not_leak(operation, parameter, relative, train)
 @every_kind
 @both_positions
 def test_amount_of_padding_does_not_matter(operation, parameter, relative):
-    mixer, x = build(operation, parameter, relative), torch.randn(BATCH, LENGTH, WIDTH)
-    padded = torch.cat([x, torch.randn(BATCH, 9, WIDTH)], 1)
+    double = torch.float64  # the order of additions does not matter there
+    mixer = build(operation, parameter, relative, double)
+    x = torch.randn(BATCH, LENGTH, WIDTH, dtype=double)
+    padded = torch.cat([x, torch.randn(BATCH, 9, WIDTH, dtype=double)], 1)
     keep = torch.arange(LENGTH + 9) < LENGTHS[:, None]
-    out = mixer(x, KEEP, distances(relative))
-    more = mixer(padded, keep, distances(relative, LENGTH + 9))
+    out = mixer(x, KEEP, distances(relative, dtype=double))
+    more = mixer(padded, keep, distances(relative, LENGTH + 9, double))
     assert_close(out[KEEP], more[:, :LENGTH][KEEP])
     for row, n in enumerate(LENGTHS.tolist()):
-        alone = mixer(x[row : row + 1, :n], None, distances(relative, n))
+        alone = mixer(x[row : row + 1, :n], None, distances(relative, n, double))
         assert_close(alone[0], out[row, :n])
 
 
