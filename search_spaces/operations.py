@@ -129,6 +129,11 @@ def write_kind(operation: str, parameter: str | int) -> str:
     return f"{operation}({parameter})" if parameter else operation
 
 
+def kind_title(operation: str, parameter: str | int) -> str:
+    """Return the name of a kind of head for people: "self-attention sdp"."""
+    return f"{OPERATIONS[operation].title} {parameter}".strip()
+
+
 def operation_of(kind: str) -> str:
     """Return the operation of a kind of head: "sa" of "sa_sdp"."""
     return read_kind(kind)[0]

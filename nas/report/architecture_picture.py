@@ -9,9 +9,9 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch, PathPatch
 from matplotlib.path import Path
 
 from nas.report.graph_layout import fold, group_heads, layer_rows, layered_layout
-from search_spaces import Architecture
+from search_spaces import Architecture, Head
 from search_spaces.errors import InvalidExperiment
-from search_spaces.operations import OPERATIONS
+from search_spaces.operations import OPERATIONS, kind_title, operation_of, read_kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +34,7 @@ COLOURS = {
 LINE, PALE = "#5b6672", "#a7b0ba"
 TITLES = {"norm": "add and norm", "feedforward": "feed-forward", "input": "input and output"}
 WIDTH, HEIGHT = 0.98, 0.34  # of a block, in inches
+FITTING = 17  # letters that fit into a block at full size
 ASIDE = 0.2  # from a row of blocks to the residual edge around it
 PORT = 0.08  # residual edges arrive this much above the middle of a block, and leave below
 # direction -> distance beside and below, and rows before the picture is folded
@@ -80,7 +81,7 @@ def colour_key(node: dict) -> str:
     if node["block"] != "head":
         return node["block"]
     kind = node["label"].rpartition("_")[0]
-    return kind if kind in COLOURS else kind.partition("_")[0]
+    return kind if kind in COLOURS or "(" in kind else operation_of(kind)
 
 
 class _Picture:
@@ -164,7 +165,9 @@ class _Picture:
             linestyle=(0, (3, 2)) if data.get("again") else "solid",
         )
         axes.add_patch(box)
-        axes.text(x, y, block_text(data), ha="center", va="center", fontsize=7.5)
+        words = block_text(data)
+        size = min(7.5, 7.5 * FITTING / len(words))  # a kind may have many settings
+        axes.text(x, y, words, ha="center", va="center", fontsize=size)
 
     def _name(self, axes: "Axes", layer: int, row: list[tuple[float, float]]) -> None:
         across, along = zip(*row, strict=True)
@@ -190,16 +193,18 @@ def block_text(node: dict) -> str:
     """Return the words in a block, from a node's attributes."""
     block, label = node["block"], node["label"]
     if block == "norm":
-        return f"add+norm {label.rpartition('_')[2]}"
+        return f"add+norm {label.removeprefix('add_norm_')}"
     if block == "feedforward":
         return f"ff {label[1:]}"
+    if block == "head":
+        head = Head.parse(label)
+        label = f"{head.kind.replace('_', ' ') if '(' not in head.kind else head.kind} {head.width}"
     count = node.get("count", 1)
-    return f"{count} × {label.replace('_', ' ')}" if count > 1 else label.replace("_", " ")
+    return f"{count} × {label}" if count > 1 else label
 
 
 def legend_text(key: str) -> str:
     """Return the words of the legend for a key of `COLOURS`."""
     if key in TITLES:
         return TITLES[key]
-    operation, _, parameter = key.partition("_")
-    return f"{OPERATIONS[operation].title} {parameter}".strip()
+    return kind_title(*read_kind(key)) if operation_of(key) in OPERATIONS else key

@@ -13,7 +13,8 @@ from nas.runs.directory import Run
 from nas.runs.endings import state_words
 from search_spaces import Architecture
 from search_spaces.errors import NasError
-from search_spaces.operations import OPERATIONS
+from search_spaces.kinds import LAYER_SLOTS, SLOTS
+from search_spaces.operations import kind_title
 
 VERSION = 1  # of the document
 SectionCallback = Callable[[str, int, int], None]
@@ -124,6 +125,7 @@ class Layers:
     def __init__(self):
         self._heads: dict[tuple, int] = {}
         self._stacks: dict[tuple, int] = {}
+        self._parts: dict[tuple, int] = {}
         self._layers: dict[tuple, int] = {}
 
     def __call__(self, architecture: Architecture) -> list[int]:
@@ -134,17 +136,24 @@ class Layers:
         groups = tuple((head.kind, head.width, count) for head, count in layer.groups)
         heads = self._heads.setdefault(groups, len(self._heads))
         stack = self._stacks.setdefault(layer.feedforward, len(self._stacks))
-        return self._layers.setdefault((layer.width, heads, stack), len(self._layers))
+        parts = tuple((slot, str(part)) for slot, part in layer.parts)
+        described = (layer.width, heads, stack)
+        if parts:  # most layers have none, and a page may have tens of thousands of layers
+            described += (self._parts.setdefault(parts, len(self._parts)),)
+        return self._layers.setdefault(described, len(self._layers))
 
     def described(self) -> dict[str, list]:
-        """Return "layers" (width, number of heads, number of stack), "heads" and "stacks".
+        """Return "layers" (width, numbers of heads, stack and parts), "heads", "stacks", "parts".
 
-        Heads of a layer are kind, width and count of each group.
+        Heads of a layer are kind, width and count of each group; its parts are slot and text of
+        each that is not the default, which "usual" has. Layers without such end at the stack.
         """
         return {
             "layers": list(self._layers),
             "heads": list(self._heads),
             "stacks": list(self._stacks),
+            "parts": list(self._parts),
+            "usual": {slot: str(SLOTS[slot].default_part) for slot in LAYER_SLOTS},
         }
 
 
@@ -159,6 +168,10 @@ def trial_columns(snapshot: Snapshot, layers: Layers) -> dict[str, Any]:
         "hash": [record["hash"][:HASH] for record in records],
         "counted": [int(i in counted) for i in everything],
         "layers": [layers(architecture) for architecture in snapshot.architectures],
+        "model": [
+            [[slot, str(part)] for slot, part in architecture.parts]
+            for architecture in snapshot.architectures
+        ],
         "recipe": [record["architecture"].get("recipe") for record in records],
         "values": {
             name: [snapshot.value(i, name) for i in everything] for name in snapshot.columns
@@ -178,8 +191,7 @@ def _kinds(snapshot: Snapshot) -> dict[str, str]:
             for head in layer.heads:
                 kinds.setdefault(head.kind, head)
     return {
-        kind: f"{OPERATIONS[head.operation].title} {head.parameter}"
-        for kind, head in sorted(kinds.items())
+        kind: kind_title(head.operation, head.parameter) for kind, head in sorted(kinds.items())
     }
 
 

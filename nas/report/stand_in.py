@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from search_spaces import Architecture
+from search_spaces.architectures.facts import Columns
 from search_spaces.architectures.features import encode_features
 
 MOST = 300  # trials it learns from
@@ -16,7 +17,7 @@ FOLDS = 5
 
 
 class StandIn:
-    """A Gaussian process on an architecture's size, shape and operations.
+    """A Gaussian process on an architecture's size, shape, operations, slots and recipe.
 
     Args:
         architectures: What was trained.
@@ -34,7 +35,9 @@ class StandIn:
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(len(values))[:MOST]
         self.learned = len(chosen)
-        rows, values = encode([architectures[i] for i in chosen]), np.asarray(values)[chosen]
+        learned = [architectures[i] for i in chosen]
+        self._columns = Columns.among(learned)
+        rows, values = encode(learned, self._columns), np.asarray(values)[chosen]
         self._mean, self._scale = rows.mean(0), rows.std(0)
         self._scale[self._scale < 1e-9] = 1.0
         self._low, self._spread = values.mean(), values.std() or 1.0
@@ -50,16 +53,26 @@ class StandIn:
 
     def __call__(self, architectures: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of what training would give, noise included."""
-        rows = (encode(architectures) - self._mean) / self._scale
+        rows = (encode(architectures, self._columns) - self._mean) / self._scale
         mean, spread = self._model.predict(rows, return_std=True)
         return self._low + self._spread * mean, self._spread * spread
 
 
-def encode(architectures: Sequence[Architecture]) -> np.ndarray:
-    """Return the means over the layers of `encode_features`, depth and the log of the size."""
+def encode(architectures: Sequence[Architecture], columns: Columns | None = None) -> np.ndarray:
+    """Return the means over the layers of `encode_features`, depth and the log of the size.
+
+    What varies in slots and recipe follows: means over the layers, then those of the model.
+    """
     deepest = max(len(architecture) for architecture in architectures)
-    columns = 1 + 12  # totals come first: depth, log2 parameters, eleven means
-    return encode_features(architectures, deepest)[:, :columns]
+    totals = 1 + 12  # totals come first: depth, log2 parameters, eleven means
+    rows = encode_features(architectures, deepest)[:, :totals]
+    if not columns:
+        return rows
+    layers = [
+        np.mean([columns.of_layer(layer) for layer in architecture.layers], axis=0)
+        for architecture in architectures
+    ]
+    return np.hstack([rows, np.array(layers), columns.of_models(architectures)])
 
 
 def _process(rows: np.ndarray, targets: np.ndarray, kernel=None):

@@ -23,8 +23,8 @@ function inAll(items) {
 }
 
 function layerOf(number) {
-  const [width, heads, stack] = data.layers[number];
-  return { width, heads: data.heads[heads], feedforward: data.stacks[stack] };
+  const [width, heads, stack, parts] = data.layers[number];
+  return { width, heads: data.heads[heads], feedforward: data.stacks[stack], parts: parts === undefined ? [] : data.parts[parts] };
 }
 
 function layersOf(row) {
@@ -39,10 +39,20 @@ function stackText(layer) {
   return runs(layer.feedforward).map(([w, n]) => (n > 1 ? `${w}${raised(n)}` : `${w}`)).join(">");
 }
 
+// What stands in slots where it is not the default: of layers, then of the model.
+function partsText(row, layers) {
+  const usual = data.usual || {};
+  const slots = Object.keys(usual).filter((slot) => layers.some((l) => l.parts.some(([name]) => name === slot)));
+  const standing = (layer, slot) => (layer.parts.find(([name]) => name === slot) || [slot, usual[slot]])[1];
+  const found = slots.map((slot) => `${slot} ${inAll(layers.map((l) => standing(l, slot)))}`);
+  const model = data.trials.model[row] || [];
+  return [...found, ...model.map(([slot, part]) => `${slot} ${part}`)].map((text) => ` | ${text}`).join("");
+}
+
 function describe(row) {
   const layers = layersOf(row);
   const widths = runs(layers.map((l) => String(l.width))).map(([w, n]) => (n > 3 ? `${w}${raised(n)}` : Array(n).fill(w).join("·"))).join("·");
-  return `${layers.length} layers ${widths} | ${inAll(layers.map(headsText))} | ff ${inAll(layers.map(stackText))}`;
+  return `${layers.length} layers ${widths} | ${inAll(layers.map(headsText))} | ff ${inAll(layers.map(stackText))}${partsText(row, layers)}`;
 }
 
 function kindColour(kind) {
@@ -93,7 +103,7 @@ function drawGraph(row) {
       const inRow = Math.min(perRow, layer.heads.length - perRow * Math.floor(i / perRow));
       const w = inRow > 2 ? 84 : 100, apart = w + 8;
       const x = middle + ((i % perRow) - (inRow - 1) / 2) * apart;
-      heads.push(block(x, y + Math.floor(i / perRow) * 46, w, 38, kindColour(kind), [`${count} × ${kind.replace("_", " ")}`, `width ${headWidth}`]));
+      heads.push(block(x, y + Math.floor(i / perRow) * 46, w, 38, kindColour(kind), [`${count} × ${kind.includes("(") ? kind : kind.replace("_", " ")}`, `width ${headWidth}`]));
     });
     heads.forEach((h) => arrow(entry, h));
     y += rows * 46 - 8 + gap;
@@ -102,8 +112,9 @@ function drawGraph(row) {
     around(entry, norm, 22);
     y += rowHeight - 6 + gap;
     let last = norm;
+    const kind = layer.parts.filter(([slot]) => slot === "feedforward").map(([, part]) => ` ${part}`).join("");
     for (const [w, n] of runs(layer.feedforward)) {
-      const map = block(middle, y, 130, rowHeight - 4, colour("ff"), [n > 1 ? `${n} × feed-forward ${w}` : `feed-forward ${w}`]);
+      const map = block(middle, y, 130 + (kind && 100), rowHeight - 4, colour("ff"), [(n > 1 ? `${n} × feed-forward ${w}` : `feed-forward ${w}`) + kind]);
       arrow(last, map);
       last = map;
       y += rowHeight - 4 + gap;

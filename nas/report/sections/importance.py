@@ -1,4 +1,4 @@
-"""Which choices matter: depth, width, operation, heads, feed-forward.
+"""Which choices matter: depth, width, operation, heads, feed-forward, slots and recipe.
 
 Source: Breiman, "Random Forests", Machine Learning 2001 (permutation importance on trials left out
 of the bag).
@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from nas.report import blocks
-from nas.report.attributes import CHOICES, WORDS, attributes, columns_of
+from nas.report.attributes import attributes, groups_of, words
 from nas.report.columns import column_title
 from nas.report.sections.base import SECTIONS, Section
 from nas.report.snapshot import Snapshot
@@ -93,7 +93,7 @@ def choice_importance(
     from sklearn.ensemble import RandomForestRegressor
 
     rng = np.random.default_rng(seed)
-    groups = {c: columns for c in CHOICES if (columns := columns_of(c, names))}
+    groups = groups_of(names)
     explained, losses = [], {choice: [] for choice in groups}
     for bag in range(BAGS):
         inside = rng.integers(len(target), size=len(target))
@@ -132,7 +132,7 @@ def _directions(names: list[str], values: np.ndarray, target: np.ndarray) -> blo
         centre = np.arctanh(np.clip(rho, -0.9999, 0.9999))
         low, high = np.tanh(centre - half), np.tanh(centre + half)
         reading = "more is better" if low > 0 else "less is better" if high < 0 else "unclear"
-        rows.append([WORDS[name], f"{rho:+.2f}", f"{low:+.2f} to {high:+.2f}", reading])
+        rows.append([words(name), f"{rho:+.2f}", f"{low:+.2f} to {high:+.2f}", reading])
     rows.sort(key=lambda row: -abs(float(row[1])))
     return blocks.table(
         ["attribute", "rank correlation", "90 % interval", "reading"],

@@ -9,9 +9,10 @@ from nas.report.architecture_picture import (
     block_text,
     colour_key,
     draw_architecture,
+    legend_text,
 )
 from nas.report.graph_layout import fold, group_heads, layered_layout
-from search_spaces import list_spaces, load_space, named_architecture
+from search_spaces import Architecture, Head, Layer, list_spaces, load_space, named_architecture
 from search_spaces.errors import InvalidExperiment
 
 MINI = named_architecture("flexibert-mini")
@@ -100,3 +101,19 @@ def test_wrong_endings_and_folders(tmp_path):
         draw_architecture(MINI, tmp_path / "mini.jpg")
     with pytest.raises(InvalidExperiment, match="There is no folder .* Make it first"):
         draw_architecture(MINI, tmp_path / "none" / "mini.png")
+
+
+def test_a_mixer_with_two_settings_and_parts_are_drawn(dummies, tmp_path):
+    head = Head.parse("longconv(filter=32,taps=64)_32")
+    layer = Layer(64, (head, Head("sa", "sdp", 32)), (96,), {"feedforward": "dummy(size=8)"})
+    architecture = Architecture([layer], parts={"norm": "dummy"}, recipe={"mask_rate": 0.3})
+    drawn = [data for _, data in architecture.graph().nodes(data=True)]
+    words = {block_text(data) for data in drawn}
+    assert "longconv(filter=32,taps=64) 32" in words
+    assert "ff 96 dummy(size=8)" in words
+    assert any("norm=dummy" in text and "mask_rate=0.3" in text for text in words)
+    keys = {colour_key(data) for data in drawn}
+    assert legend_text("longconv(filter=32,taps=64)") == "gated long convolution filter=32,taps=64"
+    assert "longconv(filter=32,taps=64)" in keys
+    picture = draw_architecture(architecture, tmp_path / "picture.svg")
+    assert picture.stat().st_size > 1000

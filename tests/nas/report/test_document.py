@@ -2,16 +2,19 @@
 
 import json
 import re
+import shutil
+import subprocess
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
 
-from nas.report.document import build_document, plain, state_text, unfinished_text
+from nas.report.document import Layers, build_document, plain, state_text, unfinished_text
 from nas.report.html_report import SCRIPTS
 from nas.report.sections import SECTIONS, Section
 from nas.runs.directory import open_run
 from nas.runs.endings import EXIT_CODES
-from search_spaces import Architecture
+from search_spaces import Architecture, Head, Layer
 from search_spaces.errors import RunError
 
 
@@ -120,3 +123,34 @@ def test_it_says_what_it_computes(snapshot, record, architectures, monkeypatch):
     monkeypatch.setattr("nas.report.document.Snapshot", lambda run: seen)
     build_document(None, lambda *step: said.append(step))
     assert said == [(name, i, len(SECTIONS)) for i, name in enumerate(SECTIONS)]
+
+
+def test_layers_with_parts_are_told_apart_and_others_written_as_before(dummies):
+    head = Head.parse("longconv(filter=32,taps=64)_32")
+    plain = Layer(64, (head, head), (96,))
+    layers = Layers()
+    other = replace(plain, parts={"feedforward": "dummy(size=8)"})
+    assert layers(Architecture([plain, other, plain], style="per-head")) == [0, 1, 0]
+    described = layers.described()
+    assert described["layers"] == [(64, 0, 0), (64, 0, 0, 0)]
+    assert described["heads"] == [(("longconv(filter=32,taps=64)", 32, 2),)]
+    assert described["parts"] == [(("feedforward", "dummy(size=8)"),)]
+    assert described["usual"]["feedforward"] == "mlp"
+
+
+def test_the_page_describes_an_encoder_as_the_library_does(dummies, tmp_path):
+    if shutil.which("node") is None:
+        pytest.skip("no node to run the page's script with")
+    head = Head.parse("longconv(filter=32,taps=64)_32")
+    plain = Layer(64, (head, head), (96,))
+    other = replace(plain, parts={"feedforward": "dummy(size=8)", "residual": "dummy"})
+    for parts in ({}, {"norm": "dummy"}):
+        architecture = Architecture([plain, other, other], "per-head", parts)
+        layers = Layers()
+        model = [[slot, str(part)] for slot, part in architecture.parts]
+        data = {"trials": {"layers": [layers(architecture)], "model": [model]}}
+        script = (files("nas.report") / "page" / "architecture.js").read_text()
+        script = f"const data = {json.dumps({**data, **layers.described()})};{script}"
+        script += "console.log(describe(0));"
+        said = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
+        assert said.stdout.strip() == architecture.describe()

@@ -1,5 +1,7 @@
 """What simpler policies would have reached: marked as estimated, and right where it is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from nas.report.sections import SECTIONS
 from nas.report.sections.baselines import verdict
 from nas.report.simulated_search import World
 from nas.report.stand_in import StandIn
-from search_spaces import count_parameters, load_space
+from search_spaces import Architecture, Head, Layer, count_parameters, load_space
 
 
 def body_parameters(architecture):
@@ -98,3 +100,16 @@ def test_a_few_trials_are_too_few(snapshot, record, architectures):
     few = [record(i, a) for i, a in enumerate(architectures[:7], 1)]
     section = SECTIONS["baselines"](snapshot(few))
     assert "With 7 finished trials there is too little" in section.lead
+
+
+def test_the_stand_in_sees_what_stands_in_slots(dummies):
+    layer = Layer(32, (Head("sa", "sdp", 32),), (64,))
+    pairs = [
+        Architecture([replace(layer, feedforward=(48 + 8 * i,))] * 2, parts={"norm": norm})
+        for i in range(20)
+        for norm in ("layer", "dummy")
+    ]
+    model = StandIn(pairs, np.array([float(bool(a.parts)) for a in pairs]))
+    assert model.trust > 0.8
+    plain, other = model(pairs[:2])[0]
+    assert other - plain > 0.5

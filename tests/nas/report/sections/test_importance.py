@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from nas.report.attributes import CHOICES, attributes, columns_of
+from nas.report.attributes import CHOICES, attributes, columns_of, groups_of, words
 from nas.report.sections import SECTIONS
 from nas.report.sections import importance as module
 from nas.report.sections.importance import choice_importance
+from search_spaces import FlexiBertSpace
+from search_spaces.flexibert.definition import SpaceDefinition
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +63,31 @@ def test_a_few_trials_say_nothing(snapshot, record, architectures):
     section = SECTIONS["importance"](snapshot(few))
     assert "With 9 finished encoders it cannot be told" in section.lead
     assert section.blocks == []
+
+
+SLOTTED = {
+    "layers": [2, 4], "widths": [32, 64], "heads": [2], "feedforward_widths": [48, 96],
+    "feedforward_depths": [1], "operations": {"sa": ["sdp"], "dummy": {"size": [2, 4]}},
+    "feedforwards": {"mlp": {}, "dummy": {"manner": ["plain", "odd"]}},
+    "model": {"norm": {"layer": {}, "dummy": {}}}, "recipe": {"mask_rate": [0.1, 0.2, 0.4]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("column", "choice"),
+    [
+        ("mean feedforward=dummy", "kind of feed-forward"),
+        ("norm=dummy", "norm"),
+        ("mask_rate", "mask_rate"),
+        ("mean mixer=dummy", "operation"),
+    ],
+)
+def test_a_kind_from_outside_that_decides_the_score_comes_first(dummies, column, choice):
+    space = FlexiBertSpace(SpaceDefinition.from_dict(SLOTTED), "slotted")
+    names, values = attributes(space.sample(60, seed=0))
+    groups = groups_of(names)
+    assert sorted(sum(groups.values(), [])) == list(range(len(names)))
+    found = choice_importance(names, values, values[:, names.index(column)])
+    assert max(found.choices, key=lambda name: found.choices[name][1]) == choice
+    assert "a test kind" in words("norm=dummy")
+    assert all(words(name) for name in names)
