@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from search_spaces.architectures.layers import Layer
 
 LEVELS = ("head", "layer", "model", "recipe")
+INSTALL = "A kind from another package is there once that package is installed."
 
 
 @dataclass(frozen=True)
@@ -203,8 +204,7 @@ class Slot:
             known = sorted(self.kinds)
             raise InvalidArchitecture(
                 f"{where} is {str(value)!r}, and no {self.title} is called {part.kind!r}. "
-                f"Available: {', '.join(known)}. A kind from another package is there once that "
-                "package is installed."
+                f"Available: {', '.join(known)}. {INSTALL}"
             )
         return self.kinds[part.kind].part(part.settings, where)
 

@@ -36,6 +36,7 @@ from nas.models.overlap import match_heads, match_layers, parent_streams, shared
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
 from search_spaces.errors import InvalidData
+from search_spaces.kinds import SLOTS
 
 ONE = selection([0], 1)
 
@@ -240,7 +241,7 @@ def _carry_ends(
         "first": maps("width", c[0].width, p[0].width),
         "last": maps("width", c[-1].width, p[-1].width),
     }
-    tokens = carrier.given["encoder.embeddings.tokens.weight"].shape[0]
+    tokens = encoder.vocabulary_size
     scope["tokens"] = selection(range(tokens), tokens)
     for table in ("types", "positions"):
         given = carrier.given.get(f"encoder.embeddings.{table}.weight")
@@ -321,10 +322,13 @@ def _bridge(
 
 
 def _check(encoder: Encoder, parent: Architecture, tensors: Mapping[str, Tensor]) -> None:
-    name = "encoder.embeddings.tokens.weight"
-    expected = {name: (encoder.vocabulary_size, parent.layers[0].width)}
+    expected = {}
+    if parent.part("embedding") == SLOTS["embedding"].default_part:
+        name = "encoder.embeddings.tokens.weight"
+        expected[name] = (encoder.vocabulary_size, parent.layers[0].width)
     for j, layer in enumerate(parent.layers):
-        expected[f"encoder.layers.{j}.mixed.weight"] = (layer.width, layer.inner_width)
+        if layer.part("block") == SLOTS["block"].default_part:
+            expected[f"encoder.layers.{j}.mixed.weight"] = (layer.width, layer.inner_width)
     for key, shape in expected.items():
         found = tuple(tensors[key].shape) if key in tensors else None
         if found != shape:

@@ -18,6 +18,7 @@ from nas.models.hf import (
 )
 from nas.zoo.files import CHECKSUMS, CONFIG, FORMAT, WEIGHTS, verify
 from search_spaces.errors import NotAModel, UnknownName
+from search_spaces.kinds import INSTALL
 
 
 def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrainedModel:
@@ -45,6 +46,11 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
     build = FlexiBertModel if task is None else FlexiBertForSequenceClassification
     try:
         model = build(config)
+    except UnknownName as error:
+        raise NotAModel(
+            f"{folder / CONFIG} has a kind that is not here. {error} {INSTALL} Without it, "
+            f"AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True) loads the model."
+        ) from error
     except (KeyError, TypeError, ValueError) as error:
         raise NotAModel(
             f"{folder / CONFIG} describes no encoder ({error}). Export it again."

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import cached_property
 
 from search_spaces.errors import InvalidArchitecture, UnknownName
-from search_spaces.kinds import LAYER_SLOTS, SLOTS, LayerShape
+from search_spaces.kinds import INSTALL, LAYER_SLOTS, SLOTS, LayerShape
 from search_spaces.operations import (
     OPERATIONS,
     check_parameter,
@@ -191,7 +191,8 @@ def check_kind(operation: object, parameter: object, where: str) -> tuple[str, s
         InvalidArchitecture: If there is no such operation, or it has no such parameter.
     """
     if not isinstance(operation, str) or operation not in OPERATIONS:
-        raise InvalidArchitecture(f"{where}: {UnknownName('operation', operation, OPERATIONS)}")
+        unknown = UnknownName("operation", operation, OPERATIONS)
+        raise InvalidArchitecture(f"{where}: {unknown} {INSTALL}")
     return operation, check_parameter(OPERATIONS[operation], parameter, where)
 
 

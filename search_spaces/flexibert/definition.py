@@ -8,7 +8,7 @@ from typing import Any
 from search_spaces.architectures.layers import check_kind
 from search_spaces.errors import InvalidArchitecture, InvalidSpace, UnknownName
 from search_spaces.flexibert.options import part_options, read_model, read_options, read_recipe
-from search_spaces.kinds import LAYER_SLOTS, SLOTS, require_together
+from search_spaces.kinds import INSTALL, LAYER_SLOTS, SLOTS, require_together
 from search_spaces.operations import OPERATIONS, is_whole, mixer_part, write_settings
 from search_spaces.parts import Part, Value
 
@@ -192,7 +192,10 @@ def _operations(operations: object) -> dict[str, tuple[str | int, ...]]:
         )
     checked = {}
     for operation, parameters in operations.items():
-        if operation in OPERATIONS and OPERATIONS[operation].bare is None:
+        if not isinstance(operation, str) or operation not in OPERATIONS:
+            unknown = UnknownName("operation", operation, OPERATIONS)
+            raise InvalidSpace(f"operations: {unknown} {INSTALL}")
+        if OPERATIONS[operation].bare is None:
             options = part_options("mixer", operation, parameters, f"operations.{operation}")
             checked[operation] = tuple(write_settings(part) for part in options)
             continue

@@ -91,5 +91,11 @@ def _kind(item: tuple[tuple[str, str, str | int, int], int]) -> str:
 
 
 def module_name(kind: str) -> str:
-    """Return the name of the mixer of a kind of head among the modules of its layer."""
-    return kind.replace(".", "_")  # torch separates modules by points
+    """Return the name of the mixer of a kind of head among the modules of its layer.
+
+    Letters, digits, "_" and "-" alone: "longconv(filter=32)" is "longconv--filter-32". torch
+    separates modules by points, and other libraries read their names as patterns.
+    """
+    return kind.translate(
+        {ord("("): "--", ord(","): "--", ord("="): "-", ord("."): "_", ord(")"): ""}
+    )
