@@ -7,7 +7,8 @@ that file is imported when the kind is first asked for, so that today's kinds co
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from search_spaces.errors import InvalidArchitecture
 from search_spaces.parts import Part, Setting, Value, is_name
@@ -20,8 +21,7 @@ LEVELS = ("head", "layer", "model", "recipe")
 INSTALL = "A kind from another package is there once that package is installed."
 
 
-@dataclass(frozen=True)
-class LayerShape:
+class LayerShape(NamedTuple):
     """One layer, as the kinds of its slots count it.
 
     Attributes:
@@ -41,8 +41,7 @@ class LayerShape:
     last: bool
 
 
-@dataclass(frozen=True)
-class ModelShape:
+class ModelShape(NamedTuple):
     """An encoder without its layers' inside, as the kinds of its slots count it.
 
     Attributes:
@@ -212,7 +211,7 @@ class Slot:
         """Whether a part is what stands here where nothing is said."""
         return part.kind == self.default and not part.settings
 
-    @property
+    @cached_property
     def default_part(self) -> Part | None:
         """The part that stands here where nothing is said."""
         return None if self.default is None else Part(self.default)

@@ -7,6 +7,7 @@ the size formulas read them. A new mixer is one file in `nas/models/mixers/`, wi
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from search_spaces.errors import InvalidArchitecture
@@ -139,6 +140,7 @@ def operation_of(kind: str) -> str:
     return read_kind(kind)[0]
 
 
+@lru_cache(maxsize=1 << 12)
 def mixer_part(operation: str, parameter: str | int) -> Part:
     """Return what stands in the mixer slot of a head as a `Part`."""
     kind = OPERATIONS[operation]

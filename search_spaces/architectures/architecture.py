@@ -46,7 +46,10 @@ class Architecture:
         layers = tuple(layers)
         if not layers:
             raise InvalidArchitecture("An architecture has no layers. Give at least one.")
-        expressible = all(layer.uniform for layer in layers)
+        expressible, special = True, bool(parts)
+        for layer in layers:
+            expressible = expressible and layer.uniform
+            special = special or bool(layer.parts)
         style = style or (PER_LAYER if expressible else PER_HEAD)
         if style not in (PER_LAYER, PER_HEAD):
             raise UnknownName("dictionary format", style, (PER_LAYER, PER_HEAD))
@@ -57,13 +60,15 @@ class Architecture:
             )
         parts = checked_parts(parts, MODEL_SLOTS, "The model") if parts else ()
         recipe = checked_recipe(recipe) if recipe else ()
-        if parts or any(layer.parts for layer in layers):
+        if special:
             _require_together(layers, parts)
-        values = (layers, style, parts, recipe, None)
-        for slot, value in zip(
-            ("layers", "style", "parts", "recipe", "_hash"), values, strict=True
-        ):
-            object.__setattr__(self, slot, value)
+        # spelt out, as spaces draw architectures by the million
+        keep = object.__setattr__
+        keep(self, "layers", layers)
+        keep(self, "style", style)
+        keep(self, "parts", parts)
+        keep(self, "recipe", recipe)
+        keep(self, "_hash", None)
 
     @classmethod
     def from_dict(cls, dictionary: dict[str, Any]) -> "Architecture":

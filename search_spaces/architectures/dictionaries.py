@@ -25,6 +25,7 @@ from search_spaces.architectures.layers import (
     Layer,
     check_kind,
     check_width,
+    shared_head,
 )
 from search_spaces.errors import InvalidArchitecture
 from search_spaces.parts import Part, Value, write_value
@@ -192,7 +193,7 @@ def _layer_per_layer(dictionary: Mapping[str, Any], i: int, parts: Mapping[str, 
             f"{heads} heads. Use a number of heads that divides {width}, such as {below}, or the "
             f"width {(width // heads + 1) * heads}."
         )
-    head = Head(*kind, width // heads)
+    head = shared_head(*kind, width // heads)
     return _layer(i, width, (head,) * heads, _stack(dictionary["f"][i], i), parts)
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from search_spaces.errors import InvalidArchitecture, UnknownName
 from search_spaces.kinds import INSTALL, LAYER_SLOTS, SLOTS, LayerShape
@@ -56,7 +56,13 @@ class Head:
         bare = "(" not in kind and kind.count("_") != 1
         if bare and (kind.count("_") or operation not in OPERATIONS or OPERATIONS[operation].bare):
             raise _no_head(text, where)
-        return cls(*check_kind(operation, parameter, where), int(width))
+        return shared_head(*check_kind(operation, parameter, where), int(width))
+
+
+@lru_cache(maxsize=1 << 12)
+def shared_head(operation: str, parameter: str | int, width: int) -> Head:
+    """Return one object for all equal heads, so that what it remembers is found out once."""
+    return Head(operation, parameter, width)
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ class Layer:
         """How many heads there are of each kind, in sorted order of kind."""
         return dict(sorted(Counter(head.kind for head in self.heads).items()))
 
-    @property
+    @cached_property
     def groups(self) -> tuple[tuple[Head, int], ...]:
         """Each distinct head with how often it occurs, in sorted order of kind."""
         counted = Counter(self.heads)
@@ -138,9 +144,9 @@ class Layer:
     @cached_property
     def canonical(self) -> str:
         """One line of text that is equal exactly for equal layers, whatever the order of heads."""
-        heads = ",".join(f"{head}*{n}" for head, n in sorted(Counter(self.heads).items()))
+        heads = ",".join([f"{head}*{n}" for head, n in sorted(Counter(self.heads).items())])
         stack = ">".join(map(str, self.feedforward))
-        parts = "".join(f";{slot}={part}" for slot, part in self.parts)
+        parts = "".join([f";{slot}={part}" for slot, part in self.parts]) if self.parts else ""
         return f"{self.width}[{heads}]{stack}{parts}"
 
     @cached_property

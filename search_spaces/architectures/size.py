@@ -1,7 +1,7 @@
 """Parameters and floating-point operations of an architecture, without building the model."""
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
@@ -54,10 +54,12 @@ def count_parameters(
     total = token_types * first + shape.norm(first)
     total += sum(kind.parameters(shape, part) for kind, part in parts)
     for i, layer in enumerate(layers, 1):
-        total += sum(group_parameters(op, group) for op, group in _groups(layer, relative=relative))
+        for operation, group in _groups(layer, relative=relative):
+            total += group_parameters(operation, group)
         total += (layer.inner_width + 1) * layer.width
         inside = layer.shape(shape.norm(layer.width), last=i == len(layers))
-        total += sum(kind.parameters(inside, part) for kind, part in _layer_kinds(layer))
+        for kind, part in _layer_kinds(layer):
+            total += kind.parameters(inside, part)
     total += (last + 1) * last
     if masked_lm:
         output = architecture.part("output")
@@ -96,12 +98,12 @@ def count_flops(
     total = 2 * last * last
     total += sum(kind.flops(shape, part, length) for kind, part in parts)
     for i, layer in enumerate(layers, 1):
-        total += sum(
-            group_flops(op, group, length) for op, group in _groups(layer, relative=relative)
-        )
+        for operation, group in _groups(layer, relative=relative):
+            total += group_flops(operation, group, length)
         total += 2 * length * layer.inner_width * layer.width
         inside = layer.shape(last=i == len(layers))
-        total += sum(kind.flops(inside, part, length) for kind, part in _layer_kinds(layer))
+        for kind, part in _layer_kinds(layer):
+            total += kind.flops(inside, part, length)
     if masked_lm:
         total += 2 * length * first * (last + vocabulary_size)
     return total
@@ -190,31 +192,47 @@ def _model(
     vocabulary_size: int,
     max_length: int,
     token_types: int,
-) -> tuple[bool, ModelShape, list[tuple[Kind, Part]]]:
+) -> tuple[bool, ModelShape, tuple[tuple[Kind, Part], ...]]:
     """Return whether positions are relative, the shape, and the model's kinds but the output."""
-    standing = {slot: architecture.part(slot) for slot in COUNTED}
+    relative, norm, kinds = _model_kinds(architecture.parts, positions)
+    layers = architecture.layers
+    shape = ModelShape(
+        tuple([layer.width for layer in layers]),
+        tuple([layer.head_width for layer in layers]),
+        vocabulary_size,
+        max_length,
+        token_types,
+        norm,
+    )
+    return relative, shape, kinds
+
+
+# what stands in slots is the same for most encoders, and counting asks for it in every layer
+@lru_cache(maxsize=1 << 12)
+def _model_kinds(
+    parts: tuple[tuple[str, Part], ...], positions: str
+) -> tuple[bool, Callable[[int], int], tuple[tuple[Kind, Part], ...]]:
+    given = dict(parts)
+    standing = {slot: given.get(slot, SLOTS[slot].default_part) for slot in (*COUNTED, "norm")}
     if standing["positions"] is None:
         if positions not in POSITIONS:
             raise UnknownName("kind of positions", positions, POSITIONS)
         standing["positions"] = Part(positions)
-    kinds = [(SLOTS[slot].kinds[part.kind], part) for slot, part in standing.items()]
-    norm = architecture.part("norm")
-    layers = architecture.layers
-    shape = ModelShape(
-        tuple(layer.width for layer in layers),
-        tuple(layer.head_width for layer in layers),
-        vocabulary_size,
-        max_length,
-        token_types,
-        partial(SLOTS["norm"].kinds[norm.kind].parameters, part=norm),
-    )
-    return standing["positions"].kind == "relative", shape, kinds
+    norm = standing.pop("norm")
+    kinds = tuple((SLOTS[slot].kinds[part.kind], part) for slot, part in standing.items())
+    norm_of = partial(SLOTS["norm"].kinds[norm.kind].parameters, part=norm)
+    return standing["positions"].kind == "relative", norm_of, kinds
 
 
-def _layer_kinds(layer: Layer) -> Iterator[tuple[Kind, Part]]:
-    for slot in LAYER_SLOTS:
-        part = layer.part(slot)
-        yield SLOTS[slot].kinds[part.kind], part
+def _layer_kinds(layer: Layer) -> tuple[tuple[Kind, Part], ...]:
+    return _kinds_standing(layer.parts)
+
+
+@lru_cache(maxsize=1 << 12)
+def _kinds_standing(parts: tuple[tuple[str, Part], ...]) -> tuple[tuple[Kind, Part], ...]:
+    standing = dict(parts)
+    found = ((slot, standing.get(slot, SLOTS[slot].default_part)) for slot in LAYER_SLOTS)
+    return tuple((SLOTS[slot].kinds[part.kind], part) for slot, part in found)
 
 
 def _groups(layer: Layer, *, relative: bool) -> Iterator[tuple[str, HeadGroup]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces.architectures.layers import Head, Layer
+from search_spaces.architectures.layers import Layer, shared_head
 from search_spaces.flexibert.definition import SpaceDefinition
 from search_spaces.kinds import LAYER_SLOTS, SLOTS
 from search_spaces.parts import Part
@@ -42,7 +42,8 @@ class Stack:
 class Choices:
     """The stacks a definition allows, numbered from 0 within a width or over all widths.
 
-    `layer(stack)` is the layer a stack stands for; the last ones asked for are kept.
+    `layer(stack)` is the layer a stack stands for, `layer_at(index)` that of the stack with the
+    number; the last ones asked for are kept.
     """
 
     def __init__(self, definition: SpaceDefinition):
@@ -59,7 +60,10 @@ class Choices:
             width: {kinds: i for i, kinds in enumerate(choices)}
             for width, choices in self._heads.items()
         }
+        self._counts = {w: len(heads) * len(self.bodies) for w, heads in self._heads.items()}
+        self._count = sum(self._counts[width] for width in definition.widths)
         self.layer = lru_cache(maxsize=1 << 16)(self._make_layer)
+        self.layer_at = lru_cache(maxsize=1 << 16)(self._make_layer_at)
 
     def __reduce__(self) -> tuple[type, tuple[SpaceDefinition]]:
         # The cache belongs to one process; another builds its own.
@@ -67,13 +71,12 @@ class Choices:
 
     def count(self, width: int | None = None) -> int:
         """Return how many stacks there are of one width, or of all."""
-        widths = self.definition.widths if width is None else (width,)
-        return sum(len(self._heads[w]) for w in widths) * len(self.bodies)
+        return self._count if width is None else self._counts[width]
 
     def stack_at(self, index: int, width: int | None = None) -> Stack:
         """Return the stack with the given number, the inverse of `index_of`."""
         for w in self.definition.widths if width is None else (width,):
-            count = self.count(w)
+            count = self._counts[w]
             if index < count:
                 heads, body = divmod(index, len(self.bodies))
                 parts, feedforward = self.bodies[body]
@@ -216,8 +219,11 @@ class Choices:
 
     def _make_layer(self, stack: Stack) -> Layer:
         width = stack.width // len(stack.kinds)
-        heads = tuple(Head(operation, parameter, width) for operation, parameter in stack.kinds)
+        heads = tuple([shared_head(*kind, width) for kind in stack.kinds])
         return Layer(stack.width, heads, stack.feedforward, stack.parts)
+
+    def _make_layer_at(self, index: int) -> Layer:
+        return self.layer(self.stack_at(index))
 
     def _kind_edits(self, kinds: tuple[Kind, ...]) -> Iterator[tuple[Kind, ...]]:
         for count in self.definition.heads:

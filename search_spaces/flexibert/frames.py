@@ -30,6 +30,9 @@ class Frame(NamedTuple):
     recipe: tuple[tuple[str, Value], ...] = ()
 
 
+NOTHING = Frame()
+
+
 class Frames:
     """The frames of a definition, numbered.
 
@@ -46,6 +49,8 @@ class Frames:
 
     def frame_at(self, number: int) -> Frame:
         """Return the frame with a number from 0 to `count` - 1."""
+        if not self._digits:
+            return NOTHING
         chosen = []
         for name, options in self._digits:
             number, digit = divmod(number, len(options))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from search_spaces.architectures.architecture import Architecture
-from search_spaces.architectures.layers import PER_HEAD, PER_LAYER
+from search_spaces.architectures.layers import PER_HEAD, PER_LAYER, Layer
 from search_spaces.errors import InvalidSpace
 from search_spaces.flexibert.choices import Choices, Offer, Stack
 from search_spaces.flexibert.definition import SpaceDefinition
@@ -47,15 +47,12 @@ class FlexiBertSpace(Space):
             for stacks in (n // definition.layers_per_stack for n in definition.layers)
             for width in (definition.widths if shared_width else (None,))
         ]
+        # how many sequences of layers there are; the frame is the outer digit of a number
+        self._bodies = sum(count for _, _, count in self._segments)
 
     @property
     def size(self) -> int:
         return self._bodies * self._frames.count
-
-    @property
-    def _bodies(self) -> int:
-        """How many sequences of layers there are; the frame is the outer digit of a number."""
-        return sum(count for _, _, count in self._segments)
 
     @property
     def _uniform(self) -> bool:
@@ -138,8 +135,8 @@ class FlexiBertSpace(Space):
             choices: Numbers of the stacks.
             frame: Number of what all layers share: parts of the model, and the recipe.
         """
-        stacks = [self._choices.stack_at(choice) for choice in choices]
-        return self._build(stacks, self._frames.frame_at(frame))
+        layers = map(self._choices.layer_at, choices)
+        return self._assemble(layers, self._frames.frame_at(frame))
 
     @property
     def frames(self) -> Frames:
@@ -265,9 +262,12 @@ class FlexiBertSpace(Space):
         return (self.architecture_at(index) for index in range(self.size))
 
     def _build(self, stacks, frame: Frame) -> Architecture:
+        return self._assemble(map(self._choices.layer, stacks), frame)
+
+    def _assemble(self, layers: Iterable[Layer], frame: Frame) -> Architecture:
         repeat = self.definition.layers_per_stack
-        layers = [layer for stack in stacks for layer in (self._choices.layer(stack),) * repeat]
-        return Architecture(layers, self._style, *frame)
+        repeated = [layer for layer in layers for _ in range(repeat)]
+        return Architecture(repeated, self._style, *frame)
 
     def _stacks(self, architecture: Architecture) -> tuple[Stack, ...] | None:
         definition, layers = self.definition, architecture.layers
