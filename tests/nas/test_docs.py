@@ -101,7 +101,7 @@ def test_adding(place):
             out = call(place, "bash", "-ec", text)
             assert "architectures" in out or out.startswith("{")
     out = call(place, sys.executable, "-c", "\n".join(python))
-    assert "m_mean" in out
+    assert "mean(share=0.75)" in out
     assert "{'milliseconds_a_layer': 1.5}" in out
 
 
