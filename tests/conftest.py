@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from search_spaces.distances.distance import _prepared
 from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, RECIPE_SLOTS, SLOTS, Kind
 from search_spaces.parts import Setting
 
@@ -50,3 +51,4 @@ def dummies():
     yield names
     for name in names:
         del SLOTS[name].kinds._entries["dummy"]
+    _prepared.cache_clear()  # it keeps the layers it has seen, whose kinds are gone now
