@@ -68,10 +68,12 @@ class Block:
     Attributes:
         label: With everything that tells it from others, such as "f512 glu".
         block: What it is: "head", "norm", "feedforward", or a word of the kind's own.
+        published: Its label in the code of the FlexiBERT paper; None for the same label.
     """
 
     label: str
     block: str
+    published: str | None = None
 
 
 def _nothing(shape: Any, part: Part) -> int:
@@ -103,7 +105,9 @@ class Kind:
         refuses: Slot to kinds it cannot stand beside, each with the reason.
         weight: Edit cost of another kind in this slot, in units of one layer.
         shared: Largest part that two parts have in common, for inheritance; None for none.
-        blocks: The nodes that the graph has for it, first to last; None draws what is usual there.
+        blocks: The nodes that the graph has for it, first to last: in place of a head (mixers), of
+            the maps (feed-forwards) or of the norm of each residual sum (residuals), or before the
+            heads (blocks of a layer). None draws what is usual there, with the part in its label.
         formats: Export format it cannot be written in, with the reason.
         bare: The setting that is written bare, as the kernel in "c_5"; mixers only.
     """

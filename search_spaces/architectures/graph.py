@@ -5,11 +5,15 @@ Differs on purpose: our labels carry every width, so that graphs are isomorphic 
 when the architectures are equal; the published labels, which leave some out, are an attribute too.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from search_spaces.architectures.layers import PER_LAYER, Head, Layer
 from search_spaces.errors import UnknownName
-from search_spaces.parts import write_value
+from search_spaces.kinds import SLOTS, Block
+from search_spaces.operations import mixer_part
+from search_spaces.parts import Part, write_value
 
 if TYPE_CHECKING:
     import networkx
@@ -25,8 +29,10 @@ def architecture_graph(architecture: "Architecture", style: str = HEADS) -> "net
 
     Nodes are numbered in the order data flows: input; for each layer its heads, a norm, its
     feed-forward maps, a norm; output. Each has the attributes `label` (with all widths), `block`
-    ("input", "head", "norm", "feedforward" or "output"), `layer` (None at the two ends) and
-    `published` (the label of the published code).
+    ("input", "head", "norm", "feedforward", "output", or a word of a kind's own), `layer` (None at
+    the two ends) and `published` (the label of the published code). A kind with `Kind.blocks` is
+    drawn by it; any other is named in the label of the node where it stands: parts of the model
+    and the recipe at the input, feed-forwards at their maps, other parts of a layer at its norms.
 
     Args:
         architecture: What to draw.
@@ -42,35 +48,62 @@ def architecture_graph(architecture: "Architecture", style: str = HEADS) -> "net
         raise UnknownName("graph style", style, STYLES)
     graph = networkx.DiGraph(style=style)
 
-    def add(label: str, published: str, block: str, layer: int | None, *sources: int) -> int:
-        node = len(graph)
-        graph.add_node(node, label=label, published=published, block=block, layer=layer)
-        graph.add_edges_from((source, node) for source in sources)
-        return node
+    def add(blocks: Iterable[Block], layer: int | None, *sources: int) -> int:
+        for block in blocks:
+            node = len(graph)
+            published = block.label if block.published is None else block.published
+            graph.add_node(
+                node, label=block.label, published=published, block=block.block, layer=layer
+            )
+            graph.add_edges_from((source, node) for source in sources)
+            sources = (node,)
+        return sources[0]
 
     shared = "".join(f" {slot}={part}" for slot, part in architecture.parts)
     shared += "".join(f" {name}={write_value(value)}" for name, value in architecture.recipe)
-    end = add(f"input{shared}", "input", "input", None)
+    end = add([Block(f"input{shared}", "input", "input")], None)
     for i, layer in enumerate(architecture.layers):
-        norm = f"add_norm_{layer.width}" + "".join(
-            f" {slot}={part}" for slot, part in layer.parts if slot != "feedforward"
-        )
-        heads = [
-            add(str(head), _published(head, layer, architecture.style), "head", i, end)
-            for head in layer.heads
-        ]
-        residual = end = add(norm, "add_norm", "norm", i, end, *heads)
-        of_slots = {slot: str(part) for slot, part in layer.parts}
-        kind = f" {of_slots['feedforward']}" if "feedforward" in of_slots else ""
-        for j, width in enumerate(layer.feedforward):
-            end = add(f"f{width}{kind}", f"f{width}", "feedforward", i, end)
-            if style == NORMS_IN_STACK or j + 1 == len(layer.feedforward):
-                residual = end = add(norm, "add_norm", "norm", i, residual, end)
-    add("output", "output", "output", None, end)
+        summed = _sum(layer)
+        end = add(_own_blocks("block", layer.part("block"), layer), i, end)
+        heads = [add(_head(head, layer, architecture.style), i, end) for head in layer.heads]
+        residual = end = add(summed, i, end, *heads)
+        maps = _maps(layer)
+        for j, block in enumerate(maps):
+            end = add([block], i, end)
+            if style == NORMS_IN_STACK or j + 1 == len(maps):
+                residual = end = add(summed, i, residual, end)
+    add([Block("output", "output")], None, end)
     return graph
 
 
-def _published(head: Head, layer: Layer, style: str) -> str:
+def _own_blocks(slot: str, part: Part, layer: Layer) -> list[Block]:
+    """Return the nodes that a kind draws itself, none where the graph has what is usual."""
+    blocks = SLOTS[slot].kinds[part.kind].blocks
+    return [] if blocks is None else blocks(layer, part)
+
+
+def _head(head: Head, layer: Layer, style: str) -> list[Block]:
+    published = str(head)
     if style == PER_LAYER:
-        return f"{head.operation}_h{layer.width}_p-{head.parameter}"
-    return str(head)
+        published = f"{head.operation}_h{layer.width}_p-{head.parameter}"
+    part = mixer_part(head.operation, head.parameter)
+    return _own_blocks("mixer", part, layer) or [Block(str(head), "head", published)]
+
+
+def _sum(layer: Layer) -> list[Block]:
+    """Return the nodes of a residual sum, which say what else stands in the layer's slots."""
+    own = _own_blocks("residual", layer.part("residual"), layer)
+    first, *others = own or [Block(f"add_norm_{layer.width}", "norm", "add_norm")]
+    unseen = "".join(
+        f" {slot}={part}"
+        for slot, part in layer.parts
+        if slot != "feedforward" and not _own_blocks(slot, part, layer)
+    )
+    return [replace(first, label=f"{first.label}{unseen}"), *others]
+
+
+def _maps(layer: Layer) -> list[Block]:
+    part = layer.part("feedforward")
+    kind = "" if SLOTS["feedforward"].is_default(part) else f" {part}"
+    usual = [Block(f"f{width}{kind}", "feedforward", f"f{width}") for width in layer.feedforward]
+    return _own_blocks("feedforward", part, layer) or usual
