@@ -1,5 +1,7 @@
 """A picture of an architecture: its graph of blocks, the heads of a layer side by side."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch, PathPatch
 from matplotlib.path import Path
 
 from nas.report.graph_layout import fold, group_heads, layer_rows, layered_layout
-from search_spaces import Architecture, Head
+from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment
 from search_spaces.operations import OPERATIONS, kind_title, operation_of, read_kind
 
@@ -31,10 +33,12 @@ COLOURS = {
     "l_dct": "#eb9f6c",
     "c": "#d7bde8",
 }
+OTHERS = ("#f5c4d1", "#b5dfdd", "#e6d9a8", "#cbd3f2")  # of kinds that have no colour of their own
 LINE, PALE = "#5b6672", "#a7b0ba"
 TITLES = {"norm": "add and norm", "feedforward": "feed-forward", "input": "input and output"}
 WIDTH, HEIGHT = 0.98, 0.34  # of a block, in inches
-FITTING = 17  # letters that fit into a block at full size
+FITTING = 15  # letters that fit into a block at full size
+LETTERS, SMALLER = 7.5, 6.2  # in points: in one line, and in two
 ASIDE = 0.2  # from a row of blocks to the residual edge around it
 PORT = 0.08  # residual edges arrive this much above the middle of a block, and leave below
 # direction -> distance beside and below, and rows before the picture is folded
@@ -77,11 +81,11 @@ def draw_architecture(
 
 
 def colour_key(node: dict) -> str:
-    """Return the key in `COLOURS` of a node's attributes: its block, or the kind of its head."""
+    """Return what the colour of a node tells: its block, or the kind or mixer of its head."""
     if node["block"] != "head":
         return node["block"]
-    kind = node["label"].rpartition("_")[0]
-    return kind if kind in COLOURS or "(" in kind else operation_of(kind)
+    kind = node["label"].rpartition("_")[0] or node["label"]
+    return kind if kind in COLOURS else operation_of(kind)
 
 
 class _Picture:
@@ -92,6 +96,7 @@ class _Picture:
         self.down = direction == "down"
         self.half = (WIDTH / 2, HEIGHT / 2) if self.down else (HEIGHT / 2, WIDTH / 2)
         self.graph = fold(graph, rows)
+        self.colours = colours(colour_key(data) for _, data in graph.nodes(data=True))
         apart = 2 * self.half[0] + 4 * ASIDE + 0.45
         self.places = layered_layout(self.graph, beside, self.below, apart)
 
@@ -159,15 +164,17 @@ class _Picture:
             WIDTH,
             HEIGHT,
             boxstyle="round,pad=0,rounding_size=0.07",
-            facecolor=COLOURS.get(colour_key(data), "#ffffff"),
+            facecolor=self.colours[colour_key(data)],
             edgecolor=LINE,
             linewidth=0.7,
             linestyle=(0, (3, 2)) if data.get("again") else "solid",
         )
         axes.add_patch(box)
-        words = block_text(data)
-        size = min(7.5, 7.5 * FITTING / len(words))  # a kind may have many settings
-        axes.text(x, y, words, ha="center", va="center", fontsize=size)
+        lines = block_lines(block_text(data))
+        most = LETTERS if len(lines) == 1 else SMALLER
+        size = min(most, LETTERS * FITTING / max(map(len, lines)))  # a kind may have many settings
+        style = {"ha": "center", "va": "center", "linespacing": 1.05}
+        axes.text(x, y, "\n".join(lines), fontsize=size, **style)
 
     def _name(self, axes: "Axes", layer: int, row: list[tuple[float, float]]) -> None:
         across, along = zip(*row, strict=True)
@@ -178,11 +185,10 @@ class _Picture:
         )
 
     def _legend(self) -> list[Patch]:
-        present = {colour_key(data) for _, data in self.graph.nodes(data=True)} - {"output"}
-        keys = [key for key in COLOURS if key in present] + sorted(present - COLOURS.keys())
         return [
-            Patch(facecolor=COLOURS.get(key, "#ffffff"), edgecolor=LINE, label=legend_text(key))
-            for key in keys
+            Patch(facecolor=colour, edgecolor=LINE, label=legend_text(key))
+            for key, colour in self.colours.items()
+            if key != "output"
         ]
 
     def _xy(self, across: float, along: float) -> tuple[float, float]:
@@ -197,10 +203,31 @@ def block_text(node: dict) -> str:
     if block == "feedforward":
         return f"ff {label[1:]}"
     if block == "head":
-        head = Head.parse(label)
-        label = f"{head.kind.replace('_', ' ') if '(' not in head.kind else head.kind} {head.width}"
+        kind, _, width = label.rpartition("_")
+        label = f"{kind if '(' in kind else kind.replace('_', ' ')} {width}".strip()
     count = node.get("count", 1)
     return f"{count} × {label}" if count > 1 else label
+
+
+def block_lines(words: str) -> list[str]:
+    """Return the words of a block in one line, or in two where they are long.
+
+    They are broken where the longer line is shortest: at a space, before "(" or after ",".
+    """
+    places = [found.end() for found in re.finditer(r" |,|(?=\()", words)]
+    places = [place for place in places if 0 < place < len(words)]
+    if len(words) <= FITTING or not places:
+        return [words]
+    cut = min(places, key=lambda place: max(place, len(words) - place))
+    return [words[:cut].strip(), words[cut:].strip()]
+
+
+def colours(keys: Iterable[str]) -> dict[str, str]:
+    """Return the colour of each key, in the order of `COLOURS` and then of the alphabet."""
+    present = set(keys)
+    known = {key: colour for key, colour in COLOURS.items() if key in present}
+    others = sorted(present - COLOURS.keys())
+    return known | {key: OTHERS[i % len(OTHERS)] for i, key in enumerate(others)}
 
 
 def legend_text(key: str) -> str:

@@ -60,6 +60,16 @@ function kindColour(kind) {
   return colour(known[kind] || (kind.startsWith("c_") ? "conv" : "other"));
 }
 
+// "longconv(filter=32,taps=64)" in lines that fit into a block: the kind, then its settings.
+function partLines(text, fitting) {
+  return text.length <= fitting ? [text] : text.replace(/\)$/, "").split(/[(,]/);
+}
+
+function headLines([kind, width, count]) {
+  const [name, ...settings] = kind.includes("(") ? partLines(kind, 0) : [kind.replace("_", " ")];
+  return [`${count} × ${name}`, ...settings, `width ${width}`];
+}
+
 // Draws blocks from top to bottom; layers alike that follow each other are drawn once.
 function drawGraph(row) {
   const width = 340, middle = width / 2, rowHeight = 30, gap = 20, perRow = 3;
@@ -86,8 +96,12 @@ function drawGraph(row) {
     }));
   }
 
-  above = block(middle, y, 130, rowHeight, colour("ends"), ["input"]);
-  y += rowHeight + gap;
+  const more = (lines) => 12 * lines.length; // of height, for small lines in a block
+  const beside = (parts) => parts.flatMap(([slot, part]) => partLines(`${slot} ${part}`, 24));
+
+  const ofModel = beside(data.trials.model[row] || []);
+  above = block(middle, y, 130, rowHeight + more(ofModel), colour("ends"), ["input", ...ofModel]);
+  y += rowHeight + more(ofModel) + gap;
   let before = null;
   for (const [number, repeated] of groups) {
     const layer = layerOf(number);
@@ -98,31 +112,35 @@ function drawGraph(row) {
       y += 22 + gap;
     }
     const frameTop = y - 10, rows = Math.ceil(layer.heads.length / perRow);
-    const entry = above, heads = [];
-    layer.heads.forEach(([kind, headWidth, count], i) => {
+    const entry = above, heads = [], written = layer.heads.map(headLines);
+    const headHeight = 12 + 13 * Math.max(...written.map((lines) => lines.length)), below = headHeight + 8;
+    layer.heads.forEach(([kind], i) => {
       const inRow = Math.min(perRow, layer.heads.length - perRow * Math.floor(i / perRow));
       const w = inRow > 2 ? 84 : 100, apart = w + 8;
       const x = middle + ((i % perRow) - (inRow - 1) / 2) * apart;
-      heads.push(block(x, y + Math.floor(i / perRow) * 46, w, 38, kindColour(kind), [`${count} × ${kind.includes("(") ? kind : kind.replace("_", " ")}`, `width ${headWidth}`]));
+      heads.push(block(x, y + Math.floor(i / perRow) * below, w, headHeight, kindColour(kind), written[i]));
     });
     heads.forEach((h) => arrow(entry, h));
-    y += rows * 46 - 8 + gap;
-    const norm = block(middle, y, 130, rowHeight - 6, colour("norm"), [`add + norm ${layer.width}`]);
+    y += rows * below - 8 + gap;
+    const others = beside(layer.parts.filter(([slot]) => slot !== "feedforward"));
+    const normHeight = rowHeight - 6 + more(others), normLines = [`add + norm ${layer.width}`, ...others];
+    const norm = block(middle, y, 130, normHeight, colour("norm"), normLines);
     heads.forEach((h) => arrow(h, norm));
     around(entry, norm, 22);
-    y += rowHeight - 6 + gap;
+    y += normHeight + gap;
     let last = norm;
-    const kind = layer.parts.filter(([slot]) => slot === "feedforward").map(([, part]) => ` ${part}`).join("");
+    const kind = layer.parts.filter(([slot]) => slot === "feedforward").flatMap(([, part]) => partLines(part, 24));
+    const mapHeight = rowHeight - 4 + more(kind);
     for (const [w, n] of runs(layer.feedforward)) {
-      const map = block(middle, y, 130 + (kind && 100), rowHeight - 4, colour("ff"), [(n > 1 ? `${n} × feed-forward ${w}` : `feed-forward ${w}`) + kind]);
+      const map = block(middle, y, 130, mapHeight, colour("ff"), [n > 1 ? `${n} × feed-forward ${w}` : `feed-forward ${w}`, ...kind]);
       arrow(last, map);
       last = map;
-      y += rowHeight - 4 + gap;
+      y += mapHeight + gap;
     }
-    const end = block(middle, y, 130, rowHeight - 6, colour("norm"), [`add + norm ${layer.width}`]);
+    const end = block(middle, y, 130, normHeight, colour("norm"), normLines);
     arrow(last, end);
     around(norm, end, 60);
-    y += rowHeight - 6 + gap;
+    y += normHeight + gap;
     const name = repeated > 1 ? `layers ${first}–${first + repeated - 1}: ${repeated} alike` : `layer ${first}`;
     frames.push(
       svg("rect", { class: "frame", x: 6, y: frameTop, width: width - 12, height: y - gap - frameTop + 6, rx: 9 }),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import matplotlib
 import networkx as nx
 import numpy as np
@@ -6,14 +8,17 @@ import pytest
 from nas.report.architecture_picture import (
     COLOURS,
     _Picture,
+    block_lines,
     block_text,
     colour_key,
+    colours,
     draw_architecture,
     legend_text,
 )
 from nas.report.graph_layout import fold, group_heads, layered_layout
 from search_spaces import Architecture, Head, Layer, list_spaces, load_space, named_architecture
 from search_spaces.errors import InvalidExperiment
+from search_spaces.kinds import SLOTS, Block
 
 MINI = named_architecture("flexibert-mini")
 WIDE = load_space("flexibert-2").sample(1, seed=3)[0]
@@ -113,7 +118,36 @@ def test_a_mixer_with_two_settings_and_parts_are_drawn(dummies, tmp_path):
     assert "ff 96 dummy(size=8)" in words
     assert any("norm=dummy" in text and "mask_rate=0.3" in text for text in words)
     keys = {colour_key(data) for data in drawn}
-    assert legend_text("longconv(filter=32,taps=64)") == "gated long convolution filter=32,taps=64"
-    assert "longconv(filter=32,taps=64)" in keys
+    assert keys == {"input", "output", "norm", "feedforward", "sa_sdp", "longconv"}
+    assert legend_text("longconv") == "gated long convolution"
     picture = draw_architecture(architecture, tmp_path / "picture.svg")
     assert picture.stat().st_size > 1000
+
+
+def test_long_words_stand_in_two_lines():
+    assert block_lines("sa sdp 64") == ["sa sdp 64"]
+    assert block_lines("add+norm 64 residual=pre") == ["add+norm 64", "residual=pre"]
+    assert block_lines("longconv(filter=32,taps=64) 32") == ["longconv(filter=32,", "taps=64) 32"]
+    assert block_lines("dummy(manner=odd) 8") == ["dummy", "(manner=odd) 8"]
+    assert block_lines("a-word-without-any-end") == ["a-word-without-any-end"]
+
+
+def test_kinds_without_a_colour_of_their_own_are_told_apart():
+    found = colours(["sa_sdp", "router", "longconv", "input"])
+    assert list(found) == ["input", "sa_sdp", "longconv", "router"]
+    assert found["sa_sdp"] == COLOURS["sa_sdp"]
+    assert len(set(found.values())) == 4
+
+
+def test_what_a_kind_draws_itself_is_shown(monkeypatch, tmp_path):
+    kinds = SLOTS["mixer"].kinds
+    blocks = [Block("long kernel", "head"), Block("gate", "gate")]
+    changed = replace(kinds["longconv"], blocks=lambda layer, part: blocks)
+    monkeypatch.setitem(kinds._entries, "longconv", changed)
+    architecture = Architecture([Layer(64, (Head.parse("longconv_32"),) * 2, (96,))])
+    nodes = [data for _, data in architecture.graph().nodes(data=True)]
+    assert {"long kernel", "gate"} <= {block_text(data) for data in nodes}
+    keys = {colour_key(data) for data in nodes}
+    assert {"long kernel", "gate"} <= keys
+    assert {legend_text(key) for key in keys} >= {"long kernel", "gate"}
+    assert draw_architecture(architecture, tmp_path / "own.svg").exists()

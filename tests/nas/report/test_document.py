@@ -154,3 +154,19 @@ def test_the_page_describes_an_encoder_as_the_library_does(dummies, tmp_path):
         script += "console.log(describe(0));"
         said = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
         assert said.stdout.strip() == architecture.describe()
+
+
+def test_the_lines_of_a_block_on_the_page_name_kind_and_settings():
+    if shutil.which("node") is None:
+        pytest.skip("no node to run the page's script with")
+    script = (files("nas.report") / "page" / "architecture.js").read_text()
+    asked = [["longconv(filter=32,taps=64)", 32, 2], ["longconv", 16, 1], ["sa_sdp", 8, 4]]
+    script += f"console.log(JSON.stringify({json.dumps(asked)}.map(headLines)));"
+    script += (
+        'console.log(JSON.stringify(["glu", "moe(experts=4,top=2)"].map((p) => partLines(p, 9))));'
+    )
+    said = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
+    heads, parts = map(json.loads, said.stdout.splitlines())
+    assert heads[0] == ["2 × longconv", "filter=32", "taps=64", "width 32"]
+    assert heads[1:] == [["1 × longconv", "width 16"], ["4 × sa sdp", "width 8"]]
+    assert parts == [["glu"], ["moe", "experts=4", "top=2"]]
