@@ -50,12 +50,10 @@ def architecture_graph(architecture: "Architecture", style: str = HEADS) -> "net
 
     def add(blocks: Iterable[Block], layer: int | None, *sources: int) -> int:
         for block in blocks:
-            node = len(graph)
-            published = block.label if block.published is None else block.published
-            graph.add_node(
-                node, label=block.label, published=published, block=block.block, layer=layer
-            )
-            graph.add_edges_from((source, node) for source in sources)
+            node, label = len(graph), block.label
+            published = label if block.published is None else block.published
+            graph.add_node(node, label=label, published=published, block=block.block, layer=layer)
+            graph.add_edges_from([(source, node) for source in sources])
             sources = (node,)
         return sources[0]
 
@@ -65,7 +63,8 @@ def architecture_graph(architecture: "Architecture", style: str = HEADS) -> "net
     for i, layer in enumerate(architecture.layers):
         summed = _sum(layer)
         end = add(_own_blocks("block", layer.part("block"), layer), i, end)
-        heads = [add(_head(head, layer, architecture.style), i, end) for head in layer.heads]
+        drawn = {head: _head(head, layer, architecture.style) for head, _ in layer.groups}
+        heads = [add(drawn[head], i, end) for head in layer.heads]
         residual = end = add(summed, i, end, *heads)
         maps = _maps(layer)
         for j, block in enumerate(maps):
@@ -94,6 +93,8 @@ def _sum(layer: Layer) -> list[Block]:
     """Return the nodes of a residual sum, which say what else stands in the layer's slots."""
     own = _own_blocks("residual", layer.part("residual"), layer)
     first, *others = own or [Block(f"add_norm_{layer.width}", "norm", "add_norm")]
+    if not layer.parts:
+        return [first, *others]
     unseen = "".join(
         f" {slot}={part}"
         for slot, part in layer.parts
