@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint, State, restore_training, training_state
 from nas.training.loop import Loop
-from nas.training.objectives import Objective, objectives_of
+from nas.training.objectives import PretrainingObjective, objectives_of
 from nas.training.optimizers import optimizer_of
 from nas.training.recipe import Recipe
 from nas.training.schedule import Schedule
@@ -132,7 +132,7 @@ def tokens_read(blocks: int, batch_size: int, steps: int) -> int:
 
 
 def batch_streams(
-    terms: Sequence[Objective],
+    terms: Sequence[PretrainingObjective],
     blocks: np.ndarray,
     batch_size: int,
     vocabulary_size: int,
@@ -155,7 +155,7 @@ def batch_streams(
 
 
 def batch_losses(
-    terms: Sequence[Objective],
+    terms: Sequence[PretrainingObjective],
     encoder: nn.Module,
     head: nn.Module,
     batch: tuple[Any, ...],

@@ -12,16 +12,15 @@ from nas.evaluation.suites.glue import GLUE, glue_task, glue_tasks
 from nas.training.aliases import ALIASES, fields_in, part_from, refuse_both
 from nas.training.choices import OPEN, check_open, standing_in, with_open
 from search_spaces.architectures.architecture import Architecture
-from search_spaces.architectures.size import POSITIONS
 from search_spaces.errors import InvalidExperiment
-from search_spaces.kinds import RECIPE_SLOTS
+from search_spaces.kinds import RECIPE_SLOTS, SLOTS
 from search_spaces.parts import Part, Value
 from search_spaces.registry import Registry
 
 # WNLI is left out unless asked for, as usual since BERT: a constant answer beats models that try
 GLUE_TASKS = tuple(name for name in GLUE if name != "wnli")
 ALLOWED = {
-    "positions": POSITIONS,
+    "positions": SLOTS["positions"].kinds,
     "precision": ("fp32", "bf16", "auto"),
     "device": ("auto", "cpu", "cuda"),
     "selection": ("none", "train-part", "dev"),

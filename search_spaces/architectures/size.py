@@ -16,7 +16,6 @@ from search_spaces.operations import (
 )
 from search_spaces.parts import Part
 
-POSITIONS = ("absolute", "relative")  # what a recipe may say where the architecture says nothing
 COUNTED = ("embedding", "positions", "projection")  # model slots that count by themselves
 
 
@@ -38,13 +37,13 @@ def count_parameters(
         vocabulary_size: Number of tokens.
         max_length: Longest sequence, in tokens.
         token_types: Number of segment kinds.
-        positions: "absolute" (one learned table) or "relative" (one table in each layer), where
-            the architecture does not say.
+        positions: A kind of positions, where the architecture does not say: "absolute" (one
+            learned table), "relative" (one table in each layer) or another.
         masked_lm: Also count the masked-language-model head, whose decoder is tied to the token
             embedding.
 
     Raises:
-        UnknownName: If `positions` is neither.
+        UnknownName: If there are no such positions.
     """
     relative, shape, parts = _model(
         architecture, positions, vocabulary_size, max_length, token_types
@@ -90,7 +89,7 @@ def count_flops(
         masked_lm: Also count the masked-language-model head, at every token.
 
     Raises:
-        UnknownName: If `positions` is neither.
+        UnknownName: If there are no such positions.
     """
     relative, shape, parts = _model(architecture, positions, vocabulary_size, length, 2)
     layers = architecture.layers
@@ -121,7 +120,7 @@ def count_kept(architecture: Architecture, *, length: int, positions: str = "abs
         positions: "absolute" or "relative", where the architecture does not say.
 
     Raises:
-        UnknownName: If `positions` is neither.
+        UnknownName: If there are no such positions.
     """
     relative, shape, parts = _model(architecture, positions, 0, length, 2)
     norm = architecture.part("norm")
@@ -215,8 +214,8 @@ def _model_kinds(
     given = dict(parts)
     standing = {slot: given.get(slot, SLOTS[slot].default_part) for slot in (*COUNTED, "norm")}
     if standing["positions"] is None:
-        if positions not in POSITIONS:
-            raise UnknownName("kind of positions", positions, POSITIONS)
+        if positions not in SLOTS["positions"].kinds:
+            raise UnknownName("kind of positions", positions, SLOTS["positions"].kinds)
         standing["positions"] = Part(positions)
     norm = standing.pop("norm")
     kinds = tuple((SLOTS[slot].kinds[part.kind], part) for slot, part in standing.items())

@@ -13,7 +13,7 @@ from nas.models.outputs import OUTPUTS, MaskedLanguageHead
 from nas.models.positions import POSITIONS, Positions
 from nas.models.projections import PROJECTIONS
 from nas.models.residuals import RESIDUALS, Residual
-from nas.training.objectives import OBJECTIVES, MaskedTokens
+from nas.training.objectives import PRETRAINING_OBJECTIVES, MaskedTokens
 from nas.training.optimizers import OPTIMIZERS
 from nas.training.schedule import Schedule
 from nas.training.schedules import SCHEDULES
@@ -180,7 +180,7 @@ class StrangeProjection(nn.Linear):
         super().__init__(width, next_width, bias=False)
 
 
-@OBJECTIVES.register("strange")
+@PRETRAINING_OBJECTIVES.register("strange")
 class StrangeObjective(MaskedTokens):
     """Masked tokens, one in `size`."""
 

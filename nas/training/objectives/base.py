@@ -16,12 +16,12 @@ from search_spaces.kinds import SLOTS
 from search_spaces.registry import Registry
 
 # name of a kind -> what takes the kind's settings by name and gives its objective
-OBJECTIVES: Registry[Callable[..., "Objective"]] = Registry(
+PRETRAINING_OBJECTIVES: Registry[Callable[..., "PretrainingObjective"]] = Registry(
     "objective of pre-training", group="nas.pretraining"
 )
 
 
-class Objective(ABC):
+class PretrainingObjective(ABC):
     """One term of what pre-training minimises."""
 
     @abstractmethod
@@ -81,7 +81,7 @@ class Objective(ABC):
         """
 
 
-def objectives_of(recipe: Recipe) -> list[Objective]:
+def objectives_of(recipe: Recipe) -> list[PretrainingObjective]:
     """Return the terms of the objective that stands in a recipe.
 
     Raises:
@@ -89,6 +89,6 @@ def objectives_of(recipe: Recipe) -> list[Objective]:
     """
     kinds = SLOTS["objective"].kinds
     return [
-        OBJECTIVES[part.kind](**kinds[part.kind].settings_of(part))
+        PRETRAINING_OBJECTIVES[part.kind](**kinds[part.kind].settings_of(part))
         for part in recipe.standing("objective")
     ]

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from nas.data.batches import MaskedBatch, mlm_batches
 from nas.training.device import autocast
 from nas.training.micro_batches import split_masked
-from nas.training.objectives.base import OBJECTIVES, Objective
+from nas.training.objectives.base import PRETRAINING_OBJECTIVES, PretrainingObjective
 from nas.training.seeds import named_seed
 
 # Enough to tell architectures apart; all of a large validation set would cost more than it tells.
@@ -25,8 +25,8 @@ VALIDATION_TOKENS = 16_384
 VALIDATION_BATCH = 64
 
 
-@OBJECTIVES.register("mlm")
-class MaskedTokens(Objective):
+@PRETRAINING_OBJECTIVES.register("mlm")
+class MaskedTokens(PretrainingObjective):
     """Predicts tokens that are hidden.
 
     Args:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from nas.training.objectives import OBJECTIVES, MaskedTokens
+from nas.training.objectives import PRETRAINING_OBJECTIVES, MaskedTokens
 from nas.training.optimizers import OPTIMIZERS
 from nas.training.recipe import Recipe
 from nas.training.schedule import Schedule
@@ -43,7 +43,7 @@ def dummies():
 
     made = {
         "optimizer": (OPTIMIZERS, optimizer),
-        "objective": (OBJECTIVES, Smaller),
+        "objective": (PRETRAINING_OBJECTIVES, Smaller),
         "schedule": (SCHEDULES, schedule),
     }
     slots = [*made, "finetune_optimizer", "augmentation"]
