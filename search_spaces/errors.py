@@ -24,6 +24,10 @@ class UnknownName(NasError, KeyError):
         super().__init__(f"No {kind} is called {name!r}.{hint} Available: {', '.join(known)}.")
 
 
+class BrokenPackage(NasError, ImportError):
+    """An installed package that says it has something for this project, and cannot be imported."""
+
+
 class InvalidArchitecture(NasError, ValueError):
     """An architecture dictionary that describes no encoder."""
 

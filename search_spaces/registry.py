@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
-from search_spaces.errors import UnknownName
+from search_spaces.errors import BrokenPackage, NasError, UnknownName
 
 T = TypeVar("T")
 
@@ -51,10 +51,14 @@ class Registry(Mapping[str, T]):
             import_module(home)
         if self._group is None or (name is not None and name in self._entries):
             return
-        group, self._group = self._group, None
+        group, self._group = self._group, None  # what is imported may look something up here
         for point in entry_points(group=group):
             if point.name not in self._entries:
-                found = point.load()
+                try:
+                    found = _load(point)
+                except NasError:
+                    self._group = group  # and whoever looks next is told the same
+                    raise
                 if point.name not in self._entries:  # its import may have registered it
                     self._entries[point.name] = found
 
@@ -72,3 +76,17 @@ class Registry(Mapping[str, T]):
     def __len__(self) -> int:
         self._load_until(None)
         return len(self._entries)
+
+
+def _load(point: EntryPoint) -> object:
+    try:
+        return point.load()
+    except NasError:
+        raise
+    except Exception as error:  # anything may go wrong in others' code
+        package = "a package" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+        raise BrokenPackage(
+            f"{package} offers {point.name!r} as {point.value!r} (entry points {point.group}), "
+            f"which cannot be imported: {type(error).__name__}: {error}. Mend the package, or "
+            "uninstall it."
+        ) from error

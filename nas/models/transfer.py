@@ -272,11 +272,14 @@ def _carry_ends(
     for name, words in ends.items():
         carrier.named(name, name, words, scope)
     streams = parent_streams(matched)
-    matrix, level = _bridge(carrier.given, streams[-1], len(p) - 1)
+    bridge = _bridge(carrier.given, parent, streams[-1], len(p) - 1)
     reads = ("read", maps("width", c[-1].width, p[streams[-1]].width))
     for name, end in (("mlm.transform", "first"), ("encoder.pooler", "last")):
         weight, bias = (carrier.given.get(f"{name}.{part}") for part in ("weight", "bias"))
-        if weight is not None and matrix is not None:
+        if weight is None or bridge is None:
+            continue
+        matrix, level = bridge
+        if matrix is not None:
             carrier.tensor(f"{name}.bias", bias + weight @ level, [("write", scope[end])])
             weight = weight @ matrix
         carrier.tensor(f"{name}.weight", weight, [("write", scope[end]), reads])
@@ -297,7 +300,10 @@ def _carry_projections(
             continue
         start, stop = streams[i], streams[i + 1]
         before, after = parent.layers[start].width, parent.layers[stop].width
-        matrix, level = _bridge(carrier.given, start, stop)
+        bridge = _bridge(carrier.given, parent, start, stop)
+        if bridge is None:
+            continue
+        matrix, level = bridge
         if matrix is None:  # the parent's width stays: so does, as far as it fits, what it carries
             matrix, level = torch.eye(before), torch.zeros(before)
         writes = ("write", maps("width", layers[i + 1].width, after))
@@ -307,15 +313,23 @@ def _carry_projections(
 
 
 def _bridge(
-    tensors: Mapping[str, Tensor], start: int, stop: int
-) -> tuple[Tensor, Tensor] | tuple[None, None]:
-    """All projections of a parent from layer `start` to layer `stop` as one; None for none."""
+    tensors: Mapping[str, Tensor], parent: Architecture, start: int, stop: int
+) -> tuple[Tensor, Tensor] | tuple[None, None] | None:
+    """All projections of a parent from layer `start` to layer `stop` as one linear map.
+
+    Two Nones where widths stay the same, None where a projection is no linear map.
+    """
     matrix = level = None
     for j in range(start, stop):
-        weight = tensors.get(f"encoder.layers.{j}.projection.weight")
-        if weight is None:
+        before, after = parent.layers[j].width, parent.layers[j + 1].width
+        if before == after:
             continue
-        weight, bias = weight.float().cpu(), tensors[f"encoder.layers.{j}.projection.bias"].cpu()
+        weight = tensors.get(f"encoder.layers.{j}.projection.weight")
+        if weight is None or weight.shape != (after, before):
+            return None
+        weight = weight.float().cpu()
+        bias = tensors.get(f"encoder.layers.{j}.projection.bias")
+        bias = torch.zeros(after) if bias is None else bias.cpu()
         matrix = weight if matrix is None else weight @ matrix
         level = bias if level is None else weight @ level + bias
     return matrix, level

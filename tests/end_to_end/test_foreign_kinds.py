@@ -60,6 +60,7 @@ ALL_STRANGE = {
 }
 SMALL = {
     "tasks": ["sst2"],
+    "execution": {"engine": "inline"},
     "recipe": {
         "pretrain_tokens": 1500,
         "finetune_epochs": 1,

@@ -57,6 +57,8 @@ def architecture(slot, part, *, layers=2, width=8, feedforward=(12, 10), usual_l
     own = {slot: part} if slot in LAYER_SLOTS else {}
     layer = Layer(width, (head,) * (width // 4), feedforward, own)
     stack = [layer] * layers
+    if slot == "projection":  # there is one where widths differ
+        stack[0] = Layer(2 * width, (head,) * (width // 4), feedforward, own)
     if usual_last:
         stack[-1] = Layer(width, (Head("sa", "sdp", 4),) * (width // 4), feedforward)
     return Architecture(stack, parts={slot: part} if slot in MODEL_SLOTS else {})
@@ -142,6 +144,8 @@ def test_an_equal_architecture_inherits_everything(slot, part):
     "more", [{"layers": 3}, {"feedforward": (12, 10, 14)}, {"width": 16}], ids=str
 )
 def test_a_larger_one_computes_the_same_at_first(slot, part, more):
+    if slot == "projection" and "layers" in more:
+        pytest.skip("a layer after a change of width is no identity")
     described, larger = architecture(slot, part), architecture(slot, part, **more)
     parent, child = build(described), build(larger, seed=1, fresh=True)
     inherit_weights(child[0], larger, described, tensors(*parent), head=child[1])
