@@ -3,24 +3,27 @@
     python experiments/planted_faults.py --root . --coverage COVERAGE --rows rows.csv --seed 1
     python experiments/planted_faults.py --root . --coverage COVERAGE --rows rows.csv --named
     python experiments/planted_faults.py --root . --coverage NEW --rows after.csv --again rows.csv
+    python experiments/planted_faults.py --root . --by-room --rows rows.csv --seed 3
 
 Faults are drawn over eight operators (`fault_operators.py`), one per 600 lines of the three
 packages; with `--named` they are those of a list kept here, and with `--again` those of earlier
-rows, wherever their lines stand now. Each is planted in a copy of the
-checkout, and the tests that touch its line are run there until one fails (`touching_tests.py`; the
-suite is run once under coverage, and what it saw is kept in the folder COVERAGE). Tests that fail
-anyway are left out. A row is written after each fault, and a restart goes on with what is missing;
-the column `note` is for a person: what became of a fault that nothing noticed.
+rows, wherever their lines stand now. Each is planted in a copy of the checkout, and the tests that
+touch its line are run there until one fails (`touching_tests.py`; the suite is run once under
+coverage, and what it saw is kept in the folder COVERAGE), or, without that hour, the tests of its
+room (`tests_by_room.py`). Tests that fail anyway are left out. A row is written after each fault,
+and a restart goes on with what is missing; the column `note` is for a person: what became of a
+fault that nothing noticed.
 """
 
 import argparse
+import atexit
 import contextlib
 import csv
+import importlib
 import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +32,7 @@ from pathlib import Path
 
 from fault_operators import draw, faults_in
 from named_faults import named_faults
+from tests_by_room import ByRoom
 from touching_tests import NOTES, PACKAGES, Touching, environment, run_under_coverage
 
 COLUMNS = (
@@ -37,6 +41,12 @@ COLUMNS = (
 )  # fmt: skip
 FIRST = 40  # seconds of tests in the first run; most faults are noticed there
 LATER = 150  # in each of those that follow
+# What tests import of others, at ten seconds a time: loaded once, before the processes fork.
+LOADED = (
+    "torch", "transformers", "botorch", "gpytorch", "ray", "numba", "sklearn.gaussian_process",
+    "pandas", "matplotlib.pyplot", "networkx", "pydantic", "pytest", "tokenizers",
+    "pyarrow.parquet",
+)  # fmt: skip
 
 
 def faults_again(root, rows):
@@ -68,25 +78,18 @@ def noticed_by(copy, tests, limit, log):
     Returns:
         The test that failed, "" for none; and whether they took so long that one must hang.
     """
-    with tempfile.TemporaryDirectory(prefix="planted") as place:
+    with _folder() as place:
         notes, names = Path(place) / "notes.jsonl", Path(place) / "names"
         names.write_text("\n".join(tests))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-        command += ["-p", "touching_tests", f"--basetemp={place}/t", f"@{names}"]
-        process = subprocess.Popen(
-            command,
-            cwd=copy,
-            env=environment(copy, **{NOTES: str(notes)}),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "touching_tests"]
+        arguments += [f"--basetemp={place}/t", f"@{names}"]
+        process = _start(arguments, copy, environment(copy, **{NOTES: str(notes)}), log)
         try:
-            code = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            return _last(notes, "passed") or tests[0], True
+            code = _wait(process, limit)
         finally:
             _end(process)
+        if code is None:
+            return _last(notes, "passed") or tests[0], True
         if code == 4 and any("::" in test for test in tests):
             # a name is gone, as that of a case made from what the fault changed
             return noticed_by(
@@ -97,16 +100,100 @@ def noticed_by(copy, tests, limit, log):
         return _last(notes, "failed") or f"collecting {tests[0].split('::')[0]}", False
 
 
+@contextlib.contextmanager
+def _folder():
+    """Make a folder and remove it here: not, as a TemporaryDirectory, in forked processes too."""
+    path = tempfile.mkdtemp(prefix="planted")
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def _last(notes, outcome):
     rows = [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
     return next((name for name, _, ended, _ in reversed(rows) if ended == outcome), "")
 
 
+def _start(arguments, copy, variables, log):
+    """Run pytest in a process that forks off this one, in a group of its own; return its number."""
+    process = os.fork()
+    if process:
+        return process
+    os.setsid()
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    os.chdir(copy)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.path.insert(0, str(copy))
+    sys.argv = ["pytest", *arguments]
+    code = 3
+    try:
+        code = int(sys.modules["pytest"].main(arguments))
+        atexit._run_exitfuncs()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _wait(process, limit):
+    """Return the exit status, None where it takes longer than `limit` seconds."""
+    end = time.time() + limit
+    while time.time() < end:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.05)
+    return None
+
+
 def _end(process):
     """End what a run of pytest leaves behind, with all that belongs to its group."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        os.killpg(process, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process, 0)
+
+
+def noticed_in_room(copy, file, fault, rooms, options, log):
+    """Plant a fault in `copy`, run tests room by room, take it out; return as `planted` does.
+
+    A test that fails is run without the fault as well: if it fails then too, it is left out. What
+    tests would have taken is not known here, so that a part which takes too long is "unfinished":
+    whether the fault makes it hang is for a person to see.
+    """
+    path = Path(copy) / file
+    source = path.read_bytes()
+    parts = rooms.parts(file)
+    started, run, outcome = time.time(), 0, ("", False)
+    for part in parts:
+        while part and not options.most_seconds < time.time() - started:
+            try:
+                _write(path, fault.plant(source))
+                outcome = noticed_by(copy, part, options.limit, log)
+            finally:
+                _write(path, source)
+            test = outcome[0].removeprefix("collecting ")
+            if (
+                not outcome[0]
+                or outcome[1]
+                or noticed_by(copy, [test], options.limit, log)[0] == ""
+            ):
+                break
+            print(f"{test} fails anyway", flush=True)
+            part, outcome = [name for name in part if name != test.split("::")[0]], ("", False)
+        run += len(part)
+        if outcome[0] or time.time() - started > options.most_seconds:
+            break
+    return {
+        "noticed": "unfinished" if outcome[1] else "yes" if outcome[0] else "no",
+        "by": outcome[0],
+        "seconds": round(time.time() - started),
+        "tests": f"{run} of {sum(map(len, parts))} files",
+        "how": "room",
+    }
 
 
 def in_parts(tests, seconds, file):
@@ -177,7 +264,8 @@ def _shown(source, fault):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=Path(), help="the checkout; it is copied")
-    parser.add_argument("--coverage", type=Path, required=True, help="folder; made if missing")
+    parser.add_argument("--coverage", type=Path, help="folder; made if missing")
+    parser.add_argument("--by-room", action="store_true", help="no coverage: tests of the room")
     parser.add_argument("--rows", type=Path, required=True, help="CSV; continued if it is there")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count-per-lines", type=int, default=600, help="lines to one fault")
@@ -190,6 +278,8 @@ def main():
     parser.add_argument("--limit", type=float, default=240, help="least seconds that are a hang")
     parser.add_argument("--most-seconds", type=float, default=1500, help="of tests for a fault")
     options = parser.parse_args()
+    if not (options.coverage or options.by_room or options.list):
+        parser.error("give --coverage FOLDER, or --by-room to do without")
     root = options.root.resolve()
     packages = [options.only] if options.only else PACKAGES
     seed = "named" if options.named else str(options.seed)
@@ -209,9 +299,17 @@ def main():
         with options.rows.open(newline="") as rows:
             done = {int(row["number"]) for row in csv.DictReader(rows) if row["seed"] == seed}
     if not options.list:
-        run_under_coverage(root, options.coverage)
-        touching = Touching(options.coverage)
-    with tempfile.TemporaryDirectory(prefix="planted") as place:
+        logs = options.coverage or options.rows.with_suffix(".logs")
+        if options.by_room:
+            logs.mkdir(parents=True, exist_ok=True)
+            planting, tests = noticed_in_room, ByRoom(root)
+        else:
+            run_under_coverage(root, options.coverage)
+            planting, tests = planted, Touching(options.coverage)
+        os.environ["OMP_NUM_THREADS"] = "1"
+        for module in LOADED:
+            importlib.import_module(module)
+    with _folder() as place:
         copy = Path(place) / "checkout"
         if not options.list:
             left = shutil.ignore_patterns(".git", "__pycache__", ".venv", "runs", ".*_cache")
@@ -223,8 +321,8 @@ def main():
             row = dict(zip(COLUMNS, (seed, number, file, fault.line, fault.operator), strict=False))
             row |= {"before": before, "after": after, "note": ""}
             if not options.list:
-                with open(options.coverage / f"fault-{seed}-{number}.log", "w") as log:
-                    row |= planted(copy, file, fault, touching, options, log)
+                with open(logs / f"fault-{seed}-{number}.log", "w") as log:
+                    row |= planting(copy, file, fault, tests, options, log)
                 new = not options.rows.exists()
                 with options.rows.open("a", newline="") as rows:
                     writer = csv.DictWriter(rows, COLUMNS, lineterminator="\n")
