@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from nas.benchmarks import scheduler_start
+from nas.benchmarks import scheduler_overhead, scheduler_start
 from nas.benchmarks.scheduler_simulation import compare, simulate
 from nas.benchmarks.simulated_trials import Trials, after_table, made_up
 from nas.benchmarks.tables import read_table
@@ -106,6 +106,24 @@ def test_the_start_is_what_the_record_says(tmp_path, monkeypatch):
     monkeypatch.setattr(scheduler_start.subprocess, "Popen", Process)
     assert scheduler_start._first_trial(["x.yaml"], tmp_path) == pytest.approx(7, abs=1)
     assert asked[0][-3:] == ["x.yaml", "--run", str(tmp_path)]
+
+
+def test_ray_tunes_own_loop_has_as_many_trials_at_once_as_ours(monkeypatch):
+    made = []
+
+    class Tuner:
+        def __init__(self, trainable, *, tune_config, **more):
+            made.append(tune_config)
+
+        def fit(self):
+            pass
+
+    monkeypatch.setattr("ray.tune.Tuner", Tuner)
+    monkeypatch.setattr("nas.execution.on_ray.start_ray", lambda settings: None)
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    assert scheduler_overhead.tune_overhead(4)["trials"] == made[0].num_samples == 4
+    ours = scheduler_overhead.trivial_experiment("random", 4)
+    assert made[0].max_concurrent_trials == ours.execution.max_concurrent
 
 
 def test_a_search_that_does_not_start_is_an_error_with_its_message(tmp_path):

@@ -282,6 +282,8 @@ def test_a_stalled_run_names_the_likely_cause(records, seen, cause):
 
 def test_durations_are_for_people():
     assert (minutes(40), minutes(720), minutes(12_600)) == ("40 s", "12 min", "3.5 h")
+    assert (minutes(99), minutes(100)) == ("99 s", "2 min")
+    assert (minutes(5_999), minutes(6_000)) == ("100 min", "1.7 h")
 
 
 # Watch.

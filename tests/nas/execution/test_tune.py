@@ -39,7 +39,8 @@ def test_a_saved_searcher_goes_on_as_if_nothing_had_happened(name, tmp_path):
     begun = searched(cut, range(4))
     pending = cut.suggest("open")
     cut.save(str(tmp_path / "state"))
-    json.loads((tmp_path / "state").read_text())
+    # what is on a disk today must be readable tomorrow
+    assert json.loads((tmp_path / "state").read_text())["version"] == 1
     resumed = PolicySearcher(policy(name))
     resumed.restore(str(tmp_path / "state"))
     assert begun + [pending["hash"]] == expected

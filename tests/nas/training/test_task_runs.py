@@ -11,7 +11,7 @@ from nas.data.tables import Split, TaskData
 from nas.evaluation.cost import Latency
 from nas.evaluation.metrics import score
 from nas.evaluation.suites.glue import GLUE
-from nas.training import task_runs
+from nas.training import task_runs, tuning
 from nas.training.prediction import predict
 from nas.training.selection import hold_out, take_rows
 from nas.training.trial import run_trial
@@ -182,6 +182,20 @@ def test_tuning_tries_the_recipe_first_and_continues_where_it_was(recipe):
     assert best.finetune_batch == top.finetune_batch
     assert tune(plan, second, seed=1, done=records[2]) == best
     assert asked == [3, 4, 5]
+
+
+@pytest.mark.parametrize(("startup", "same"), [(3, True), (2, False), (4, False)])
+def test_tuning_draws_three_settings_at_random_before_it_learns(recipe, startup, same, monkeypatch):
+    plan = dataclasses.replace(recipe, tune_trials=4)
+
+    def rates():
+        tried = []
+        tune(plan, lambda r, n: tried.append(r.finetune_learning_rate) or -float(n), seed=1)
+        return tried
+
+    found = rates()
+    monkeypatch.setattr(tuning, "_STARTUP", startup)
+    assert (rates() == found) is same
 
 
 def test_a_tuned_trial_reports_its_settings_and_repeats(architecture, recipe, data, tmp_path):

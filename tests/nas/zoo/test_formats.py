@@ -1,6 +1,7 @@
 """Other formats answer as torch does, for every kind of head, or nothing is left of them."""
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from nas.zoo import formats, load_model
 from nas.zoo.formats import FORMATS, Format, require_packages, write_format
 from nas.zoo.formats_of_model import write_formats
 from nas.zoo.graphs import Graph
-from nas.zoo.parity import largest_difference, shapes
+from nas.zoo.parity import largest_difference, require_parity, shapes
 from nas.zoo.quantization import onnx_score, quantize_onnx
 from search_spaces import Architecture
 from search_spaces.errors import NasError, UnknownName
@@ -102,6 +103,13 @@ def test_parity_is_looked_for_at_several_lengths_and_batches_with_padding():
         return [hidden.detach().numpy(), pooled.detach().numpy()]
 
     assert largest_difference(graph, run) == pytest.approx(0.5, abs=1e-6)
+
+
+@pytest.mark.parametrize(("difference", "passes"), [(1e-4, True), (2e-4, False), (np.nan, False)])
+def test_answers_as_far_apart_as_is_allowed_pass(difference, passes, monkeypatch):
+    monkeypatch.setattr("nas.zoo.parity.largest_difference", lambda graph, run: difference)
+    with nullcontext() if passes else pytest.raises(NasError, match="0.0001 is allowed"):
+        assert require_parity(None, None, tolerance=1e-4, what="A copy") == difference
 
 
 def test_what_stands_at_padding_does_not_count_but_nan_does():

@@ -72,6 +72,12 @@ def test_head_names():
     assert sorted([Head("sa", "wma", 1), Head("c", 9, 1), Head("c", 5, 1)])[0] == Head("c", 5, 1)
 
 
+@pytest.mark.parametrize("text", ["sa_64", "c_64", "conv_64", "sa_sdp_x_64", "_64", "sa_sdp_0"])
+def test_a_head_without_its_parts_is_told_how_one_is_written(text):
+    with pytest.raises(InvalidArchitecture, match=f"is '{text}'.*operation_parameter_width"):
+        Head.parse(text)
+
+
 def test_hash_ignores_order_of_heads_and_format():
     shuffled = per_head(o=[["l_dct_64", "sa_sdp_64"], ["sa_wma_42", "l_dft_42", "c_5_42"]])
     assert Architecture.from_dict(shuffled) == Architecture.from_dict(per_head())

@@ -193,6 +193,9 @@ def test_nothing_to_compare_and_progress(monkeypatch):
     seen = []
     pairwise_distances(sample, progress=seen.append)
     assert seen == [2, 3]
+    # columns, where these are fewer
+    pairwise_distances(sample, sample[:1], progress=seen.append)
+    assert seen == [2, 3, 1]
 
 
 def networkx_distance(a, b, timeout):

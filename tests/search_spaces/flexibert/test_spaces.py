@@ -278,8 +278,10 @@ def test_neighbours_of_a_known_architecture():
     ]
 
 
-def test_steps_lead_everywhere():
-    space = small(shared="width")
+@pytest.mark.parametrize("changes", [{}, {"heads": [2, 3], "widths": [4, 6]}])
+def test_steps_lead_everywhere(changes):
+    # three heads do not divide a width of 4, so not all layers of width 6 have a twin there
+    space = small(shared="width", **changes)
     seen, open_ = set(), [space.sample(1)[0]]
     while open_:
         here = open_.pop()

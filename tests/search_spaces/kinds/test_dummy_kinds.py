@@ -72,6 +72,13 @@ def test_it_is_counted_numbered_and_written(dummies, slot):
     assert any("dummy" in str(a.to_dict()) for a in every)
 
 
+def test_the_usual_kind_has_the_number_of_its_place_and_is_not_offered_by_itself():
+    space, plain = space_of(model={"norm": ["rms", "layer"]}), next(iter(space_of()))
+    assert [space.index_of(a) for a in space] == list(range(space.size))
+    assert plain in space
+    assert plain not in space_of(model={"norm": ["rms"]})
+
+
 @every_slot
 def test_steps_lead_everywhere_and_back(dummies, slot):
     space = of_slot(slot)
