@@ -6,7 +6,9 @@ Architecture", NeurIPS 2023 (both directions); Fu et al., "FlashFFTConv", ICLR 2
 first lags alone).
 Differs on purpose: padding is masked; the short convolution looks both ways; lags are measured in
 tokens, so that a kernel does not depend on the length of its sequence; a kernel's decay depends on
-the feature's place in its head; the layer's own map is the output projection.
+the feature's place in its head; the layer's own map is the output projection; the short convolution
+is added to what it reads and gates are 1 plus what is written, so that weights that start small pass
+the values on: as published, three small numbers are multiplied and hardly anything is learned.
 """
 
 import math
@@ -102,7 +104,7 @@ class KernelNetwork(nn.Module):
 
 @MIXERS.register("longconv")
 class LongConvolution(Mixer):
-    """`gate * (kernel over (opening * value))`, the kernel looking both ways.
+    """`(1 + gate) * kernel over ((1 + opening) * value)`, the kernel looking both ways.
 
     With relative positions, attention by distance is added, whose query is the gate.
 
@@ -156,14 +158,14 @@ class LongConvolution(Mixer):
         projected = self.projection(x)
         if keep is not None:
             projected = projected * keep[..., None]
-        short = self.short(projected.transpose(1, 2)).transpose(1, 2)
+        short = projected + self.short(projected.transpose(1, 2)).transpose(1, 2)
         gate, opening, value = short.chunk(3, -1)
-        signal = opening * value
+        signal = (1 + opening) * value
         if keep is not None:
             signal = signal * keep[..., None]
         length = x.shape[1]
         ahead, behind = self.forwards(length, 0), self.backwards(length, 1)
-        mixed = gate * (convolve(signal, ahead, behind) + self.skip * signal)
+        mixed = (1 + gate) * (convolve(signal, ahead, behind) + self.skip * signal)
         if distances is None:
             return mixed
         weights = position_weights(split_heads(gate, self.heads), distances, keep)
