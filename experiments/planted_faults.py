@@ -95,6 +95,8 @@ def noticed_by(copy, tests, limit, log):
             return noticed_by(
                 copy, list(dict.fromkeys(t.split("::")[0] for t in tests)), limit, log
             )
+        if code == 4:
+            raise RuntimeError(f"pytest does not find {tests[0]} or another of {len(tests)} tests")
         if code in (0, 5):
             return "", False
         return _last(notes, "failed") or f"collecting {tests[0].split('::')[0]}", False
@@ -113,6 +115,12 @@ def _folder():
 def _last(notes, outcome):
     rows = [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
     return next((name for name, _, ended, _ in reversed(rows) if ended == outcome), "")
+
+
+def _left_out(folder, names):
+    """Say what of a folder is not copied: caches, and the runs beside the packages."""
+    found = shutil.ignore_patterns(".git", "__pycache__", ".venv", ".*_cache")(folder, names)
+    return found | {"runs"} if (Path(folder) / "pyproject.toml").exists() else found
 
 
 def _start(arguments, copy, variables, log):
@@ -312,8 +320,7 @@ def main():
     with _folder() as place:
         copy = Path(place) / "checkout"
         if not options.list:
-            left = shutil.ignore_patterns(".git", "__pycache__", ".venv", "runs", ".*_cache")
-            shutil.copytree(root, copy, ignore=left)
+            shutil.copytree(root, copy, ignore=_left_out)
         for number, file, fault in faults:
             if number in done or (options.numbers and number not in options.numbers):
                 continue
