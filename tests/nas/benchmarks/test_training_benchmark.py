@@ -92,6 +92,13 @@ def test_mixed_heads_are_compared_with_the_mean():
     assert mixed_ratio({"mixed": 5.0, **dict(zip(KINDS, (1.0, 2.0, 3.0, 4.0), strict=True))}) == 2.0
 
 
+def test_mixed_heads_stand_beside_each_kind_in_milliseconds():
+    found = {"mixed": 0.005, **dict(zip(KINDS, (0.001, 0.002, 0.003, 0.004), strict=True))}
+    mixed, *alone = training._mixed_lines("length 128", found)
+    assert (mixed.ours, mixed.peer, mixed.ratio) == pytest.approx((5.0, 2.5, 2.0))
+    assert [line.ours for line in alone] == pytest.approx([1.0, 2.0, 3.0, 4.0])
+
+
 def test_goals_are_met_from_the_right_side():
     assert Figure("x", 1, ratio=2.3, goal=2.3, larger=True).met
     assert not Figure("x", 1, ratio=2.2, goal=2.3, larger=True).met

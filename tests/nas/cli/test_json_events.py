@@ -1,9 +1,11 @@
 """Without a terminal a search speaks JSON lines; with one, text."""
 
+import io
 import json
 import sys
 
 import pytest
+from rich.console import Console
 
 from nas.cli.json_events import ends_in_json
 from nas.cli.live import LiveView
@@ -50,3 +52,17 @@ def test_a_run_without_results_ends_in_json_too(begin, capsys):
     }  # fmt: skip
     assert stop.value.code == 4
     assert "Continue: nas resume" in err
+
+
+def test_what_a_terminal_showed_last_stays_there(begin):
+    view = LiveView(objectives={"glue": "max"}, quiet=False)
+    view._console = Console(width=120, file=io.StringIO(), force_terminal=True, highlight=False)
+    with view:
+        view.say("Starting the workers")
+        begin(watch=view.update).run_until_done()
+    shown = view._console.file.getvalue()
+    assert "Starting the workers …" in shown
+    assert all(f"trial {n:>3}  glue" in shown for n in range(1, 9))
+    _, _, after = shown.rpartition("8 done, 0 running")
+    assert after
+    assert "\x1b[2K" not in after, "a line was wiped out"

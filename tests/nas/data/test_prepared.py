@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from nas.data.prepared import PreparedData, prepare
+from nas.data.prepared import PreparedData, prepare, prepare_tasks
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import CLS, SEP
 from search_spaces.errors import InvalidData
@@ -82,6 +82,17 @@ def test_examples_are_limited_by_seed():
     assert [len(f.tasks["rte"]["dev"]) for f in few] == [1] * 3
     tokens = [f.tasks["rte"]["train"].tokens.tolist() for f in few]
     assert tokens[0] == tokens[1] != tokens[2]
+
+
+def test_a_model_that_is_pretrained_already_gets_the_examples_that_its_search_drew():
+    limits = {"max_train_examples": 10, "max_dev_examples": 1, "seed": 1, "max_length": 32}
+    searched = prepare_small(**limits)
+    again = prepare_tasks(make_tasks(), searched.tokenizer, **limits)
+    assert (len(again.pretrain), len(again.validation)) == (0, 0)
+    for name, splits in searched.tasks.items():
+        for split, examples in splits.items():
+            assert again.tasks[name][split].tokens.tolist() == examples.tokens.tolist()
+            assert again.tasks[name][split].labels.tolist() == examples.labels.tolist()
 
 
 def test_without_a_corpus_the_training_sentences_are_the_corpus():

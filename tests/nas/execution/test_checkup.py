@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nas.execution.checkup import _authentication, _node_findings, node_facts
+from nas.execution.checkup import _ask, _authentication, _node_findings, node_facts
 from nas.execution.on_ray import _no_connection
 from nas.runs.storage import Storage
 
@@ -42,6 +42,25 @@ def test_each_fault_is_named(name, level, says, changes):
 
 def test_a_node_says_when_it_cannot_write_to_the_storage():
     assert "Cannot write" in node_facts(Storage("/dev/null/x"))["storage"]
+
+
+@pytest.mark.parametrize(("gpus", "share"), [(0.0, 0), (2.0, 0.001)])
+def test_a_node_answers_while_trials_have_all_of_it(gpus, share, monkeypatch):
+    asked = {}
+
+    class Task:
+        def options(self, **wanted):
+            asked.update(wanted)
+            return self
+
+        def remote(self, storage):
+            return storage
+
+    monkeypatch.setattr("ray.remote", lambda function: Task())
+    monkeypatch.setattr("ray.get", lambda answer, timeout: answer)
+    assert _ask("0e" * 28, "the storage", gpus) == "the storage"
+    assert (asked["num_cpus"], asked["num_gpus"]) == (0, share)
+    assert asked["scheduling_strategy"].node_id == "0e" * 28
 
 
 def test_authentication_is_wanted_alike_everywhere(monkeypatch):

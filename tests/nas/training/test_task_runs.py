@@ -184,6 +184,20 @@ def test_tuning_tries_the_recipe_first_and_continues_where_it_was(recipe):
     assert asked == [3, 4, 5]
 
 
+def test_settings_are_tried_in_the_precision_that_they_will_train_in(architecture, recipe, data):
+    tuned = dataclasses.replace(recipe, tune_trials=2, tasks=("sst2",), precision="bf16")
+    seen, real = [], task_runs.finetune
+
+    def watched(*given, precision, **settings):
+        seen.append(precision)
+        return real(*given, precision=precision, **settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(task_runs, "finetune", watched)
+        run_trial(architecture(), tuned, data, seed=0)
+    assert seen == ["bf16"] * 3
+
+
 @pytest.mark.parametrize(("startup", "same"), [(3, True), (2, False), (4, False)])
 def test_tuning_draws_three_settings_at_random_before_it_learns(recipe, startup, same, monkeypatch):
     plan = dataclasses.replace(recipe, tune_trials=4)

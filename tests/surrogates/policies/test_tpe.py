@@ -96,3 +96,13 @@ def test_without_optuna_says_what_to_install(small_space, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(PolicyError, match=r"'mo-tpe' needs Optuna\. Run: pip install 'encoder-nas"):
         make_policy("mo-tpe", small_space)
+
+
+def test_proposals_are_called_initial_as_long_as_optuna_draws_at_random(two_widths):
+    policy = make_policy("tpe", two_widths, options={"initial": 2})
+    reasons = []
+    for _ in range(4):
+        (architecture,) = policy.ask()
+        reasons.append(policy.explain(architecture)["reason"])
+        policy.tell(architecture, {"glue": wide(architecture)})
+    assert reasons == ["initial", "initial", "optimise", "optimise"]

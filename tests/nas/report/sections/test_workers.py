@@ -49,5 +49,13 @@ def test_share_of_time_at_work(snapshot, record, architectures):
     assert "was continued once" in section.lead
 
 
+def test_lanes_say_on_which_machine_they_were(snapshot, record, architectures):
+    nodes = ("east", "west", None)
+    records = [record(i, architectures[i], node=node) for i, node in enumerate(nodes, 1)]
+    (block,) = SECTIONS["workers"](snapshot(records)).blocks
+    assert block["lanes"] == ["east · 1", "unknown machine · 1", "west · 1"]
+    assert block["bars"]["lane"] == [0, 2, 1]
+
+
 def test_no_times_no_section(snapshot, record, architectures):
     assert SECTIONS["workers"](snapshot([record(1, architectures[0], started_at=None)])) is None
