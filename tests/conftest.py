@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from search_spaces.architectures import size
+from search_spaces.architectures.layers import shared_head
 from search_spaces.distances.distance import _prepared
 from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, RECIPE_SLOTS, SLOTS, Kind
+from search_spaces.operations import mixer_part
 from search_spaces.parts import Setting
 
 HERE = Path(__file__).parent
@@ -32,6 +35,12 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.xdist_group(*shared or [file]))
 
 
+def forget_kinds():
+    """Clear what counting remembers of the kinds that stood somewhere."""
+    for remembered in (size._kinds_standing, size._model_kinds, mixer_part, shared_head):
+        remembered.cache_clear()
+
+
 @pytest.fixture
 def dummies():
     """Register "dummy" with a number and a name as settings in every slot; take it out after."""
@@ -48,7 +57,9 @@ def dummies():
                 "flops": lambda shape, part, length: length * shape.width,
             }
         SLOTS[name].kinds.register("dummy")(Kind("dummy", "a test kind", settings, **more))
+    forget_kinds()
     yield names
     for name in names:
         del SLOTS[name].kinds._entries["dummy"]
+    forget_kinds()
     _prepared.cache_clear()  # it keeps the layers it has seen, whose kinds are gone now

@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 
 from nas.evaluation.trial_cost import TrialCost
 from search_spaces import Architecture, Head, Layer, load_space, named_architecture
+from search_spaces.architectures import size
 from search_spaces.architectures.size import count_kept
 from search_spaces.kinds import LAYER_SLOTS, SLOTS
 
@@ -99,6 +100,8 @@ def test_memory_is_forecast_from_what_every_kind_says_it_keeps(dummies, slot, mo
     before = model.predict(architecture)[1]
     keeps = replace(kinds["dummy"], kept=lambda shape, part: 100_000)
     monkeypatch.setitem(kinds._entries, "dummy", keeps)
+    size._kinds_standing.cache_clear()
+    size._model_kinds.cache_clear()
     numbers = {"mixer": 2 * 100_000 - 2 * 2 * 32, "norm": 400_000, "embedding": 100_000}
     more = numbers.get(slot, 200_000) * 4 * 16 * 32 / 1e6
     assert model.predict(architecture)[1] == pytest.approx(before + more)
