@@ -95,3 +95,13 @@ def test_rounds_are_judged_by_what_was_expected_then(replayable, in_order):
     for name, at in (("6-10", slice(5, 10)), ("11-20", slice(10, 20)), ("21-35", slice(20, 25))):
         right = np.mean([row >= 10 for row in result["rows"][at]])
         assert rounds.loc[name, "coverage"] == pytest.approx(right)
+
+
+def test_what_is_computed_or_in_no_column_of_the_table_is_not_judged(replayable, in_order):
+    values = [0.01 * i for i in range(8)]
+    table, protocol = replayable(values, start="given", initial=5)
+    in_order.beliefs = {a.hash: (0.5, 0.1) for a in table.architectures}
+    result = replay(table, protocol, "any", 0, 1, predicting=True)
+    noted = result["predictions"]["glue"]
+    result["predictions"] |= {"parameters": noted, "table_parameters": noted}
+    assert set(rounds_table(table, [("any", 1, result)], given=5)["objective"]) == {"glue"}

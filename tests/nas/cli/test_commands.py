@@ -119,6 +119,25 @@ def test_bad_input_gets_a_message_and_code_2_and_leaves_nothing(nas, tmp_path, c
     assert not list(tmp_path.glob("runs/*"))
 
 
+def test_an_experiment_file_beside_a_corpus_is_no_text_to_read(nas, tmp_path, monkeypatch):
+    from search_spaces.errors import RunError
+
+    plans = []
+
+    def refuse(plan, *given, **more):
+        plans.append(plan)
+        raise RunError("Not today.")
+
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("Some text to read. " * 50)
+    (tmp_path / "one.yml").write_text("trials: 5\n")
+    monkeypatch.setattr("nas.search.driver.start", refuse)
+    assert nas("search", "one.yml", "--corpus", "a.txt", "b.txt")[0] == 2
+    ((trials, corpus),) = [(plan.trials, plan.corpus) for plan in plans]
+    assert trials == 5
+    assert [str(text).rpartition("/")[2] for text in corpus] == ["a.txt", "b.txt"]
+
+
 def test_workers_that_cannot_start_leave_no_run_behind(nas, tmp_path, monkeypatch):
     from search_spaces.errors import RunError
 

@@ -241,6 +241,9 @@ def test_best_front_and_picks_are_of_the_highest_fidelity(begin, pretend):
     # the same architecture at two fidelities is one pick, the higher
     journal._db.execute("UPDATE trials SET hash = ? WHERE trial = 1", (high["hash"],))
     assert run.pick(high["hash"][:10])["trial"] == 2
+    # and of one that failed on its way up the one that finished
+    journal._db.execute("UPDATE trials SET status = 'failed', cause = 'nan' WHERE trial = 2")
+    assert run.pick(high["hash"][:10])["trial"] == 1
 
 
 def test_a_lock_left_by_a_dead_driver_is_taken_over_and_said(begin):
