@@ -48,8 +48,8 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
         model = build(config)
     except UnknownName as error:
         raise NotAModel(
-            f"{folder / CONFIG} has a kind that is not here. {error} {INSTALL} Without it, "
-            f"AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True) loads the model."
+            f"{folder / CONFIG} describes no encoder of kinds that are here. {error} {INSTALL} "
+            f"Elsewhere, AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True) loads the model."
         ) from error
     except (KeyError, TypeError, ValueError) as error:
         raise NotAModel(

@@ -7,7 +7,7 @@ when the architectures are equal; the published labels, which leave some out, ar
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from search_spaces.architectures.layers import PER_LAYER, Head, Layer
 from search_spaces.errors import UnknownName
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HEADS, NORMS_IN_STACK = "heads", "norms-in-stack"
 STYLES = (HEADS, NORMS_IN_STACK)
+Attributes = dict[str, str]  # of a node: label, published, block
 
 
 def architecture_graph(architecture: "Architecture", style: str = HEADS) -> "networkx.DiGraph":
@@ -46,33 +47,67 @@ def architecture_graph(architecture: "Architecture", style: str = HEADS) -> "net
 
     if style not in STYLES:
         raise UnknownName("graph style", style, STYLES)
-    graph = networkx.DiGraph(style=style)
+    nodes: list[tuple[int, Attributes]] = []
+    edges: list[tuple[int, int]] = []
 
-    def add(blocks: Iterable[Block], layer: int | None, *sources: int) -> int:
+    def add(blocks: Iterable[Attributes], layer: int | None, *sources: int) -> int:
         for block in blocks:
-            node, label = len(graph), block.label
-            published = label if block.published is None else block.published
-            graph.add_node(node, label=label, published=published, block=block.block, layer=layer)
-            graph.add_edges_from([(source, node) for source in sources])
+            node = len(nodes)
+            nodes.append((node, {**block, "layer": layer}))
+            edges.extend([(source, node) for source in sources])
             sources = (node,)
         return sources[0]
 
     shared = "".join(f" {slot}={part}" for slot, part in architecture.parts)
     shared += "".join(f" {name}={write_value(value)}" for name, value in architecture.recipe)
-    end = add([Block(f"input{shared}", "input", "input")], None)
+    end = add(_attributes([Block(f"input{shared}", "input", "input")]), None)
     for i, layer in enumerate(architecture.layers):
-        summed = _sum(layer)
-        end = add(_own_blocks("block", layer.part("block"), layer), i, end)
-        drawn = {head: _head(head, layer, architecture.style) for head, _ in layer.groups}
-        heads = [add(drawn[head], i, end) for head in layer.heads]
-        residual = end = add(summed, i, end, *heads)
-        maps = _maps(layer)
-        for j, block in enumerate(maps):
-            end = add([block], i, end)
-            if style == NORMS_IN_STACK or j + 1 == len(maps):
-                residual = end = add(summed, i, residual, end)
-    add([Block("output", "output")], None, end)
+        drawn = _draw(layer, architecture.style)
+        end = add(drawn.before, i, end)
+        heads = [add(drawn.heads[head], i, end) for head in layer.heads]
+        residual = end = add(drawn.summed, i, end, *heads)
+        for j, block in enumerate(drawn.maps, 1):
+            end = add((block,), i, end)
+            if style == NORMS_IN_STACK or j == len(drawn.maps):
+                residual = end = add(drawn.summed, i, residual, end)
+    add(_attributes([Block("output", "output")]), None, end)
+    graph = networkx.DiGraph(style=style)
+    graph.add_nodes_from(nodes)
+    graph.add_edges_from(edges)
     return graph
+
+
+class _Drawing(NamedTuple):
+    """The nodes of one layer, as attributes."""
+
+    before: list[Attributes]
+    heads: dict[Head, list[Attributes]]
+    summed: list[Attributes]
+    maps: list[Attributes]
+
+
+def _draw(layer: Layer, style: str) -> _Drawing:
+    # spaces share layers, and a distance asks for thousands of graphs: each layer remembers
+    known = layer.__dict__.setdefault("_drawn", {})
+    if style not in known:
+        known[style] = _Drawing(
+            _attributes(_own_blocks("block", layer.part("block"), layer)),
+            {head: _attributes(_head(head, layer, style)) for head, _ in layer.groups},
+            _attributes(_sum(layer)),
+            _attributes(_maps(layer)),
+        )
+    return known[style]
+
+
+def _attributes(blocks: Iterable[Block]) -> list[Attributes]:
+    return [
+        {
+            "label": block.label,
+            "published": block.label if block.published is None else block.published,
+            "block": block.block,
+        }
+        for block in blocks
+    ]
 
 
 def _own_blocks(slot: str, part: Part, layer: Layer) -> list[Block]:

@@ -7,8 +7,8 @@ first lags alone).
 Differs on purpose: padding is masked; the short convolution looks both ways; lags are measured in
 tokens, so that a kernel does not depend on the length of its sequence; a kernel's decay depends on
 the feature's place in its head; the layer's own map is the output projection; the short convolution
-is added to what it reads and gates are 1 plus what is written, so that weights that start small pass
-the values on: as published, three small numbers are multiplied and hardly anything is learned.
+is added to what it reads and gates are 1 plus what is written, so that weights that start small
+pass the values on: as published, three small numbers are multiplied and hardly anything is learned.
 """
 
 import math
