@@ -49,7 +49,7 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
     except UnknownName as error:
         raise NotAModel(
             f"{folder / CONFIG} describes no encoder of kinds that are here. {error} {INSTALL} "
-            f"Elsewhere, AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True) loads the model."
+            "The folder has its code: AutoModel.from_pretrained(..., trust_remote_code=True) loads it."
         ) from error
     except (KeyError, TypeError, ValueError) as error:
         raise NotAModel(
