@@ -49,7 +49,7 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
     except UnknownName as error:
         raise NotAModel(
             f"{folder / CONFIG} describes no encoder of kinds that are here. {error} {INSTALL} "
-            "The folder has its code: AutoModel.from_pretrained(..., trust_remote_code=True) loads it."
+            "AutoModel.from_pretrained(..., trust_remote_code=True) takes the folder's own code."
         ) from error
     except (KeyError, TypeError, ValueError) as error:
         raise NotAModel(
