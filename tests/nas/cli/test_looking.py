@@ -111,6 +111,14 @@ def test_compare_uses_one_reference_and_names_what_differs(nas, searched):
     assert any(row["on_common_front"] for row in found["fronts"])
 
 
+def test_settings_that_differ_are_shown_whole_unless_they_are_long():
+    from nas.cli.compare import _short
+
+    assert (_short(None), _short(0), _short("evolution")) == ("-", "0", "evolution")
+    assert _short("x" * 60) == "x" * 60
+    assert _short("x" * 61) == "x" * 57 + "…"
+
+
 def test_what_cannot_be_compared(nas, searched, begin):
     one, other = searched(name="one"), searched(name="other", objectives="cola:max")
     begin(name="empty").run.close()
