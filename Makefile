@@ -21,7 +21,7 @@ search: $(READY) ## Set up, then search: a real one, in minutes, on this machine
 
 test: $(READY) ## Set up, then run the tests, in two processes
 	@# what shares costly fixtures, or Ray, runs in one of them: tests/conftest.py says what
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --no-loadscope-reorder
 
 slow: $(READY) ## Run the long tests too
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m "not gpu"

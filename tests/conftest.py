@@ -1,4 +1,4 @@
-"""Which tests share a process when several run them (`pytest -n 2 --dist loadgroup`).
+"""Which tests share a process when several run them (`pytest -n 2`).
 
 And a kind that nobody ships, in every slot, for as long as a test runs.
 """
@@ -27,12 +27,22 @@ TOGETHER = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    for item in items:
-        file = item.path.relative_to(HERE).as_posix()
-        shared = [name for folder, name in TOGETHER.items() if file.startswith(folder)]
-        item.add_marker(pytest.mark.xdist_group(*shared or [file]))
+def group_of(nodeid):
+    """Return what a test belongs to: the tests of one group run in one process, in order."""
+    file = nodeid.partition("::")[0].removeprefix("tests/")
+    return next((name for folder, name in TOGETHER.items() if file.startswith(folder)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    # not by marks: xdist writes them into the names of tests, which pytest 9.2 no longer reads
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
 
 
 def forget_kinds():
