@@ -24,6 +24,6 @@ def test_one_objective_is_improved_and_several_advance_their_front(
         monkeypatch.setattr(Beliefs, name, noted)
     policy = make_policy("gp-hamming", small_space, objectives, options={"initial": 4})
     for i, architecture in enumerate(list(small_space)[:6]):
-        policy.tell(architecture, {name: 0.1 * i for name in objectives})
+        policy.tell(architecture, dict.fromkeys(objectives, 0.1 * i))
     policy.ask()
     assert seen == asked
