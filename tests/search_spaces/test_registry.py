@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import search_spaces
 from search_spaces.errors import BrokenPackage
 from search_spaces.registry import Registry
+
+ROOT = str(Path(search_spaces.__file__).parents[1])
 
 
 @pytest.fixture
@@ -54,11 +58,17 @@ def test_a_package_that_cannot_be_imported_is_named_every_time(package, source, 
 
 def test_the_command_line_says_so_without_a_traceback(package, tmp_path):
     package("operations", "operations_module", "import no_such_thing\n")
+    (tmp_path / "space.yaml").write_text(
+        "{layers: [2], layers_per_stack: 1, widths: [16], heads: [2], operations: {thing: {}}, "
+        "feedforward_widths: [24], feedforward_depths: [1]}"
+    )
     done = subprocess.run(
-        [sys.executable, "-m", "nas", "space", "sample", "flexibert-micro", "-n", "1"],
-        env={"PYTHONPATH": f"{tmp_path}:{':'.join(p for p in sys.path if p)}"},
+        [sys.executable, "-m", "nas", "space", "show", "space.yaml"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{tmp_path}:{':'.join(p for p in [ROOT, *sys.path] if p)}"},
         capture_output=True,
         text=True,
     )
-    assert done.returncode in (0, 2)
+    assert done.returncode == 2
+    assert "operations 1.0 offers 'thing'" in done.stderr
     assert "Traceback" not in done.stderr
