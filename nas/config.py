@@ -22,9 +22,12 @@ from pydantic import (
 
 from nas.whole_files import write_whole
 from search_spaces.constraints import parse_constraint as read_constraint
+from search_spaces.documents import read_document
 from search_spaces.errors import InvalidExperiment, UnknownName
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 100 * 365 * 86400.0  # what clocks and timers of every kind take
+_LARGEST = 2**63 - 1  # whole number that the record takes
 
 # Costs that a trial reports beside its scores; every task name is an objective too.
 COSTS = ("parameters", "flops", "latency_ms", "peak_memory_mb", "seconds")
@@ -36,16 +39,23 @@ def parse_seconds(value: object) -> float:
     Raises:
         InvalidExperiment: The text is no duration, or it is not positive.
     """
-    match = re.fullmatch(r"\s*([0-9.]+)\s*([smhd]?)\s*", str(value))
+    text = str(value) if isinstance(value, str | int | float) else ""
+    match = re.fullmatch(r"\s*([0-9.]{1,30}(?:e[-+]?[0-9]{1,3})?)\s*([smhd]?)\s*", text.lower())
     try:
         seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else 0.0
     except ValueError:
         seconds = 0.0
-    if seconds <= 0:
+    if not 0 < seconds <= _LONGEST:
         raise InvalidExperiment(
-            f"{value!r} is no duration. Write a positive number with a unit: 90s, 30m, 2h or 1d."
+            f"{_shown(value)} is no duration. Write a positive number with a unit: 90s, "
+            "30m, 2h or 1d; at most 100 years."
         )
     return seconds
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def parse_objectives(value: object) -> dict[str, str]:
@@ -94,7 +104,7 @@ def _gpu_share(value: object) -> object:
     """Return a share of a GPU: "auto", or a number of at least 0."""
     try:
         share = value if value == "auto" else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         share = -1.0
     if share != "auto" and not 0 <= share < math.inf:
         raise InvalidExperiment("write auto, or a number such as 0, 0.25 or 1")
@@ -102,7 +112,7 @@ def _gpu_share(value: object) -> object:
 
 
 def _how_many(value: object) -> object:
-    if value != "all" and not (str(value).isdecimal() and int(str(value)) >= 1):
+    if value != "all" and not (re.fullmatch(r"[0-9]{1,18}", str(value)) and int(str(value)) >= 1):
         raise InvalidExperiment("write all, or how many of the best to keep, such as 10")
     return value if value == "all" else int(str(value))
 
@@ -139,9 +149,9 @@ class Execution(BaseModel):
 
     engine: Literal["ray", "inline"] = "ray"
     address: str | None = None
-    cpus_per_trial: float = Field(default=1, gt=0)
+    cpus_per_trial: float = Field(default=1, gt=0, le=1e6, allow_inf_nan=False)
     gpus_per_trial: Annotated[float | Literal["auto"], BeforeValidator(_gpu_share)] = "auto"
-    max_concurrent: int | None = Field(default=None, ge=1)
+    max_concurrent: int | None = Field(default=None, ge=1, le=_LARGEST)
     trial_timeout: Seconds = 3600.0
     trial_function: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
     storage: str | None = None
@@ -187,7 +197,7 @@ class Experiment(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(default="search", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(default="search", max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     space: str = "flexibert-micro"
     policy: str = "boshnas"
     policy_options: dict[str, Any] = {}
@@ -200,19 +210,19 @@ class Experiment(BaseModel):
     data: str = "glue-mini"
     corpus: Paths = ()
     tasks: Names = ()
-    trials: int = Field(default=16, ge=1)
+    trials: int = Field(default=16, ge=1, le=_LARGEST)
     time: Seconds | None = None
     gpu_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     price_per_hour: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    patience: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1, le=_LARGEST)
     fidelity: str = "full"
     fidelities: tuple[float, ...] = (0.11, 0.33, 1.0)
     fidelity_tasks: tuple[Names, ...] = ()
     reduction: float = Field(default=3.0, gt=1, allow_inf_nan=False)
     inheritance: bool = False
     retry_nan: bool = False
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=_LARGEST)
     recipe: dict[str, Any] = {}
     execution: Execution = Execution()
     trackers: Names = ()
@@ -307,7 +317,7 @@ def _message(error: ValidationError) -> str:
         model = Execution if place.startswith("execution.") else Experiment
         return str(UnknownName("setting", place.split(".")[-1], model.model_fields))
     text = str(cause) if cause is not None else problem["msg"]
-    return f"{place or 'experiment'}: {text} (given: {problem['input']!r})."
+    return f"{place or 'experiment'}: {text} (given: {_shown(problem['input'])})."
 
 
 def make_experiment(settings: Mapping[str, Any]) -> Experiment:
@@ -331,10 +341,7 @@ def read_settings(path: Path | str) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise InvalidExperiment(f"There is no experiment file {str(path)!r}. Give a YAML file.")
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidExperiment(f"{path} is no valid YAML: {error}") from None
+    settings = read_document(path, InvalidExperiment) or {}
     if not isinstance(settings, dict):
         raise InvalidExperiment(
             f"{path} holds {type(settings).__name__}, not settings. Write lines like 'trials: 16'."

@@ -2,9 +2,9 @@
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-import yaml
-
+from search_spaces.documents import read_document, read_yaml
 from search_spaces.errors import InvalidSpace, UnknownName
 from search_spaces.flexibert.definition import SpaceDefinition
 from search_spaces.flexibert.space import FlexiBertSpace
@@ -39,19 +39,17 @@ def load_space(name: str | Path) -> Space:
                 f"There is no file {str(path)!r}. Give the path of a YAML file, or one of the "
                 f"names {', '.join(list_spaces())}."
             )
-        return _read(path.read_text(encoding="utf-8"), str(path), path.stem)
+        return _define(read_document(path, InvalidSpace), str(path), path.stem)
     if ":" in name:
         return import_space(name)
     if name not in list_spaces():
         raise UnknownName("space", name, list_spaces())
     text = files("search_spaces").joinpath("spaces", f"{name}.yaml").read_text(encoding="utf-8")
-    return _read(text, f"{name}.yaml", name)
+    return _define(read_yaml(text, f"{name}.yaml", InvalidSpace), f"{name}.yaml", name)
 
 
-def _read(text: str, source: str, name: str) -> FlexiBertSpace:
+def _define(values: Any, source: str, name: str) -> FlexiBertSpace:
     try:
-        return FlexiBertSpace(SpaceDefinition.from_dict(yaml.safe_load(text)), name)
-    except yaml.YAMLError as error:
-        raise InvalidSpace(f"{source} is no valid YAML: {error}") from None
+        return FlexiBertSpace(SpaceDefinition.from_dict(values), name)
     except InvalidSpace as error:
         raise InvalidSpace(f"{source}: {error}") from None

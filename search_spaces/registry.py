@@ -63,6 +63,8 @@ class Registry(Mapping[str, T]):
                     self._entries[point.name] = found
 
     def __getitem__(self, name: str) -> T:
+        if not isinstance(name, str):  # a list has no place in a dictionary at all
+            raise UnknownName(self.kind, name, self)
         if name not in self._entries:
             self._load_until(name)
         if name not in self._entries:

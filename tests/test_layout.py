@@ -17,6 +17,7 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 ROOMS = {
     "search_spaces": {
         "errors": "what goes wrong, in words for whom it concerns",
+        "documents": "YAML and JSON from outside, read within bounds",
         "registry": "name to class, for everything that others may add to",
         "parts": "a choice and its settings, as text",
         "kinds": "the slots of an encoder and a recipe, and what may stand in each",

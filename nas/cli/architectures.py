@@ -1,10 +1,11 @@
 """An architecture as a person names it on the command line."""
 
 import ast
-import json
+import contextlib
 from pathlib import Path
 
 from search_spaces import Architecture, list_named_architectures, named_architecture
+from search_spaces.documents import read_json, read_json_file
 from search_spaces.errors import InvalidArchitecture
 
 FORMS = (
@@ -30,28 +31,23 @@ def read_architecture(given: str) -> Architecture:
         return Architecture.from_dict(open_run(path.parent).pick(path.name)["architecture"])
     if not path.exists() and path.suffix != ".json":
         return named_architecture(given)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    if not path.is_file():
         raise InvalidArchitecture(
-            f"{path} cannot be read: {error}. Give {FORMS}. "
+            f"{path} cannot be read: it is no file. Give {FORMS}. "
             f"Names: {', '.join(list_named_architectures())}."
-        ) from None
-    try:
-        return Architecture.from_dict(json.loads(text))
-    except ValueError as error:
-        if isinstance(error, InvalidArchitecture):
-            raise
-        raise InvalidArchitecture(f"{path} is no JSON: {error}.") from None
+        )
+    return Architecture.from_dict(read_json_file(path, InvalidArchitecture))
 
 
 def _dictionary(text: str) -> dict:
     """Read a dictionary as JSON or as Python writes it, whose quotes are single."""
-    for read in (json.loads, ast.literal_eval):
-        try:
-            found = read(text)
-        except (ValueError, SyntaxError):
-            continue
+    with contextlib.suppress(InvalidArchitecture):
+        found = read_json(text, "the architecture", InvalidArchitecture)
+        if isinstance(found, dict):
+            return found
+    # its quotes may be single, its keys not
+    with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        found = ast.literal_eval(text)
         if isinstance(found, dict):
             return found
     raise InvalidArchitecture(

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from nas.cli.output_path import OutputFolder
+
 _POLICIES = "boshnas,random,parameters,gp-hamming"
 
 
@@ -53,7 +55,7 @@ class _Numbers(click.ParamType):
 @click.option("--simulated-seeds", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--durations", help="The column of training seconds.")
 @click.option("--latency", type=click.FloatRange(0), help="Seconds a proposal takes; or measured.")
-@click.option("--to", type=click.Path(path_type=Path), default="policies-benchmark")
+@click.option("--to", type=OutputFolder(), default="policies-benchmark")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 @click.option("--recompute", default="", help="Policies whose stored results are stale.")
 def policies(file: Path, to: Path, jobs: int, recompute: str, **options: Any) -> None:

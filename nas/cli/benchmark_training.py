@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from nas.cli.output_path import OutputFolder
+
 
 @click.command()
 @click.option("--quick", is_flag=True, help="A tiny encoder, once each: does it run here?")
@@ -18,7 +20,7 @@ import click
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--to", type=click.Path(path_type=Path), default="training-benchmark")
+@click.option("--to", type=OutputFolder(), default="training-benchmark")
 def training(
     quick: bool,  # noqa: FBT001
     examples: int | None,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from nas.cli.output_path import OutputFile, OutputFolder
 from nas.cli.train import RECIPE, print_scores, read_changes, show_stages
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path))
@@ -15,10 +16,10 @@ FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--tasks", help="Tasks, comma-separated: cola,rte,…  [default: the model's]")
 @click.option("--finetune", is_flag=True, help="Fine-tune the encoder anew instead.")
 @RECIPE
-@click.option("--seed", type=int, help="Of the data and of fine-tuning. [default: the model's]")
 @click.option(
-    "--submission", type=click.Path(path_type=Path), help="Folder for answers to the tests."
+    "--seed", type=click.IntRange(0), help="Of the data and of fine-tuning. [default: the model's]"
 )
+@click.option("--submission", type=OutputFolder(), help="Folder for answers to the tests.")
 @click.option("--quiet", is_flag=True, help="Print only the result.")
 def evaluate(
     folder: Path,
@@ -77,7 +78,7 @@ def evaluate(
 @FOLDER
 @click.option("--task", "name", required=True, help="A task the model was fine-tuned on.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--to", "path", type=click.Path(path_type=Path), help="A file instead of the screen.")
+@click.option("--to", "path", type=OutputFile(), help="A file instead of the screen.")
 @RECIPE
 def predict(
     folder: Path, name: str, file: Path, path: Path | None, changes: tuple[str, ...]

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
+from nas.cli.output_path import OutputFolder
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--pick", default="best", show_default=True, help="best, knee, or a hash.")
-@click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="New folder.")
+@click.option("--to", "folder", required=True, type=OutputFolder(), help="New folder.")
 @click.option(
     "--tasks",
     default="all",

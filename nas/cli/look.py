@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from nas.cli.output_path import OutputFile
 from nas.cli.run_path import RUN
 from nas.runs.directory import open_run
 from nas.runs.endings import state_line
@@ -14,9 +15,7 @@ from search_spaces.errors import InvalidExperiment
 FORMAT = click.option(
     "--format", "form", default="table", type=click.Choice(["table", "csv", "json", "parquet"])
 )
-TO = click.option(
-    "--to", type=click.Path(path_type=Path), help="Write a file instead: .parquet, .csv or .json."
-)
+TO = click.option("--to", type=OutputFile(), help="Write a file instead: .parquet, .csv or .json.")
 
 
 @click.command()
@@ -101,7 +100,9 @@ def trials(run: Path, form: str, sort: str | None, where: str | None, to: Path |
 @click.option("--y", "up", help="Column of the vertical axis, such as glue.")
 @click.option("--where", "-w", multiple=True, help="Only trials such as 'parameters < 2e5'.")
 @FORMAT
-@click.option("--plot", type=click.Path(path_type=Path), help="Write a picture (png, pdf, svg).")
+@click.option(
+    "--plot", type=OutputFile(".png", ".pdf", ".svg"), help="Write a picture (png, pdf, svg)."
+)
 @TO
 def pareto(
     run: Path,
@@ -128,10 +129,6 @@ def pareto(
 
     opened = open_run(run)
     objectives = _objectives(opened, objective, across, up)
-    if plot is not None and plot.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise InvalidExperiment(
-            f"--plot {str(plot)!r} has the ending {plot.suffix!r}. Use .png, .pdf or .svg."
-        )
     front = opened.pareto(constraints=where, **objectives)
     if to is not None:
         write_to(front, to)

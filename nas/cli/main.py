@@ -61,3 +61,14 @@ def main() -> None:
     except NasError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
+    except BrokenPipeError:  # who reads our output, such as head, has seen enough
+        sys.stdout = None  # what is left in its buffer has nowhere to go
+        sys.exit(1)
+    except OSError as error:  # a file that the machine does not let us read or write
+        name = "" if error.filename is None else f"{str(error.filename)[:200]!r}: "
+        click.echo(
+            f"Error: {name}{error.strerror or error}. Give another place, or mend what the machine "
+            "says of this one (nas doctor).",
+            err=True,
+        )
+        sys.exit(2)

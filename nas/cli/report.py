@@ -5,11 +5,13 @@ from pathlib import Path
 
 import click
 
+from nas.cli.output_path import OutputFile
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--to", "path", type=click.Path(path_type=Path), help="HTML file; default: RUN/report.html."
+    "--to", "path", type=OutputFile(".html", ".htm"), help="HTML file; default: RUN/report.html."
 )
 def report(run: Path, path: Path | None) -> None:
     """Write RUN as one HTML file that opens in any browser, without a network.

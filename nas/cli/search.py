@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from nas.cli.json_events import ends_in_json
+from nas.cli.output_path import OutputFolder
 
 # The search without arguments promises 8 minutes: what starts before this ends before that.
 _DEFAULT_TIME = "7m"
@@ -14,7 +15,7 @@ _DEFAULT_TIME = "7m"
 
 @click.command()
 @click.argument("experiment", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--run", "directory", type=click.Path(path_type=Path), help="The run's directory.")
+@click.option("--run", "directory", type=OutputFolder(), help="The run's directory.")
 @click.option("--space", help="A named space (nas space list), a YAML file, or module:Name.")
 @click.option("--policy", help="What proposes: boshnas, random, …")
 @click.option("--data", help="glue-mini, hub, or a directory of official GLUE files.")
@@ -57,7 +58,10 @@ def search(
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if file is None and not given.keys() - {"seed"}:
         settings["time"] = _DEFAULT_TIME
-    execution = dict(settings.get("execution") or {})
+    execution = settings.get("execution") or {}
+    if not isinstance(execution, dict):
+        make_experiment(settings)  # says what is wrong with it
+    execution = dict(execution)
     for name in ("address", "cpus_per_trial", "gpus_per_trial", "max_concurrent"):
         if name in given:
             execution[name] = given.pop(name)

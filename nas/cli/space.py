@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nas.cli.output_path import OutputFile
+
 if TYPE_CHECKING:
     from search_spaces import Architecture, Space
 
@@ -13,7 +15,7 @@ VOCABULARY, LENGTH = 30_522, 128  # tokens that exist, and tokens of a sequence,
 SAMPLE = 500  # architectures `show` looks at
 
 NAME = click.argument("name")
-SEED = click.option("--seed", type=int, default=0, show_default=True)
+SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 
 
 @click.group()
@@ -126,7 +128,9 @@ def check(file: str, name: str | None) -> None:
 @click.argument("architecture", required=False)
 @click.option("--space", "name", help="Instead: draw an architecture sampled from this space.")
 @SEED
-@click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="The picture.")
+@click.option(
+    "--to", "path", type=OutputFile(".png", ".svg", ".pdf"), required=True, help="The picture."
+)
 @click.option(
     "--direction", type=click.Choice(["down", "right"]), default="down", show_default=True
 )

@@ -1,9 +1,12 @@
 """`nas train`: one architecture without a search."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import click
+
+from nas.cli.output_path import OutputFolder
 
 RECIPE = click.option(
     "--recipe", "changes", multiple=True, metavar="KEY=VALUE", help="Change the recipe; repeatable."
@@ -16,12 +19,12 @@ RECIPE = click.option(
 @click.option("--data", help="glue-mini, hub, or a directory of official GLUE files.")
 @click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")
 @click.option("--tasks", help="Tasks, comma-separated: cola,rte,…")
-@click.option("--tokens", type=int, help="Pre-training budget, in tokens.")
+@click.option("--tokens", type=click.IntRange(1), help="Pre-training budget, in tokens.")
 @RECIPE
-@click.option("--seed", type=int, help="Decides everything random.")
+@click.option("--seed", type=click.IntRange(0), help="Decides everything random.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")
 @click.option("--pretrained", type=click.Path(path_type=Path), help="Start from these weights.")
-@click.option("--to", "folder", type=click.Path(path_type=Path), help="New folder for the model.")
+@click.option("--to", "folder", type=OutputFolder(), help="New folder for the model.")
 @click.option("--quiet", is_flag=True, help="Print only the result.")
 def train(
     architecture: str,
@@ -58,6 +61,7 @@ def train(
     chosen = read_architecture(architecture)
     settings = read_settings(experiment) if experiment else {}
     given = {name: value for name, value in options.items() if value not in (None, ())}
+    make_experiment(settings)  # says what is wrong with a recipe that is no mapping
     recipe_changes = {**(settings.get("recipe") or {}), **read_changes(changes)}
     if tokens is not None:
         recipe_changes["pretrain_tokens"] = tokens
@@ -101,18 +105,15 @@ def read_changes(texts: tuple[str, ...]) -> dict[str, Any]:
     Raises:
         InvalidExperiment: A text has no "=", or what follows it is no YAML.
     """
-    import yaml
-
+    from search_spaces.documents import read_yaml
     from search_spaces.errors import InvalidExperiment
 
     changes = {}
     for text in texts:
         key, sign, value = text.partition("=")
-        try:
-            changes[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            sign = ""
-        if not sign:
+        with contextlib.suppress(InvalidExperiment):
+            changes[key.strip()] = read_yaml(value, "--recipe", InvalidExperiment)
+        if not sign or key.strip() not in changes:
             raise InvalidExperiment(
                 f"--recipe {text!r} is no setting. Write KEY=VALUE, such as finetune_epochs=3."
             )

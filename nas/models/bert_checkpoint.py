@@ -18,6 +18,7 @@ from nas.models.encoder import Encoder
 from nas.models.norms.layer import NORM_EPSILON
 from nas.whole_files import whole_file, write_whole
 from search_spaces.architectures.architecture import Architecture
+from search_spaces.documents import read_json_file
 from search_spaces.errors import InvalidData
 from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, SLOTS
 
@@ -223,9 +224,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
     )
     path = folder / _CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json_file(path, InvalidData)
         missing = [key for key in needed if not isinstance(config.get(key), int)]
-    except (OSError, ValueError, AttributeError) as error:
+    except (InvalidData, AttributeError) as error:
         raise InvalidData(
             f"{path} cannot be read as a configuration ({error}). Give a folder that "
             "BertModel.save_pretrained wrote."

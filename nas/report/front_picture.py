@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from nas.pareto.fronts import pareto_front
 from nas.report.columns import column_title
+from nas.whole_files import whole_file
 
 
 def draw_front(
@@ -40,5 +41,6 @@ def draw_front(
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False, loc="lower right")
     figure.suptitle(f"{len(trials)} trained encoders, {len(front)} on the Pareto front")
-    figure.savefig(path, dpi=140)
+    with whole_file(path, synced=False) as partial:
+        figure.savefig(partial, dpi=140, format=path.suffix[1:].lower() or "png")
     return path

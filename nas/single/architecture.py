@@ -1,6 +1,5 @@
 """Train one architecture without a search, by the same code, and export what comes out."""
 
-import json
 import os
 import platform
 import shutil
@@ -29,7 +28,8 @@ from nas.training.watch import StageCallback
 from nas.zoo.files import WEIGHTS
 from nas.zoo.writing import export_model
 from search_spaces import Architecture
-from search_spaces.errors import InvalidData
+from search_spaces.documents import read_json_file
+from search_spaces.errors import InvalidData, NotAModel
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,8 @@ def _inheritance(parent: ExportedModel, path: Path) -> Inheritance:
     """Write the weights of an exported folder as a trial would have left them."""
     named = load_file(parent.folder / WEIGHTS)
     save_tensors(path, {k.removeprefix("flexibert."): v for k, v in named.items()})
-    text = (parent.folder / "architecture.json").read_text(encoding="utf-8")
-    return Inheritance(Architecture.from_dict(json.loads(text)), path)
+    described = read_json_file(parent.folder / "architecture.json", NotAModel)
+    return Inheritance(Architecture.from_dict(described), path)
 
 
 def _card(

@@ -39,7 +39,12 @@ def with_open(values: dict[str, Any]) -> dict[str, Any]:
         InvalidExperiment: A field may not be open, has values that are not allowed, or is given
             twice, by its slot or otherwise.
     """
-    choices = dict(values.get("open") or {})
+    choices = values.get("open") or {}
+    if not isinstance(choices, Mapping):
+        raise InvalidExperiment(
+            f"open is {choices!r}. Give a mapping from fields of the recipe to lists of values."
+        )
+    choices = dict(choices)
     closed = {}
     for key, value in values.items():
         if key == "open":

@@ -261,7 +261,7 @@ _RANGES = {
 
 
 def _tasks(names: object) -> tuple[str, ...]:
-    if not isinstance(names, list | tuple):
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise InvalidExperiment(
             f"tasks is {names!r}, but must be a list of task names such as [cola, rte], "
             "with at least one of them."
@@ -301,7 +301,7 @@ def _per_task(settings: object) -> dict[str, dict[str, Any]]:
 
 
 def _check_whole(name: str, value: object, *, at_least: int, or_none: bool = False) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+    if isinstance(value, bool) or not isinstance(value, int) or not at_least <= value < 2**63:
         raise InvalidExperiment(
             f"{name} is {value!r}, but must be a whole number of at least {at_least}"
             f"{' (or null for no limit)' if or_none else ''}. Change it in the recipe."

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from nas.zoo.files import CARD
+from search_spaces.documents import read_yaml
 from search_spaces.errors import NotAModel
 
 # Every card says these; a fact inside a mapping has a dot.
@@ -73,8 +74,8 @@ def read_card(folder: Path | str) -> dict[str, Any]:
         raise NotAModel(f"{path} cannot be read ({error}). Export the model again.") from None
     try:
         _, head, _ = text.split("---\n", 2)
-        facts = yaml.safe_load(head)[_FACTS]
-    except (ValueError, KeyError, TypeError, yaml.YAMLError):
+        facts = read_yaml(head, str(path), NotAModel)[_FACTS]
+    except (ValueError, KeyError, TypeError):  # NotAModel is a ValueError
         facts = None
     if not isinstance(facts, dict):
         raise NotAModel(

@@ -11,6 +11,7 @@ from nas.config import (
     read_settings,
     write_experiment,
 )
+from nas.training.preparing import experiment_recipe
 from search_spaces.errors import InvalidExperiment, NasError, UnknownName
 
 
@@ -50,6 +51,14 @@ def test_defaults_are_an_experiment_and_frozen():
         ({"name": "a/b"}, r"name: .*given: 'a/b'"),
         ({"time": "soon"}, r"'soon' is no duration\. Write a positive number with a unit: 90s"),
         ({"time": "1.2.3s"}, r"'1.2.3s' is no duration"),
+        ({"time": 10**30}, "is no duration.*at most 100 years"),
+        ({"time": 10**400}, "is no duration.*at most 100 years"),
+        ({"time": True}, "is no duration"),
+        ({"execution": 2.5}, "execution: .*given: 2.5"),
+        ({"execution": {"cpus_per_trial": "1e999"}}, r"execution.cpus_per_trial: .*finite"),
+        ({"execution": {"gpus_per_trial": 10**400}}, "execution.gpus_per_trial: write auto"),
+        ({"seed": 10**30}, "seed: .*less than or equal"),
+        ({"name": "a" * 300}, "name: .*at most 200"),
         ({"objectives": "glue:up"}, r"direction 'up'\. Write glue:max or glue:min"),
         ({"objectives": ""}, "names no objective"),
         ({"objectives": "glue:max,glue:min"}, "or one twice"),
@@ -78,6 +87,21 @@ def test_files_that_hold_no_experiment(tmp_path):
     bad.write_text("- a\n- b\n")
     with pytest.raises(InvalidExperiment, match="holds list, not settings"):
         read_settings(bad)
+
+
+@pytest.mark.parametrize(
+    "recipe", [{"preset": []}, {"preset": {}}, {"open": 3}, {"tasks": [1]}, {"threads": 10**30}]
+)
+def test_a_recipe_of_odd_types_is_refused(recipe):
+    with pytest.raises(NasError):
+        experiment_recipe(make_experiment({"recipe": recipe}))
+
+
+@pytest.mark.parametrize("time", [1e9, 3e9, 1e-7, "1e3", "0.5h", 10**9])
+def test_every_accepted_duration_can_be_read_back(tmp_path, time):
+    written = make_experiment({"time": time, "execution": {"trial_timeout": time}})
+    write_experiment(written, tmp_path / "experiment.yaml")
+    assert make_experiment(read_settings(tmp_path / "experiment.yaml")) == written
 
 
 def test_small_parsers():
