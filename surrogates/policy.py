@@ -204,6 +204,10 @@ class Policy(ABC):
         """Return everything asked or told, in order of first mention."""
         return list(self._record.trials.values())
 
+    def estimated(self) -> list[Trial]:
+        """Return every told trial, partial results as if at the highest fidelity told."""
+        return self._record.estimated()
+
     def exact(self, metric: str, architecture: Architecture) -> float:
         """Compute "parameters" or "flops" of `architecture`."""
         return exact_value(metric, architecture, self.options)

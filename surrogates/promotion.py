@@ -12,7 +12,7 @@ from statistics import median
 from search_spaces import Architecture
 from search_spaces.errors import PolicyError
 from surrogates.objectives import Objective
-from surrogates.record import Record, Trial
+from surrogates.record import Record, Trial, believed
 
 ENOUGH = 6  # results at a fidelity that were expected, before anything is sure to be promoted
 
@@ -104,7 +104,7 @@ def starting_fidelity(
 def _expected(trial: Trial, objective: Objective) -> tuple[float, float] | None:
     """Return the mean, larger is better, and deviation that a proposal came with, if any."""
     names = ("mean", "epistemic", "aleatoric")
-    found = [(trial.why or {}).get(name, {}).get(objective.name) for name in names]
+    found = [believed(trial.why, name, objective.name) for name in names]
     if None in found:
         return None
     mean, *deviations = found

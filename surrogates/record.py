@@ -1,12 +1,18 @@
 """The record of a search as a policy sees it: what was asked, what came back, in order."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Real
+from statistics import median
 
 from search_spaces import Architecture
 from search_spaces.errors import PolicyError
 from surrogates.objectives import Constraint, Objective
+
+# Values beyond are told apart no more, nor those so close to zero: squares of what is kept, and
+# volumes of several objectives, stay finite numbers.
+LARGEST, SMALLEST = 1e50, 1e-50
 
 
 @dataclass
@@ -96,8 +102,10 @@ class Record:
             raise PolicyError(f"tell of {name} got {given} values and error; give exactly one.")
         if values is not None:
             values = self._checked(name, values)
-        if cost is not None and not (math.isfinite(cost) and cost >= 0):
-            raise PolicyError(f"The cost {cost!r} of {name} is no non-negative number of seconds.")
+        if cost is not None and not (finite(cost) is not None and cost >= 0):
+            raise PolicyError(
+                f"The cost {_shown(cost)} of {name} is no non-negative number of seconds."
+            )
         trial = self.trials.setdefault(architecture.hash, Trial(architecture))
         trial.cost = cost
         trial.error = None if error is None else str(error)
@@ -126,13 +134,13 @@ class Record:
                     "constrained metric, or tell(architecture, error=...)."
                 )
             value = values[metric]
-            number = isinstance(value, Real) and not isinstance(value, bool)
-            if not number or not math.isfinite(value):
+            number = finite(value)
+            if number is None:
                 raise PolicyError(
-                    f"The result of {name} has {metric} = {value!r}, which is no finite number. "
-                    "Tell a failed trial with tell(architecture, error=...)."
+                    f"The result of {name} has {metric} = {_shown(value)}, which is no finite "
+                    "number. Tell a failed trial with tell(architecture, error=...)."
                 )
-            kept[metric] = float(value)
+            kept[metric] = _bounded(number)
         return kept
 
     def done(self) -> list[Trial]:
@@ -165,6 +173,45 @@ class Record:
             if f < highest
         ]
 
+    def lifted(self) -> list[Trial]:
+        """Trials told below the highest fidelity alone, as if at it, in order of first mention.
+
+        Each has its highest result, plus the median of what others gained from that fidelity to
+        the highest one; where none was told at both, results are taken to be alike.
+        """
+        highest = self.highest()
+        below = [
+            t
+            for t in self.trials.values()
+            if t.partial and not t.settled and highest not in t.partial
+        ]
+        gains = {f: self._gains(f, highest) for f in {max(t.partial) for t in below}}
+        found = []
+        for trial in below:
+            at = max(trial.partial)
+            values = {name: v + gains[at].get(name, 0.0) for name, v in trial.partial[at].items()}
+            found.append(replace(trial, values=values))
+        return found
+
+    def _gains(self, below: float, highest: float) -> dict[str, float]:
+        """Return by how much the median result of each metric is higher at `highest`."""
+        differences: dict[str, list[float]] = {}
+        for trial in self.trials.values():
+            reached = trial.values if highest == 1 else trial.partial.get(highest)
+            if reached is None or below not in trial.partial:
+                continue
+            for name, value in trial.partial[below].items():
+                differences.setdefault(name, []).append(reached[name] - value)
+        return {name: median(found) for name, found in differences.items()}
+
+    def estimated(self) -> list[Trial]:
+        """Every trial with any result, as if at the highest fidelity told, and every failed one.
+
+        In order of first mention; results at a lower fidelity are `lifted`.
+        """
+        known = {t.architecture.hash: t for t in (*self.lifted(), *self.done(), *self.failed())}
+        return [known[digest] for digest in self.trials if digest in known]
+
     def failed(self) -> list[Trial]:
         """Trials that ended in an error."""
         return [t for t in self.trials.values() if t.error is not None]
@@ -172,6 +219,39 @@ class Record:
     def pending(self) -> list[Trial]:
         """Trials asked for and not yet told."""
         return [t for t in self.trials.values() if t.pending]
+
+
+def finite(value: object) -> float | None:
+    """Return `value` as a float; None if it is no number or none that a float can hold."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _bounded(number: float) -> float:
+    return 0.0 if abs(number) < SMALLEST else max(-LARGEST, min(number, LARGEST))
+
+
+def _shown(value: object) -> str:
+    """Return how a message shows a value, whose digits may fill pages or be refused by Python."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def believed(why: Mapping | None, what: str, metric: str) -> float | None:
+    """Return what a proposal came with about one metric: its "mean", "epistemic" or "aleatoric".
+
+    None where it says nothing of that metric alone: "boshnas-paper" doubts all of them as one.
+    """
+    found = (why or {}).get(what)
+    return found.get(metric) if isinstance(found, Mapping) else None
 
 
 def _check_fidelity(name: str, fidelity: object) -> None:

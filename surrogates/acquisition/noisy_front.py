@@ -24,6 +24,7 @@ from botorch.sampling import SobolQMCNormalSampler
 from botorch.utils.sampling import manual_seed
 
 from surrogates.models.botorch_model import TableModel, positions
+from surrogates.models.compilation import never_compile
 
 SAMPLES, PRUNING = 64, 256  # for the gain, and for what of the told points may be the best
 
@@ -73,6 +74,7 @@ def noisy_improvement(
             )
             # with nothing above the reference point all of them stay
             kept = kept if len(kept) else baseline
+            never_compile()
             gain = qLogNoisyExpectedHypervolumeImprovement(
                 model, at.tolist(), X_baseline=kept, **settings
             )

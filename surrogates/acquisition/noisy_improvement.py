@@ -29,6 +29,7 @@ from botorch.utils.sampling import manual_seed
 from torch import Tensor
 
 from surrogates.models.botorch_gp import fitted_gp
+from surrogates.models.compilation import never_compile
 
 SAMPLES, PRUNING = 32, 128  # for the gain, and for what of the told points may be the best
 CHUNK = 256  # candidates scored at once
@@ -107,6 +108,7 @@ class NoisyImprovement:
         if len(self._exact) == 1:
             return qLogNoisyExpectedImprovement(self._model(), **settings)
         reference = self.reference().tolist()
+        never_compile()
         return qLogNoisyExpectedHypervolumeImprovement(self._model(), reference, **settings)
 
     @cached_property

@@ -1,4 +1,8 @@
-"""Every result of a search at once, as arrays: values, failures and broken constraints."""
+"""Every result of a search at once, as arrays: values, failures and broken constraints.
+
+Results at a lower fidelity stand among those at the highest, raised by what others gained between
+the two (`Record.lifted`): this is how policies learn from partial results that know no fidelities.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Results:
-    """Told trials in order of first mention, the failed ones among them.
+    """Told trials in order of first mention, failed and partly trained ones among them.
 
     Attributes:
         architectures: What was evaluated, n of them.
@@ -31,7 +35,7 @@ class Results:
     @classmethod
     def of(cls, policy: "Policy") -> "Results":
         """Read the results `policy` was told."""
-        told = [t for t in policy.trials() if t.settled]
+        told = policy.estimated()
         values = np.array([_values(policy, t) for t in told])
         values = values.reshape(len(told), len(policy.objectives))
         failed = np.isnan(values).any(axis=1)

@@ -54,7 +54,11 @@ class PaperOptions(Options):
 
 
 class PaperBoshnas(Policy):
-    """Optimises the input of its surrogate, explores where it is unsure, and at random."""
+    """Optimises the input of its surrogate, explores where it is unsure, and at random.
+
+    Partial results are learned as if they were full; see `Record.lifted`. `explain` gives the
+    "epistemic" deviation of the loss, one number for all objectives.
+    """
 
     Options = PaperOptions
 
@@ -146,7 +150,8 @@ class PaperBoshnas(Policy):
 
     def _losses(self) -> tuple[list[Architecture], np.ndarray]:
         """Return what was told and its loss in [0, 1]; a failure has the worst."""
-        done, failed = self._record.done(), self._record.failed()
+        estimated, failed = self.estimated(), self._record.failed()
+        done = [t for t in estimated if t.error is None]
         columns = []
         for objective in self.objectives:
             if objective.exact:
@@ -197,7 +202,8 @@ class PaperBoshnas(Policy):
             rows = torch.as_tensor(self._library().transform(architectures))
             mean, doubt, variance = (part.numpy() for part in surrogate.moments(rows))
         (objective,) = self.objectives
-        told = [objective.sign * t.values[objective.name] for t in self._record.done()]
+        told = [t for t in self.estimated() if t.error is None]
+        told = [objective.sign * t.values[objective.name] for t in told]
         span = max(told) - min(told) or 1.0
         mean = objective.sign * (max(told) - mean * span)
         return {objective.name: Prediction(mean, doubt * span, np.sqrt(variance) * span)}

@@ -66,7 +66,11 @@ class BoshnasOptions(ModelOptions):
 
 
 def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
-    """Build the policy registered as "boshnas"."""
+    """Build the policy registered as "boshnas".
+
+    The Gaussian processes learn partial results with a bias and noise of their fidelity; the
+    networks, as if they were full (`Record.lifted`).
+    """
     fits: dict = {}  # what was learned of the same results before
     made: dict[str, PlaceFeatures] = {}
 

@@ -29,7 +29,7 @@ class Model(ABC):
 
     Attributes:
         learns_fidelities: Whether `fit` takes `fidelities`, `(n,)`; a model that does not is
-            shown results at the highest fidelity alone.
+            shown results at lower ones as if at the highest; see `Record.lifted`.
         learns_from_few: Whether it can `learn` its hyper-parameters from some results and
             `condition` on others, which bounds the work where there are many.
     """

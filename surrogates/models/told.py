@@ -15,25 +15,29 @@ class Told:
         metric: The key of the told values.
         sign: +1 when larger is better.
         record: At least one result; a failure counts as the worst value told.
-        lower: Whether to include lower fidelities.
+        lower: Whether to include lower fidelities as they are told. Otherwise what was told at
+            them alone counts as `Record.lifted` makes of it, as if at the highest.
 
     Attributes:
         architectures: Of each result, `n`.
         values: Larger is better, in the metric's unit, `(n,)`.
         fidelities: `(n,)`.
-        done, full: How many are no failures, and how many have the highest fidelity or failed.
+        done, failed: How many have the highest fidelity, and how many that or failed.
+        full: How many are as if at the highest fidelity.
         order: Positions in the order of telling, `(n,)`.
     """
 
     def __init__(self, metric: str, sign: int, record: Record, *, lower: bool):
         done, failed, highest = record.done(), record.failed(), record.highest()
-        low = record.lower() if lower else []
+        lifted = [(t.architecture, max(t.partial), t.values) for t in record.lifted()]
+        low = record.lower() if lower else lifted
         self.architectures = [t.architecture for t in done + failed] + [a for a, _, _ in low]
-        self.done, self.full = len(done), len(done) + len(failed)
+        self.done, self.failed = len(done), len(done) + len(failed)
         values = [sign * t.values[metric] for t in done]
         values += [min(values)] * len(failed) + [sign * v[metric] for _, _, v in low]
         self.values = np.array(values)
-        self.fidelities = np.array([highest] * self.full + [f for _, f, _ in low])
+        self.full = self.failed if lower else len(values)
+        self.fidelities = np.array([highest] * self.failed + [f for _, f, _ in low])
         keys = [highest] * len(done) + [None] * len(failed) + [f for _, f, _ in low]
         hashes = (a.hash for a in self.architectures)
         self.order = np.argsort([record.turns[key] for key in zip(hashes, keys, strict=True)])
@@ -80,8 +84,8 @@ class Told:
     def _targets(self, positions: np.ndarray, warp: type[Warp]) -> tuple[Warp, np.ndarray]:
         """Return targets of the results at ascending `positions`, as if nothing else were told."""
         values = self.values[positions]
-        done, full = np.searchsorted(positions, [self.done, self.full])
-        values[done:full] = values[:done].min()
+        done, failed, full = np.searchsorted(positions, [self.done, self.failed, self.full])
+        values[done:failed] = values[:done].min()
         if len(self) == self.full:
             warped = warp(values)
             return warped, warped.scores

@@ -42,7 +42,8 @@ class Bananas(Policy):
     """Draws a value for each candidate from what the ensemble believes, and takes the largest.
 
     Every proposal of a batch has draws of its own, which keeps parallel proposals apart without
-    assuming results of pending ones.
+    assuming results of pending ones. Partial results are learned as if they were full; see
+    `Record.lifted`.
     """
 
     Options = BananasOptions

@@ -30,7 +30,10 @@ class EvolutionOptions(Options):
 
 
 class Evolution(Policy):
-    """Mutates the winner of a tournament among the newest results, failures among them."""
+    """Mutates the winner of a tournament among the newest results, failures among them.
+
+    Partial results take part, as `Record.lifted` makes of them.
+    """
 
     Options = EvolutionOptions
 

@@ -21,7 +21,10 @@ TIES = 1e-6  # largest spread added to tell equal predictions apart
 
 
 def forest(name, space, objectives, seed, constraints, options) -> ModelPolicy:
-    """Build the policy registered as "forest"."""
+    """Build the policy registered as "forest".
+
+    Partial results are learned as if they were full; see `Record.lifted`.
+    """
     rows = OneHotRows(Columns.of(space))
     return ModelPolicy(
         name, space, objectives, seed, constraints, options,

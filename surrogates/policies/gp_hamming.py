@@ -11,7 +11,10 @@ LAYERS = 32  # that are told apart at least
 
 
 def gp_hamming(name, space, objectives, seed, constraints, options) -> ModelPolicy:
-    """Build the policy registered as "gp-hamming"."""
+    """Build the policy registered as "gp-hamming".
+
+    Partial results are learned with a bias and noise of their fidelity; see `SumKernelGP`.
+    """
     layers = max(LAYERS, getattr(space, "max_layers", LAYERS))
     codes, fits = LayerCodes(layers, Columns.of(space)), {}
     return ModelPolicy(
@@ -24,11 +27,12 @@ class LayerCodes:
     """Each layer as four codes (width, heads, kinds, feed-forward) and the depth in front.
 
     A layer has one more code for each slot that varies; those of the model and of its recipe follow
-    the layers. Layers beyond the depth are -1. Codes are given in the order of first appearance, so
-    they mean something only within one instance.
+    the layers, and then one code for all layers beyond `layers`. Layers beyond the depth are -1.
+    Codes are given in the order of first appearance, so they mean something only within one
+    instance.
 
     Args:
-        layers: Most layers that are told apart; what is deeper differs in depth alone.
+        layers: How many are told apart one by one; what is deeper differs or not as a whole.
         varying: What varies in slots and recipe of the space; None for nothing.
     """
 
@@ -37,7 +41,7 @@ class LayerCodes:
         self._slots = varying.layer_slots if varying else ()
         self._choices = varying.model_choices if varying else ()
         self._each = 4 + len(self._slots)
-        self._columns = 1 + self._each * layers + len(self._choices)
+        self._columns = 2 + self._each * layers + len(self._choices)
         self._codes: dict[object, int] = {}
         self._of_layer: dict[str, list[int]] = {}
         self._rows: dict[str, np.ndarray] = {}
@@ -61,6 +65,9 @@ class LayerCodes:
         for i, name in enumerate(self._choices, start=1 + self._each * self._layers):
             item = name, choice_of(architecture, name)
             row[i] = self._codes.setdefault(item, len(self._codes))
+        if deeper := architecture.layers[self._layers :]:
+            item = "deeper", tuple(layer.canonical for layer in deeper)
+            row[-1] = self._codes.setdefault(item, len(self._codes))
         return row
 
     def _layer(self, layer) -> list[int]:

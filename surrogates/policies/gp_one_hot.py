@@ -6,7 +6,10 @@ from surrogates.policies.model_policy import ModelPolicy
 
 
 def gp_one_hot(name, space, objectives, seed, constraints, options) -> ModelPolicy:
-    """Build the policy registered as "gp-onehot"."""
+    """Build the policy registered as "gp-onehot".
+
+    Partial results are learned as if they were full; see `Record.lifted`.
+    """
     from surrogates.models.botorch_gp import BotorchGP
 
     rows = OneHotRows(Columns.of(space))

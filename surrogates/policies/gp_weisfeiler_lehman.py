@@ -15,7 +15,10 @@ from surrogates.policies.model_policy import ModelPolicy
 
 
 def gp_weisfeiler_lehman(name, space, objectives, seed, constraints, options) -> ModelPolicy:
-    """Build the policy registered as "gp-wl"."""
+    """Build the policy registered as "gp-wl".
+
+    Partial results are learned as if they were full; see `Record.lifted`.
+    """
     graphs = KnownGraphs()
     return ModelPolicy(
         name, space, objectives, seed, constraints, options,

@@ -30,7 +30,10 @@ class LocalSearchOptions(Options):
 
 
 class LocalSearch(Policy):
-    """Climbs from the best result of the current climb; a random start when it is surrounded."""
+    """Climbs from the best result of the current climb; a random start when it is surrounded.
+
+    Partial results are climbed from too, as `Record.lifted` makes of them.
+    """
 
     Options = LocalSearchOptions
 

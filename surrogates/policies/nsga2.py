@@ -34,7 +34,10 @@ class NSGA2Options(Options):
 
 
 class NSGA2(Policy):
-    """Crosses winners of binary tournaments among the best results, and mutates the children."""
+    """Crosses winners of binary tournaments among the best results, and mutates the children.
+
+    Partial results take part, as `Record.lifted` makes of them.
+    """
 
     Options = NSGA2Options
 

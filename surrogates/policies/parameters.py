@@ -10,7 +10,8 @@ DRAWN = 2000
 class ParameterSorted(Policy):
     """Proposes the unseen architecture with the most parameters that keeps the constraints.
 
-    In a space too big to list, the largest of 2,000 drawn architectures is taken.
+    In a space too big to list, the largest of 2,000 drawn architectures is taken. No result changes
+    that, partial or full.
     """
 
     def __init__(self, name, space, objectives, seed, constraints, options):

@@ -36,7 +36,8 @@ class QLogNEHVI(Policy):
     """A Gaussian process over one-hot rows for every objective that is not exact.
 
     Values are standardised. A failure counts as the worst value, in constrained metrics too;
-    pending architectures are part of what may yet improve the front.
+    pending architectures are part of what may yet improve the front. Partial results count as
+    what `Record.lifted` makes of them.
     """
 
     Options = QLogNEHVIOptions
@@ -101,7 +102,7 @@ class QLogNEHVI(Policy):
 
     def _slacks(self) -> np.ndarray:
         """Return by how much each told trial misses each measured constraint, scaled."""
-        told = [t for t in self.trials() if not t.pending]
+        told = self.estimated()
         measured = [c for c in self.constraints if not c.exact]
         slacks = np.full((len(told), len(measured)), np.nan)
         for row, trial in zip(slacks, told, strict=True):

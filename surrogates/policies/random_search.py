@@ -6,7 +6,10 @@ from surrogates.policy import Policy
 
 
 class RandomSearch(Policy):
-    """Draws uniformly among the unseen architectures that keep the exact constraints."""
+    """Draws uniformly among the unseen architectures that keep the exact constraints.
+
+    No result changes what it draws, partial or full.
+    """
 
     def __init__(self, name, space, objectives, seed, constraints, options):
         super().__init__(name, space, objectives, seed, constraints, options)

@@ -36,7 +36,8 @@ class Reinforce(Policy):
     """Draws every choice from a softmax whose logits rewards above the moving baseline raise.
 
     The logits are replayed from the record. The reward is the mean over the objectives of the
-    value's place in the range told; failures and broken constraints have the worst.
+    value's place in the range told; failures and broken constraints have the worst. Partial results
+    reward as `Record.lifted` makes of them.
     """
 
     Options = ReinforceOptions

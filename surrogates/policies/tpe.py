@@ -34,7 +34,7 @@ class TPE(Policy):
     """Optuna's sampler over the choices of an architecture, then the nearest unseen architecture.
 
     Every choice is estimated by itself. Pending architectures count as bad ones (constant liar),
-    broken constraints and failures as the worst.
+    broken constraints and failures as the worst, partial results as `Record.lifted` makes of them.
 
     Raises:
         PolicyError: Optuna is not installed.

@@ -172,6 +172,33 @@ def test_refuses_what_cannot_be_learned(name, small_space):
 
 
 @every_policy
+def test_what_no_float_can_hold_is_refused(name, small_space):
+    policy, a = make_policy(name, small_space), next(iter(small_space))
+    with pytest.raises(PolicyError, match=r"glue = 10{59}…, which is no finite number"):
+        policy.tell(a, {"glue": 10**400})
+    with pytest.raises(PolicyError, match="a number of thousands of digits, which is no finite"):
+        policy.tell(a, {"glue": 10**5000})
+    with pytest.raises(PolicyError, match="cost 10+… of architecture .* is no non-negative"):
+        policy.tell(a, {"glue": 0.5}, cost=10**400)
+    assert policy.trials() == []
+
+
+@every_policy
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(
+    "values",
+    [(1.7e308, -1.7e308, 0.5), (1e155, 0.5, 0.7, 0.6), (5e-324, 0.5, 0.0), (1e-310, 2e-310, 1e300)],
+)
+@pytest.mark.parametrize("objectives", [{"loss": "min"}, {"glue": "max", "loss": "min"}])
+def test_values_beyond_all_measure_are_survived(name, objectives, values, small_space, score):
+    policy = make_policy(name, small_space, objectives)
+    for i, a in enumerate(list(small_space)[:12]):
+        policy.tell(a, {"glue": score(a), "loss": values[i % len(values)]})
+    for a in policy.ask(2):
+        assert np.isfinite(policy.explain(a).get("acquisition", 0.0))
+
+
+@every_policy
 def test_explains_what_it_asked_and_nothing_else(name, small_space, score):
     policy = make_policy(name, small_space)
     for _ in range(6):

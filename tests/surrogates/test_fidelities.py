@@ -1,6 +1,7 @@
 """Results at a lower fidelity: told, kept, learned from, and promoted."""
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from scipy.stats import kendalltau
 
 from search_spaces import FiniteSpace, load_space
 from search_spaces.errors import PolicyError
-from surrogates import list_policies, make_policy
+from surrogates import POLICIES, list_policies, make_policy
 from surrogates.promotion import promoted_count
 
 every_policy = pytest.mark.parametrize("name", list_policies())
@@ -79,6 +80,70 @@ def test_without_full_results_the_highest_fidelity_stands_in(table, score):
         policy.tell(a, {"glue": score(a)}, fidelity=0.25)
     mean = policy.predict(rows[20:60])["glue"].mean
     assert np.corrcoef(mean, [score(a) for a in rows[20:60]])[0, 1] > 0.6
+
+
+def wide_first(name, table, *, flipped, seed=1):
+    """A policy told a few full results, and forty partial ones that favour one end of the table."""
+    policy, rows = make_policy(name, table, seed=seed, options=TWO), list(table)
+    by_size = sorted(rows, key=lambda a: policy.exact("parameters", a))
+    for i, a in enumerate(rows[:8]):
+        policy.tell(a, {"glue": 0.5 + 0.001 * i})
+    for a in rows[8:48]:
+        place = by_size.index(a) / len(rows)
+        policy.tell(a, {"glue": 1 - place if flipped else place}, fidelity=0.25)
+    return policy
+
+
+@every_policy
+def test_policies_learn_from_partial_results_or_say_that_they_do_not(name, table):
+    asked = [
+        [
+            a.hash
+            for seed in range(5)
+            for a in wide_first(name, table, flipped=flipped, seed=seed).ask(3)
+        ]
+        for flipped in (False, True)
+    ]
+    assert (asked[0] != asked[1]) == (name not in ("random", "parameters"))
+
+
+@every_policy
+def test_docstrings_say_what_partial_results_are_to_a_policy(name):
+    entry = POLICIES[name]
+    module, _, attribute = entry.partition(":")
+    words = (getattr(import_module(module), attribute).__doc__ or "").lower()
+    assert "partial" in words
+
+
+@every_policy
+@pytest.mark.parametrize("constraints", [(), ("latency<1",)], ids=["free", "bounded"])
+def test_partial_results_alone_suffice(name, constraints, table, score):
+    policy = make_policy(name, table, constraints=constraints, options=TWO)
+    for a in list(table)[:12]:
+        policy.tell(a, {"glue": score(a), "latency": 0.5}, fidelity=0.25)
+    asked = policy.ask(3)
+    assert [policy.fidelity(a) for a in asked] == [0.25] * 3
+
+
+def test_partial_results_are_raised_by_what_others_gained(table):
+    policy, rows = make_policy("random", table), list(table)
+    for a, low, full in zip(rows, (0.1, 0.2, 0.3), (0.4, 0.6, 0.6), strict=False):
+        policy.tell(a, {"glue": low}, fidelity=0.25)
+        policy.tell(a, {"glue": full})
+    policy.tell(rows[3], {"glue": 0.15}, fidelity=0.25)
+    policy.tell(rows[4], {"glue": 0.3}, fidelity=0.5)  # nobody was told at both: as it is
+    policy.tell(rows[5], {"glue": 0.9}, fidelity=0.25)
+    policy.tell(rows[5], error="out of memory")
+    estimated = [t.values and t.values["glue"] for t in policy.estimated()]
+    assert estimated == pytest.approx([0.4, 0.6, 0.6, 0.45, 0.3, None])
+
+
+def test_before_full_results_partial_ones_are_raised_to_the_highest(table):
+    policy, rows = make_policy("random", table), list(table)
+    policy.tell(rows[0], {"glue": 0.1}, fidelity=0.25)
+    policy.tell(rows[1], {"glue": 0.2}, fidelity=0.25)
+    policy.tell(rows[1], {"glue": 0.5}, fidelity=0.5)
+    assert [t.values["glue"] for t in policy.estimated()] == pytest.approx([0.4, 0.5])
 
 
 def test_events_of_full_results_are_what_they_were(table):

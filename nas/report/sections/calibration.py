@@ -9,6 +9,7 @@ from nas.report import blocks
 from nas.report.columns import column_title
 from nas.report.sections.base import SECTIONS, Section
 from nas.report.snapshot import Snapshot
+from surrogates.record import believed
 
 FEWEST = 2
 LEVELS = (0.5, 0.9)
@@ -78,11 +79,11 @@ def predicted(snapshot: Snapshot, name: str) -> dict:
     rows, complete = [], True
     for i in snapshot.done:
         proposal, outcome = snapshot.records[i]["proposal"], snapshot.value(i, name)
-        mean = proposal.get("mean", {}).get(name)
-        epistemic = proposal.get("epistemic", {}).get(name)
+        mean = believed(proposal, "mean", name)
+        epistemic = believed(proposal, "epistemic", name)
         if mean is None or not epistemic or outcome is None:
             continue
-        aleatoric = proposal.get("aleatoric", {}).get(name)
+        aleatoric = believed(proposal, "aleatoric", name)
         complete = complete and aleatoric is not None
         spread = float(np.hypot(epistemic, aleatoric or 0.0))
         rows.append((mean, spread, outcome, snapshot.records[i]["trial"]))

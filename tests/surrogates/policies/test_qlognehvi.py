@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+import torch.utils.cpp_extension
+from botorch.acquisition.multi_objective import logei
 from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
 from botorch.models import ModelListGP
 from botorch.sampling import SobolQMCNormalSampler
@@ -15,6 +17,7 @@ from surrogates import make_policy
 from surrogates.acquisition import noisy_improvement
 from surrogates.acquisition.noisy_improvement import NoisyImprovement
 from surrogates.models.botorch_gp import fitted_gp
+from surrogates.models.compilation import never_compile
 
 NONE = torch.empty(0, 3, dtype=torch.float64)
 
@@ -27,6 +30,22 @@ def front():
     values = torch.stack([rows[:, 0] - rows[:, 2] ** 2, 1 - rows[:, 0] + rows[:, 1]], dim=1)
     values = (values - values.mean(0)) / values.std(0)
     return rows[:12], values[:12], rows[12:]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("qlognehvi", {}), ("boshnas", {"improvement": "noisy", "first_share": 0.0})],
+)
+def test_nothing_is_compiled_while_a_search_runs(name, options, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch.utils.cpp_extension, "load", lambda **given: compiled.append(given))
+    monkeypatch.setattr(logei, "_load_attempted", False)
+    space = FiniteSpace(load_space("flexibert-test").sample(30, seed=1))
+    policy = make_policy(name, space, {"glue": "max", "latency": "min"}, options=options)
+    for i, a in enumerate(list(space)[:8]):
+        policy.tell(a, {"glue": i / 8, "latency": (i * 5) % 8})
+    policy.ask(2)
+    assert not compiled
 
 
 def volume(points, reference):
@@ -50,6 +69,7 @@ def test_gains_are_those_of_botorch_computed_directly(front, monkeypatch):
     monkeypatch.setattr(noisy_improvement, "PRUNING", 4096)
     rows, values, candidates = front
     ours = NoisyImprovement(rows, values, [None, None], torch.empty(12, 0), seed=5)
+    never_compile()  # half a minute
     theirs = qLogNoisyExpectedHypervolumeImprovement(
         ModelListGP(*(fitted_gp(rows, target) for target in values.T)),
         (values.amin(0) - 0.1 * (values.amax(0) - values.amin(0))).tolist(),

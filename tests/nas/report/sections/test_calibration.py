@@ -59,6 +59,12 @@ def test_a_policy_without_predictions_has_no_section(snapshot, record, architect
     assert SECTIONS["calibration"](snapshot(records)) is None
 
 
+def test_a_doubt_of_all_objectives_together_is_no_prediction(snapshot, records):
+    for record in records:
+        record["proposal"] = {"reason": "optimise", "epistemic": 0.1}
+    assert SECTIONS["calibration"](snapshot(records)) is None
+
+
 def test_wilson_agrees_with_a_library():
     from scipy.stats import binomtest
 
