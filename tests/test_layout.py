@@ -54,6 +54,7 @@ ROOMS = {
     },
     "nas": {
         "whole_files": "files that are there whole or not at all",
+        "limits": "cores and memory this process may use",
         "pareto": "fronts of any table",
         "evaluation": "metrics, costs, suites of tasks",
         "tables": "what happened, as DataFrames",

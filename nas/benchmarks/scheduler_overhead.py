@@ -91,6 +91,7 @@ def tune_overhead(trials: int) -> dict[str, float]:
     from ray import tune
 
     from nas.execution.on_ray import start_ray
+    from nas.execution.ray_session import end_session
 
     start_ray(None)
     with tempfile.TemporaryDirectory(prefix="nas-tune-") as folder:
@@ -104,9 +105,7 @@ def tune_overhead(trials: int) -> dict[str, float]:
         with redirect_stdout(io.StringIO()):  # a table that says what was asked for
             tuner.fit()
         seconds = time.perf_counter() - begun
-    import ray
-
-    ray.shutdown()
+    end_session()
     return {"trials": trials, "seconds_per_trial": seconds / trials}
 
 

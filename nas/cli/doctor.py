@@ -34,10 +34,10 @@ def _packages() -> str:
 def _device() -> str:
     import torch
 
-    from nas.execution.on_ray import available_cpus
+    from nas.limits import describe_limits
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return f"{available_cpus()} CPU cores; GPUs: {', '.join(gpus) or 'none'}"
+    return f"{describe_limits()}; GPUs: {', '.join(gpus) or 'none'}"
 
 
 def _disk() -> str:
@@ -84,6 +84,7 @@ def _cluster(address: str | None, storage: str | None, data: str | None) -> "Ite
     """Look at the data, the storage, Ray, and every node of it."""
     from nas.execution.checkup import Finding, examine_cluster
     from nas.execution.on_ray import start_ray
+    from nas.execution.ray_session import end_session
     from nas.runs.storage import Storage
 
     if data is not None:
@@ -104,9 +105,7 @@ def _cluster(address: str | None, storage: str | None, data: str | None) -> "Ite
         yield Finding("ok", "ray", f"{where}, with {cpus:g} CPUs and {gpus:g} GPUs in all")
         yield from examine_cluster(address, place)
     finally:
-        import ray
-
-        ray.shutdown()
+        end_session()
 
 
 def _findings(

@@ -16,6 +16,7 @@ from nas.execution.cluster import Node, alive_nodes, reachable, require_places
 from nas.execution.endings import outcome_of
 from nas.execution.jobs import Executor, Job, Outcome
 from nas.execution.packing import device_memory_mb, gpu_share
+from nas.execution.ray_session import end_session, start_session, want_token
 from nas.execution.whereabouts import Whereabouts, hide_gpus, verify_device, whereabouts
 from search_spaces.errors import RunError, TrialError
 
@@ -29,16 +30,16 @@ if TYPE_CHECKING:
 _GRACE = 60.0
 _KNOCK_SECONDS = 10.0
 _LOOK_EVERY_SECONDS = 5.0
-# Shared memory for the data of one search, which is tens of megabytes.
-_OBJECT_STORE_BYTES = 512 * 1024**2
 
 
 def start_ray(address: str | None) -> dict[str, float]:
     """Connect to the cluster at `address`, or start Ray on this machine; return its resources.
 
     Raises:
-        RunError: No Ray answers at the address.
+        RunError: No Ray answers at the address, or this machine does not let Ray start.
     """
+    if not address:
+        want_token()
     import ray
 
     quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
@@ -54,14 +55,7 @@ def start_ray(address: str | None) -> dict[str, float]:
                 ray.shutdown()
                 raise _no_connection(address, error) from None
         else:
-            # "local": never join a cluster that somebody happens to have started here.
-            ray.init(
-                address="local",
-                num_cpus=available_cpus(),
-                include_dashboard=False,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                **quiet,
-            )
+            start_session(quiet)
     return ray.cluster_resources()
 
 
@@ -90,13 +84,6 @@ def _knock(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
-
-
-def available_cpus() -> int:
-    """Return the number of cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass
@@ -275,7 +262,7 @@ class RayExecutor(Executor):
         self._running.clear()
         if self._grows and self._ray.is_initialized():
             self._ask_cluster_for(0)
-        self._ray.shutdown()
+        end_session()
 
 
 def _perform(

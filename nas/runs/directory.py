@@ -11,7 +11,6 @@ runs/search-1/
 """
 
 import json
-import os
 import platform
 import re
 import shlex
@@ -24,6 +23,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.limits import available_cpus
 from nas.runs.journal import Journal
 from nas.runs.lock import give_lock, take_lock
 from nas.runs.schema import FORMAT, READABLE
@@ -52,7 +52,7 @@ def describe_environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.platform(),
         "machine": platform.machine(),
-        "cpus": os.cpu_count(),
+        "cpus": available_cpus(),
         "packages": versions,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "command": shlex.join(["nas", *sys.argv[1:]]),

@@ -1,6 +1,5 @@
 """Train one architecture without a search, by the same code, and export what comes out."""
 
-import os
 import platform
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 from nas.config import Experiment
 from nas.data.prepared import PreparedData
 from nas.data.tokenizer import Tokenizer
+from nas.limits import available_cpus
 from nas.models.transfer import Inheritance
 from nas.single.exported import ExportedModel
 from nas.single.exporting import data_revision, default_licence
@@ -164,7 +164,7 @@ def _card(
         "measured_on": {
             "device": trial_device(recipe),
             "system": platform.platform(),
-            "cores": os.cpu_count(),
+            "cores": available_cpus(),
             "threads": recipe.threads,
             "batch": 1,
             "length_in_tokens": recipe.max_length,

@@ -1,0 +1,71 @@
+"""Ray on this machine: who reaches it, what it leaves behind, and what the machine may lack."""
+
+import fcntl
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from nas.execution import ray_session
+from search_spaces.errors import RunError
+
+# starts Ray, and prints the addresses that its processes listen on and its folder
+LOOK = """
+import os, psutil
+from nas.execution import ray_session
+from nas.execution.on_ray import start_ray
+start_ray(None)
+own = psutil.Process()
+for process in (own, *own.children(recursive=True)):
+    for found in process.net_connections("tcp"):
+        if found.status == psutil.CONN_LISTEN:
+            print("listens", found.laddr.ip.removeprefix("::ffff:"))
+print("folder", ray_session._folder[0])
+ray_session.end_session()
+"""
+
+
+def test_ray_listens_on_loopback_alone_and_leaves_nothing(tmp_path):
+    # a home that cannot be written to, and a folder whose path is too long for sockets
+    place = tmp_path / ("long" * 25)
+    place.mkdir()
+    environment = {**os.environ, "HOME": "/proc/nowhere", "TMPDIR": str(place)}
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert {where for kind, where in lines if kind == "listens"} == {"127.0.0.1"}
+    (folder,) = (where for kind, where in lines if kind == "folder")
+    assert len(folder) < 40
+    assert not os.path.exists(folder)
+    assert list(place.iterdir()) == []
+
+
+def test_a_path_that_is_too_long_is_an_error_where_nothing_shorter_can_be_written(monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", "/t" * 60)
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path).startswith("/t/t"))
+    with pytest.raises(RunError, match=r"at most 24 characters; '/t/t.* has 120.*Set TMPDIR to a"):
+        ray_session._short_place()
+
+
+def test_an_address_space_that_is_too_small_is_an_error_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (2 * 10**9, 2 * 10**9))
+    with pytest.raises(RunError, match=r"limited to 2\.0 GB \(ulimit -v\).*ulimit -v unlimited"):
+        ray_session._require_address_space()
+
+
+def test_folders_of_killed_searches_are_removed_and_those_of_others_are_not(tmp_path):
+    for name in ("nas-ray-dead", "nas-ray-alive", "nas-ray-elsewhere", "other"):
+        (tmp_path / name).mkdir()
+    for name in ("nas-ray-dead", "nas-ray-alive"):
+        (tmp_path / name / "lock").touch()
+    (tmp_path / "nas-ray-link").symlink_to(tmp_path / "other")
+    (tmp_path / "other" / "lock").touch()
+    with open(tmp_path / "nas-ray-alive" / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ray_session._remove_left_behind(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"nas-ray-alive", "nas-ray-elsewhere", "nas-ray-link", "other"}
