@@ -15,6 +15,16 @@ from search_spaces.operations import mixer_part
 from search_spaces.parts import Setting
 
 HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory):
+    """Keep what tests note of runs that they trust out of the user's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 # Folders and files whose tests share something costly: built once, in one process. Ray is such a
 # thing as well: two clusters that start at once take each other's time, and their tests wait.
 TOGETHER = {

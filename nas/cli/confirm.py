@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from nas.cli.run_path import TRUST
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
@@ -15,7 +17,8 @@ import click
     "--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Of each of them."
 )
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
-def confirm(run: Path, top: int, seeds: int, form: str) -> None:
+@TRUST
+def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
     """Train the front of RUN again with fresh seeds and measure its latency on this machine.
 
     A search picks the best of many noisy scores; the mean over fresh seeds is what to expect. The
@@ -31,6 +34,8 @@ def confirm(run: Path, top: int, seeds: int, form: str) -> None:
     from nas.single.confirm import confirm as confirm_run
 
     opened = open_run(run)
+    if trust:
+        opened.trust()
     try:
         chosen = confirm_run(
             opened, top=top, seeds=seeds, say=lambda line: click.echo(line, err=True)

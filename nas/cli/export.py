@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from nas.cli.output_path import OutputFolder
+from nas.cli.run_path import TRUST
 
 
 @click.command()
@@ -25,6 +26,7 @@ from nas.cli.output_path import OutputFolder
     help="Write model.int8.onnx too, with the score it costs; takes --onnx along.",
 )
 @click.option("--licence", help="Of the weights, as the hub writes it. [default: by the data]")
+@TRUST
 def export(
     run: Path,
     pick: str,
@@ -35,6 +37,7 @@ def export(
     *,
     onnx: bool,
     torch_export: bool,
+    trust: bool,
 ) -> None:
     """Write one found model of RUN to a new folder of a zoo.
 
@@ -50,6 +53,7 @@ def export(
     from nas.runs.directory import open_run
     from nas.single.exporting import export_trial
     from nas.single.trials import task_models_of, trial_weights
+    from nas.training.recipe import Recipe
     from nas.zoo.listing import write_results
     from search_spaces.errors import NasError
 
@@ -62,11 +66,13 @@ def export(
 
         require_packages(formats)
     opened = open_run(run)
+    if trust:
+        opened.trust()
     number = int(opened.pick(pick)["trial"])
     chosen = next(r for r in opened.journal.trials() if r["trial"] == number)
     if formats:  # before the tasks are fine-tuned again, which may take hours
         require_expressible(Architecture.from_dict(chosen["architecture"]), formats)
-    names = _chosen_tasks(tasks, opened.experiment.recipe["tasks"])
+    names = _chosen_tasks(tasks, list(Recipe.from_dict(opened.experiment.recipe).tasks))
     weights = trial_weights(opened, chosen)
     models = task_models_of(opened, chosen, names) if names else ()
     export_trial(

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import click
 
+from nas.cli.run_path import TRUST
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
+@TRUST
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-def replay(run: Path, *, as_json: bool) -> None:
+def replay(run: Path, *, trust: bool, as_json: bool) -> None:
     """Repeat every decision of RUN from its record, without training; exit 1 at a difference.
 
     Each proposal is asked for again with what the policy knew at that moment; promotions and
@@ -20,6 +23,8 @@ def replay(run: Path, *, as_json: bool) -> None:
     from nas.search.replay import replayed
 
     opened = open_run(run)
+    if trust:
+        opened.trust()
     count, different = 0, None
     for decision in replayed(opened):
         count += 1

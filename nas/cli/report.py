@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from nas.cli.output_path import OutputFile
+from nas.cli.run_path import TRUST
 
 
 @click.command()
@@ -13,7 +14,8 @@ from nas.cli.output_path import OutputFile
 @click.option(
     "--to", "path", type=OutputFile(".html", ".htm"), help="HTML file; default: RUN/report.html."
 )
-def report(run: Path, path: Path | None) -> None:
+@TRUST
+def report(run: Path, path: Path | None, *, trust: bool) -> None:
     """Write RUN as one HTML file that opens in any browser, without a network.
 
     It has the Pareto front to explore, progress, which choices matter, how good the predictions
@@ -26,8 +28,11 @@ def report(run: Path, path: Path | None) -> None:
     from nas.report.html_report import write_report
     from nas.runs.directory import open_run
 
+    opened = open_run(run)
+    if trust:
+        opened.trust()
     try:
-        written = write_report(open_run(run), path, progress=_say)
+        written = write_report(opened, path, progress=_say)
     finally:
         _say(None)
     size = written.stat().st_size

@@ -31,3 +31,8 @@ class RunPath(click.ParamType):
 
 
 RUN = click.argument("run", type=RunPath())
+TRUST = click.option(
+    "--trust",
+    is_flag=True,
+    help="Let RUN, from elsewhere, use the modules, cluster and storage that it names.",
+)

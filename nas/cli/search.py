@@ -8,6 +8,7 @@ import click
 
 from nas.cli.json_events import ends_in_json
 from nas.cli.output_path import OutputFolder
+from nas.cli.run_path import TRUST
 
 # The search without arguments promises 8 minutes: what starts before this ends before that.
 _DEFAULT_TIME = "7m"
@@ -114,8 +115,9 @@ def _sort_files(
 @click.option("--constraint", "constraints", multiple=True, help="Other constraints; repeatable.")
 @click.option("--address", help="Address of a Ray cluster, or auto.")
 @click.option("--max-concurrent", type=int, help="Most trials at once.")
+@TRUST
 @click.option("--quiet", is_flag=True, help="Print only the result.")
-def resume(run: Path, *, quiet: bool, **options: Any) -> None:
+def resume(run: Path, *, trust: bool, quiet: bool, **options: Any) -> None:
     """Continue RUN, extend it, or aim it at something else: nothing is trained twice.
 
     \b
@@ -138,7 +140,9 @@ def resume(run: Path, *, quiet: bool, **options: Any) -> None:
     if "objectives" in changes:
         objectives = changes["objectives"] = parse_objectives(changes["objectives"])
     with LiveView(objectives=objectives, quiet=quiet) as view:
-        opened, reason = continue_run(run, changes=changes, watch=view.update, say=view.say)
+        opened, reason = continue_run(
+            run, changes=changes, watch=view.update, say=view.say, trust=trust
+        )
     finish(opened, reason)
 
 

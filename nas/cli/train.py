@@ -19,7 +19,7 @@ RECIPE = click.option(
 @click.option("--data", help="glue-mini, hub, or a directory of official GLUE files.")
 @click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")
 @click.option("--tasks", help="Tasks, comma-separated: cola,rte,…")
-@click.option("--tokens", type=click.IntRange(1), help="Pre-training budget, in tokens.")
+@click.option("--tokens", type=int, help="Pre-training budget, in tokens.")
 @RECIPE
 @click.option("--seed", type=click.IntRange(0), help="Decides everything random.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")

@@ -12,6 +12,7 @@ from nas.cli.look import status_lines
 from nas.cli.run_path import RUN
 from nas.evaluation.measured import values_of
 from nas.runs.directory import Run, open_run
+from nas.runs.rows import readable
 from nas.runs.status import run_status
 
 if TYPE_CHECKING:
@@ -81,7 +82,6 @@ def _live(run: Run, every: float) -> str:
 
 
 def _screen(run: Run, summary: dict[str, Any]) -> "Group":
-    from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
@@ -93,6 +93,14 @@ def _screen(run: Run, summary: dict[str, Any]) -> "Group":
         ProgressBar(total=planned, completed=ended, width=40), Text(f"{ended}/{summary['planned']}")
     )
     records = run.journal.trials()
+    with readable(f"The record of {str(run.directory)!r}"):
+        return _together(bar, summary, records, run)
+
+
+def _together(bar: Any, summary: dict[str, Any], records: list[dict[str, Any]], run: Run) -> Any:
+    from rich.console import Group
+    from rich.text import Text
+
     return Group(
         bar,
         Text("\n".join(status_lines(summary))),

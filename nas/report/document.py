@@ -11,6 +11,7 @@ from nas.report.sections import SECTIONS, Section
 from nas.report.snapshot import Snapshot
 from nas.runs.directory import Run
 from nas.runs.endings import state_words
+from nas.runs.rows import readable
 from search_spaces import Architecture
 from search_spaces.errors import NasError
 from search_spaces.kinds import LAYER_SLOTS, SLOTS
@@ -63,7 +64,8 @@ def build_document(
 def _build(name: str, snapshot: Snapshot) -> Section | None:
     """Return a section, or why there is none, so that one obstacle does not hide the rest."""
     try:
-        return SECTIONS[name](snapshot)
+        with readable(f"The record of {str(snapshot.directory)!r}"):
+            return SECTIONS[name](snapshot)
     except NasError as error:
         title = name.replace("_", " ").capitalize()
         return Section(

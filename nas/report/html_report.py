@@ -10,6 +10,7 @@ from typing import Any
 
 from nas.report.document import SectionCallback, build_document
 from nas.runs.directory import Run
+from nas.runs.rows import readable
 from nas.whole_files import write_whole
 from search_spaces.errors import InvalidExperiment, RunError
 
@@ -52,7 +53,8 @@ def write_report(
         raise InvalidExperiment(f"There is no folder {str(path.parent)!r}. Make it first.")
     if path.is_dir():
         raise InvalidExperiment(f"{str(path)!r} is a folder. Give the name of a file.")
-    text = render_page(build_document(run, progress))
+    with readable(f"The record of {str(run.directory)!r}"):
+        text = render_page(build_document(run, progress))
     try:
         write_whole(path, text)
     except OSError as error:

@@ -64,8 +64,9 @@ class World:
         self.trust = self.score.trust
         self._logs = StandIn(self._tried, np.log(seconds))
         self.spent = float(self._cost(self._tried[: self.budget]).sum())
+        snapshot.require_trusted()
         self._space: Space = run_space(
-            snapshot.settings["space"], Recipe.from_dict(snapshot.settings.get("recipe", {}))
+            snapshot.space, Recipe.from_dict(snapshot.settings.get("recipe", {}))
         )
 
     def simulate(self, name: str, seed: int) -> Simulated:
@@ -89,8 +90,7 @@ class World:
         return self._gather([(self._answer(tried, rng), self._cost(tried)) for _ in range(REPEATS)])
 
     def _policy(self, name: str) -> Policy:
-        settings = self._snapshot.settings
-        constraints = settings.get("constraints", ())
+        constraints = self._snapshot.settings.get("constraints", ())
         exact = [c for c in constraints if c.startswith(("parameters", "flops"))]
         options = {}
         if name == "evolution":

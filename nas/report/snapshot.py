@@ -1,6 +1,6 @@
 """What a report reads of a run, once, so that every section shows the same moment."""
 
-import json
+import shlex
 import time
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,9 @@ from nas.evaluation.measured import values_of
 from nas.report.columns import describe_column
 from nas.runs.directory import Run
 from nas.runs.endings import ENDINGS
+from nas.runs.environment import read_environment
 from nas.runs.status import run_status
+from nas.runs.trust import named_code, require_trusted
 from search_spaces import Architecture
 from search_spaces.errors import RunError
 from surrogates.objectives import sign_of
@@ -42,13 +44,27 @@ class Snapshot:
         self.status = run_status(run)
         self.sessions = run.journal.sessions()
         self.settings = read_settings(run.directory / "experiment.yaml")
-        self.environment = _read_json(run.directory / "environment.json")
+        self.environment = read_environment(run.directory)
         if not self.done:
             raise RunError(
                 f"The run {str(run.directory)!r} has no finished trial, so there is nothing to "
                 f"report yet ({_counted(self.status)}). Wait for one, continue the run with: "
                 f"nas resume {run.directory}, or see: nas trials {run.directory}"
             )
+
+    def require_trusted(self) -> None:
+        """Check that the module of the run's space may be imported.
+
+        Raises:
+            RunError: Nobody said so.
+        """
+        named = named_code(self.space)
+        require_trusted(self.directory, named, f"nas report {shlex.quote(str(self.directory))}")
+
+    @property
+    def space(self) -> str:
+        """The space of the run."""
+        return str(self.settings.get("space", "flexibert-micro"))
 
     @property
     def name(self) -> str:
@@ -121,13 +137,6 @@ class Snapshot:
         if not self.sessions:
             return at - min(record["asked_at"] for record in self.records)
         return sum(max(0.0, min(at, seen) - begun) for begun, seen in self.sessions)
-
-
-def _read_json(path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _counted(status: dict[str, Any]) -> str:

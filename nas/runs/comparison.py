@@ -6,6 +6,7 @@ import pandas as pd
 
 from nas.config import read_settings
 from nas.pareto.fronts import best, hypervolume, pareto_front
+from nas.runs.rows import readable
 from nas.runs.several import SeveralRuns
 from search_spaces.errors import RunError, UnknownName
 
@@ -26,7 +27,11 @@ def compare_runs(runs: SeveralRuns, objectives: dict[str, str] | None = None) ->
         RunError: A run without finished trials, or runs without a common objective.
         UnknownName: An objective that is no column.
     """
-    objectives = objectives or runs.objectives
+    with readable(f"The record of {runs.where}"):
+        return _compared(runs, objectives or runs.objectives)
+
+
+def _compared(runs: SeveralRuns, objectives: dict[str, str]) -> dict[str, Any]:
     done = {}
     for name, run in zip(runs.names, runs.runs, strict=True):
         table = run.finished()

@@ -7,8 +7,12 @@ import json
 import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from nas.runs.rows import checked_latency, checked_training, unreadable
+from nas.runs.schema import require_tables_only
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,9 +58,15 @@ class Confirmations:
     def _rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         if not self._path.is_file():
             return []
-        with sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True) as db:
-            db.row_factory = sqlite3.Row
-            return [dict(row) for row in db.execute(query, values)]
+        try:
+            address = f"{self._path.resolve().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(address, uri=True)) as db:
+                db.row_factory = sqlite3.Row
+                db.execute("PRAGMA trusted_schema=OFF")
+                require_tables_only(db, str(self._path))
+                return [dict(row) for row in db.execute(query, values)]
+        except sqlite3.Error as error:
+            raise unreadable(str(self._path), str(error)) from None
 
     def _write(self, query: str, *values: Any) -> None:
         with sqlite3.connect(self._path, timeout=30) as db:
@@ -67,13 +77,12 @@ class Confirmations:
     def trainings(self) -> list[dict[str, Any]]:
         """Return every training, in the order they ended."""
         rows = self._rows("SELECT * FROM trainings ORDER BY finished_at")
-        for row in rows:
-            row["scores"], row["costs"] = json.loads(row["scores"]), json.loads(row["costs"])
-        return rows
+        return [checked_training(row, str(self._path)) for row in rows]
 
     def latencies(self) -> list[dict[str, Any]]:
         """Return every latency measured again, in the order they were measured."""
-        return self._rows("SELECT * FROM latencies ORDER BY finished_at")
+        rows = self._rows("SELECT * FROM latencies ORDER BY finished_at")
+        return [checked_latency(row, str(self._path)) for row in rows]
 
     def trained(self, digest: str, number: int, seed: int, **columns: Any) -> None:
         """Record how the training of an architecture with its fresh seed `number` ended."""

@@ -11,22 +11,20 @@ runs/search-1/
 """
 
 import json
-import platform
 import re
 import shlex
 import sqlite3
-import sys
-import time
 from collections.abc import Mapping
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.limits import available_cpus
+from nas.runs.environment import describe_environment
 from nas.runs.journal import Journal
 from nas.runs.lock import give_lock, take_lock
+from nas.runs.rows import checked_options, readable, unreadable
 from nas.runs.schema import FORMAT, READABLE
+from nas.runs.trust import named_code, named_outside, require_own_files, require_trusted, trust
 from nas.tables.results import ResultTables
 from nas.whole_files import write_whole
 from search_spaces.errors import RunError
@@ -36,27 +34,6 @@ if TYPE_CHECKING:
 
     from nas.config import Experiment
     from nas.data.prepared import PreparedData
-
-_PACKAGES = ("encoder-nas", "torch", "ray", "botorch", "transformers", "tokenizers", "numpy")
-
-
-def describe_environment() -> dict[str, Any]:
-    """Return the versions and the hardware a run was made with, without importing the packages."""
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = None
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "machine": platform.machine(),
-        "cpus": available_cpus(),
-        "packages": versions,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": shlex.join(["nas", *sys.argv[1:]]),
-    }
 
 
 def next_directory(name: str, parent: Path = Path("runs")) -> Path:
@@ -79,6 +56,7 @@ class Run(ResultTables):
         self.journal = journal
         self.where = f"the run {str(directory)!r}"
         self._lock = None
+        self._trusted = False
 
     def __repr__(self) -> str:
         counts = {k: n for k, n in self.journal.counts().items() if n}
@@ -99,17 +77,49 @@ class Run(ResultTables):
     @property
     def objectives(self) -> dict[str, str]:
         """The objectives that the search used, column to direction."""
-        return json.loads(self.journal.meta("objectives") or "{}")
+        found = self.journal.json_meta("objectives", {})
+        if not found or any(direction not in ("max", "min") for direction in found.values()):
+            raise unreadable(str(self.directory / "run.db"), "it has no objectives with directions")
+        return found
 
     @property
     def model_options(self) -> dict[str, Any]:
         """What the run's models are built with, beside the architecture."""
-        return json.loads(self.journal.meta("model_options") or "{}")
+        found = self.journal.json_meta("model_options", {})
+        return checked_options(found, str(self.directory / "run.db"))
 
     @property
     def id(self) -> str | None:
         """What tells this run's files in a storage from those of others; None in an older run."""
-        return self.journal.meta("run_id")
+        found = self.journal.meta("run_id")
+        if found is not None and re.fullmatch(r"[0-9a-zA-Z]{1,64}", found) is None:
+            raise unreadable(f"{self.directory / 'run.db'}", f"its run_id is {ascii(found)[:80]}")
+        return found
+
+    def trust(self) -> None:
+        """Note that this user knows the run: it may use what it names outside its directory."""
+        trust(self.directory, self.named_outside)
+        self._trusted = True
+
+    @property
+    def named_outside(self) -> list[str]:
+        """What continuing the run would use outside of its directory, as texts for people."""
+        return named_outside(self.directory, self.experiment)
+
+    def require_trusted(self, command: str, *, space_only: bool = False) -> None:
+        """Check that the run may use what it names outside its directory.
+
+        Args:
+            command: What a person writes to allow it, such as "nas resume".
+            space_only: Only the module of its space is used.
+
+        Raises:
+            RunError: Nobody said so; see `nas.runs.trust`.
+        """
+        if self._trusted:
+            return
+        named = named_code(self.experiment.space) if space_only else self.named_outside
+        require_trusted(self.directory, named, f"{command} {shlex.quote(str(self.directory))}")
 
     def lock(self) -> str | None:
         """Make this process the run's only driver until it ends.
@@ -120,6 +130,7 @@ class Run(ResultTables):
         Raises:
             RunError: Another process drives this run.
         """
+        require_own_files(self.directory)
         self._lock, taken_over = take_lock(self.directory, self.journal.last_seen())
         return taken_over
 
@@ -134,23 +145,28 @@ class Run(ResultTables):
         from nas.tables.trials import trial_table
 
         recipe = self.experiment.recipe
-        return trial_table(
-            self.journal.trials(), preset=recipe.get("preset"), scores=recipe.get("tasks", ())
-        )
+        records = self.journal.trials()
+        with readable(self.where):
+            return trial_table(records, preset=recipe.get("preset"), scores=recipe.get("tasks", ()))
 
     def proposals(self) -> "pd.DataFrame":
         from nas.tables.proposals import pending_at_proposal, proposal_table
 
-        pending = pending_at_proposal(list(self.journal.events()))
-        return proposal_table(self.journal.trials(), list(self.objectives), pending)
+        with readable(self.where):
+            pending = pending_at_proposal(list(self.journal.events()))
+            return proposal_table(self.journal.trials(), list(self.objectives), pending)
 
     def history(self) -> "pd.DataFrame":
         from nas.tables.history import history_table
 
         price = getattr(self.experiment, "price_per_hour", None)
-        return history_table(
-            self.journal.trials(), self.objectives, self.journal.sessions(), price_per_hour=price
-        )
+        with readable(self.where):
+            return history_table(
+                self.journal.trials(),
+                self.objectives,
+                self.journal.sessions(),
+                price_per_hour=price,
+            )
 
     def confirmations(self) -> "pd.DataFrame":
         """Return one row an architecture that `nas confirm` trained again.
@@ -164,7 +180,8 @@ class Run(ResultTables):
 
         highest = self.finished()["trial"]
         records = [r for r in self.journal.trials() if r["trial"] in set(highest)]
-        return confirmation_table(self.directory, records)
+        with readable(self.where):
+            return confirmation_table(self.directory, records)
 
     def way_on(self) -> str:
         failed = self.journal.counts()["failed"]
@@ -300,6 +317,7 @@ def create_run(
         texts["run_id"] = run_id
     run = Run(directory, Journal(directory / "run.db", create=True, facts=texts))
     run.lock()
+    run.trust()  # whoever starts a search has named what it uses
     return run
 
 
@@ -321,16 +339,14 @@ def open_run(directory: Path | str, *, readonly: bool = True) -> Run:
             f"Start a run with: nas search --run {directory}"
         )
     try:
+        require_own_files(directory)
         journal = Journal(directory / "run.db", readonly=True)
         found = journal.meta("format")
         if not readonly and found in READABLE:
             journal.close()
             journal = Journal(directory / "run.db")
     except sqlite3.Error as error:
-        raise RunError(
-            f"{directory / 'run.db'} cannot be read: {error}. "
-            f"If a copy of the run exists, use that; otherwise start a new run."
-        ) from None
+        raise unreadable(str(directory / "run.db"), str(error)) from None
     if found not in READABLE:
         raise RunError(
             f"{str(directory)!r} was written in format {found}; this version reads up to {FORMAT}. "

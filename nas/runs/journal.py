@@ -12,14 +12,18 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from nas.runs.schema import FORMAT, SCHEMA, complete, migrate
+from nas.runs.rows import (
+    JSON_COLUMNS,
+    STATUSES,
+    checked_event,
+    checked_times,
+    checked_trial,
+    is_number,
+    read_json_column,
+    unreadable,
+)
+from nas.runs.schema import FORMAT, SCHEMA, check_tables, complete, migrate
 from nas.whole_files import whole_file
-
-STATUSES = ("queued", "running", "done", "failed")
-
-_JSON_COLUMNS = (
-    "architecture", "scores", "costs", "details", "proposal", "adjusted", "history"
-)  # fmt: skip
 
 
 class Journal:
@@ -47,11 +51,13 @@ class Journal:
         self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=30)
         self._db.row_factory = sqlite3.Row
         self._together = False
+        self._where = str(path)
+        self._db.execute("PRAGMA trusted_schema=OFF")
+        check_tables(self._db, self._where)
         if not readonly:
             # FULL: a committed row survives a power cut, not only a killed process.
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-        if not readonly:
             migrate(self._db)
 
     def close(self) -> None:
@@ -77,8 +83,22 @@ class Journal:
 
     def meta(self, key: str) -> str | None:
         """Return a value of the run's own facts, such as "format"."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        row = self._one("SELECT value FROM meta WHERE key = ?", key)
+        if row and not isinstance(row[0], str):
+            raise unreadable(self._where, f"its fact {key!r} is no text")
         return row[0] if row else None
+
+    def json_meta(self, key: str, default: Any) -> Any:
+        """Return a fact that is kept as JSON, of the type of `default`; that where there is none.
+
+        Raises:
+            RunError: It is no JSON, or of another type.
+        """
+        text = self.meta(key)
+        found = default if text is None else read_json_column(text, f"fact {key!r}", self._where)
+        if not isinstance(found, type(default)):
+            raise unreadable(self._where, f"its fact {key!r} is no {type(default).__name__}")
+        return found
 
     def set_meta(self, key: str, value: str) -> None:
         """Store one of the run's own facts."""
@@ -105,35 +125,40 @@ class Journal:
 
     def elapsed(self) -> float:
         """Return the seconds that drivers have spent on this run, all sessions together."""
-        row = self._db.execute("SELECT SUM(seen_at - started_at) FROM sessions").fetchone()
-        return float(row[0] or 0.0)
+        return sum(seen - started for started, seen in self.sessions())
 
     def last_seen(self) -> float | None:
         """Return when a driver was last alive, in seconds since the epoch."""
-        return self._db.execute("SELECT MAX(seen_at) FROM sessions").fetchone()[0]
+        return max((seen for _, seen in self.sessions()), default=None)
 
     def sessions(self) -> list[tuple[float, float]]:
         """Return when drivers were at work: (start, last seen), in seconds since the epoch."""
-        rows = self._db.execute("SELECT started_at, seen_at FROM sessions ORDER BY session")
-        return [(row[0], row[1]) for row in rows]
+        rows = self._rows("SELECT started_at, seen_at FROM sessions ORDER BY session")
+        return [checked_times(tuple(row), "a session", self._where) for row in rows]
 
     def proposal_seconds(self) -> list[float]:
         """Return how long each request for proposals took, in seconds, in their order."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT MIN(asked.at) - request.at FROM events AS asked JOIN events AS request"
             " ON request.event = json_extract(asked.payload, '$.request')"
-            " WHERE asked.kind = 'ask' GROUP BY request.event ORDER BY request.event"
+            " WHERE asked.kind = 'ask' AND json_valid(asked.payload)"
+            " GROUP BY request.event ORDER BY request.event"
         )
-        return [row[0] for row in rows]
+        return [float(row[0]) for row in rows if is_number(row[0])]
 
     def capacities(self) -> list[tuple[float, int]]:
         """Return (seconds since the epoch, workers) for each time that their number was set."""
-        rows = self._db.execute("SELECT at, payload FROM events WHERE kind = 'capacity'")
-        return [(at, json.loads(payload)["workers"]) for at, payload in rows]
+        rows = self._rows("SELECT event, at, payload FROM events WHERE kind = 'capacity'")
+        found = []
+        for event, at, payload in rows:
+            _, _, _, read = checked_event(event, "capacity", None, payload, self._where)
+            found.append((*checked_times((at,), f"event {event}", self._where), read["workers"]))
+        return found
 
     def last_event(self) -> float | None:
         """Return when anything last happened to a trial, in seconds since the epoch."""
-        return self._db.execute("SELECT MAX(at) FROM events").fetchone()[0]
+        (last,) = self._one("SELECT MAX(at) FROM events")
+        return last if last is None else checked_times((last,), "an event", self._where)[0]
 
     # Trials.
 
@@ -234,7 +259,7 @@ class Journal:
 
     def _update(self, trial: int, columns: dict[str, Any]) -> None:
         values = [
-            json.dumps(value) if name in _JSON_COLUMNS and value is not None else value
+            json.dumps(value) if name in JSON_COLUMNS and value is not None else value
             for name, value in columns.items()
         ]
         names = ", ".join(f"{name} = ?" for name in columns)
@@ -258,11 +283,8 @@ class Journal:
 
     def each_trial(self) -> Iterator[dict[str, Any]]:
         """Yield every trial as a dictionary, in the order they were asked, one in memory."""
-        for found in self._db.execute("SELECT * FROM trials ORDER BY trial"):
-            row = complete(dict(found))
-            for name in _JSON_COLUMNS:
-                row[name] = json.loads(row[name])
-            yield row
+        for found in self._rows("SELECT * FROM trials ORDER BY trial"):
+            yield checked_trial(complete(dict(found)), self._where)
 
     def events(self) -> Iterator[tuple[str, int | None, dict[str, Any]]]:
         """Yield (kind, trial, payload) in the order things happened."""
@@ -272,18 +294,32 @@ class Journal:
     def numbered_events(self) -> Iterator[tuple[int, str, int | None, dict[str, Any]]]:
         """Yield (event, kind, trial, payload) in the order things happened."""
         query = "SELECT event, kind, trial, payload FROM events ORDER BY event"
-        for event, kind, trial, payload in self._db.execute(query):
-            yield event, kind, trial, json.loads(payload)
+        for row in self._rows(query):
+            yield checked_event(*row, self._where)
 
     def running(self) -> list[int]:
         """Return the trials that a driver has started and not seen the end of."""
-        found = self._db.execute("SELECT trial FROM trials WHERE status = 'running' ORDER BY trial")
+        found = self._rows("SELECT trial FROM trials WHERE status = 'running' ORDER BY trial")
         return [row[0] for row in found]
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials by status; every status is present."""
-        found = dict(self._db.execute("SELECT status, COUNT(*) FROM trials GROUP BY status"))
+        found = dict(self._rows("SELECT status, COUNT(*) FROM trials GROUP BY status"))
         return {status: found.get(status, 0) for status in STATUSES}
+
+    def _rows(self, query: str, *values: Any) -> Iterator[sqlite3.Row]:
+        """Yield the rows of a query; a file that is damaged somewhere says so when it is met."""
+        try:
+            rows = self._db.execute(query, values)
+            row = rows.fetchone()
+            while row is not None:
+                yield row
+                row = rows.fetchone()
+        except sqlite3.Error as error:
+            raise unreadable(self._where, str(error)) from None
+
+    def _one(self, query: str, *values: Any) -> sqlite3.Row | None:
+        return next(self._rows(query, *values), None)
 
 
 def _create(path: Path, facts: Mapping[str, str]) -> None:

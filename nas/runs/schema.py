@@ -7,6 +7,8 @@ that continues the run adds them. A file of a newer format is refused (`open_run
 import sqlite3
 from typing import Any
 
+from nas.runs.rows import unreadable
+
 FORMAT = 2
 READABLE = ("1", "2")
 
@@ -60,12 +62,69 @@ CREATE TABLE sessions (
 );
 """
 
+# What every format has; a file with less, or with more than tables, is no record of a run.
+_COLUMNS = {
+    "meta": "key value",
+    "trials": "trial hash architecture fidelity seed status attempts asked_at started_at "
+    "finished_at seconds scores costs details proposal cause error traceback node device",
+    "events": "event at kind trial payload",
+    "sessions": "session started_at seen_at",
+}
+# An event or a continuation must be about a trial that there is.
+_REFERENCES = {
+    "event {} is about trial {}, which does not exist": "SELECT event, trial FROM events"
+    " WHERE trial IS NOT NULL AND trial NOT IN (SELECT trial FROM trials) LIMIT 1",
+    "trial {} continues trial {}, which it cannot": "SELECT trial, continues FROM trials AS it"
+    " WHERE continues IS NOT NULL AND NOT EXISTS (SELECT 1 FROM trials AS low"
+    " WHERE low.trial = it.continues AND low.trial < it.trial) LIMIT 1",
+}
+
 _ABSENT = dict.fromkeys(_SINCE_2) | {"adjusted": "{}", "history": "[]"}
 
 
 def complete(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row of the table trials with the columns that an older format lacks."""
     return row if row.keys() >= _ABSENT.keys() else {**_ABSENT, **row}
+
+
+def require_tables_only(db: sqlite3.Connection, where: str) -> None:
+    """Check that a file has nothing that acts by itself when its tables are read or written.
+
+    Raises:
+        RunError: It has a view or a trigger.
+    """
+    for name, kind in db.execute("SELECT name, type FROM sqlite_master").fetchall():
+        if kind not in ("table", "index"):
+            raise unreadable(where, f"it has the {kind} {ascii(name)[:80]}, which no run has")
+
+
+def check_tables(db: sqlite3.Connection, where: str) -> None:
+    """Check that a file has the tables of a record, and nothing that acts when they are used.
+
+    Raises:
+        RunError: A table or a column is missing, or there is a view or a trigger.
+    """
+    require_tables_only(db, where)
+    has_facts = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
+    if has_facts:
+        row = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+        if row is not None and row[0] not in READABLE:
+            return  # another version's, which whoever opens it says
+    for table, columns in _COLUMNS.items():
+        found = {row[1]: row[6] for row in db.execute(f"PRAGMA table_xinfo({table})")}
+        wanted = columns.split()
+        missing = next((name for name in wanted if name not in found), None)
+        if missing is not None:
+            raise unreadable(where, f"its table {table} has no column {missing!r}")
+        if any(found.values()):  # generated, or of a virtual table
+            raise unreadable(where, f"its table {table} is none of a run")
+    found = {row[1] for row in db.execute("PRAGMA table_xinfo(trials)")}
+    for words, query in _REFERENCES.items():
+        if "continues" in query and "continues" not in found:
+            continue  # format 1
+        row = db.execute(query).fetchone()
+        if row is not None:
+            raise unreadable(where, words.format(*(ascii(value)[:40] for value in row)))
 
 
 def migrate(db: sqlite3.Connection) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from nas.evaluation.measured import values_of
 from nas.runs.directory import Run
+from nas.runs.rows import readable
 from nas.runs.stalled import why_stalled
 from nas.runs.storage import Storage
 from nas.runs.worker_use import percentile, worker_use
@@ -25,7 +26,11 @@ def run_status(run: Run, *, now: float | None = None) -> dict[str, Any]:
     proposal_seconds_p50 and _p95, spent_seconds of training, spent_gpu_hours, weights_mb on the
     disk, left_seconds (an estimate), and warning: why it makes no progress, if it does not.
     """
-    now = time.time() if now is None else now
+    with readable(f"The record of {str(run.directory)!r}"):
+        return _status(run, time.time() if now is None else now)
+
+
+def _status(run: Run, now: float) -> dict[str, Any]:
     journal, records = run.journal, run.journal.trials()
     counts, elapsed = journal.counts(), journal.elapsed()
     seen, ended = journal.last_seen(), journal.meta("ended")

@@ -4,6 +4,7 @@ from typing import Any
 
 from nas.evaluation.measured import values_of
 from nas.runs.directory import Run
+from nas.runs.rows import readable
 from nas.tables.proposals import pending_at_proposal, proposal_row
 from search_spaces import Architecture, graph_edit_distance
 from search_spaces.errors import RunError
@@ -56,7 +57,11 @@ def explain(run: Run, which: str, *, neighbours: int = 3) -> dict[str, Any]:
     Raises:
         RunError: There is no such trial.
     """
-    record = find_trial(run, which)
+    with readable(f"The record of {str(run.directory)!r}"):
+        return _explained(run, find_trial(run, which), neighbours)
+
+
+def _explained(run: Run, record: dict[str, Any], neighbours: int) -> dict[str, Any]:
     records = run.journal.trials()
     objectives = run.objectives
     row = proposal_row(record, list(objectives), pending_at_proposal(list(run.journal.events())))

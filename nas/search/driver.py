@@ -101,6 +101,7 @@ def resume(
     changes: Mapping[str, Any] | None = None,
     watch: ProgressCallback | None = None,
     say: Say = lambda line: None,
+    trust: bool = False,
 ) -> tuple[Run, str]:
     """Continue the run in `directory`: finished trials stay, interrupted ones go on.
 
@@ -109,6 +110,8 @@ def resume(
         changes: What to extend or re-aim; see `nas.search.reaiming.changed`.
         watch: Called with the progress.
         say: Called with one line for each stage of the set-up.
+        trust: Let the run use the modules, the cluster and the storage that it names; need not be
+            said of a run that this user started here (`nas.runs.trust`).
 
     Raises:
         NasError: No run there, another driver at work, or a change that cannot be.
@@ -120,8 +123,12 @@ def resume(
     if taken_over:
         say(taken_over)
     try:
+        if trust:
+            run.trust()
+        run.require_trusted("nas resume")
         require_trackers(run.experiment.trackers)
         experiment = reaim(run, changes or {})
+        run.trust()  # a cluster or storage given now is named by whoever gave it
         recipe = Recipe.from_dict(experiment.recipe)
         data = None
         if experiment.execution.trial_function is None:

@@ -21,6 +21,7 @@ from nas.execution.sweeping import Sweeper
 from nas.proposals.proposer import Proposer
 from nas.runs.directory import Run
 from nas.runs.policy_events import told
+from nas.runs.rows import readable
 from nas.runs.storage import Storage
 from nas.search.budgets import settled, spent
 from nas.search.lookahead import Ahead
@@ -91,7 +92,7 @@ class Search:
                 self._journal.set_meta("lacking", self._room.lacking or "")
                 self._journal.decided("end", reason=reason)
             return reason
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             raise RunError(
                 f"The record of {str(self.run.directory)!r} could not be written: {error}. "
                 "Nothing that it holds is lost. Make room on the disk and continue with: "
@@ -108,7 +109,8 @@ class Search:
         self._alive_at = 0.0
         with journal.together():
             journal.set_meta("ended", "")
-            book.recover()
+            with readable(self.run.where):
+                book.recover()
         self._sweeper.remove(book.expendable())
         self._request = self.proposer.restore(self.run.directory)
         self._pending = [record["trial"] for record in book.waiting]

@@ -79,7 +79,7 @@ def reaim(run: Run, changes: Mapping[str, Any]) -> Experiment:
     settings = after.model_dump(mode="json")
     write_experiment(after, run.directory / "experiment.yaml")
     now = {name: settings[name] for name in AIMS}
-    recorded = json.loads(run.journal.meta("aim") or "null") or now
+    recorded = run.journal.json_meta("aim", {}) or now
     with run.journal.together():
         # Compared with the record, not with the file: a driver may have died between the two.
         if recorded != now:

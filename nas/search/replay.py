@@ -15,6 +15,7 @@ from nas.proposals.building import run_policy
 from nas.proposals.proposer import propose, tell
 from nas.runs.directory import Run
 from nas.runs.policy_events import Aim, Request, Tell, asked, policy_events, told
+from nas.runs.rows import readable
 from nas.search.budgets import settled
 from nas.search.retries import judge
 from nas.search.tally import Tally
@@ -49,6 +50,12 @@ def replayed(run: Run) -> Iterator[Decision]:
     Asking stops to make sense after the first difference, for the policy then knows of trials that
     it would not have asked for; so stop there.
     """
+    run.require_trusted("nas replay", space_only=True)
+    with readable(run.where):
+        yield from _replayed(run)
+
+
+def _replayed(run: Run) -> Iterator[Decision]:
     steps = {step.event: step for step in policy_events(run.journal)}
     aims = [step for step in steps.values() if isinstance(step, Aim)]
     experiment = run.experiment

@@ -57,6 +57,7 @@ def confirm(
         raise RunError(
             f"The run {str(run.directory)!r} has no finished trial to confirm. {run.way_on()}"
         )
+    run.require_trusted("nas confirm")
     run.lock()
     chosen = list(front["hash"])[:top]
     # of the fidelities of an architecture, the highest comes last
@@ -162,7 +163,7 @@ def _measure(
     recipe = Recipe.from_dict(run.experiment.recipe)
     machine = f"{platform.node()} ({platform.machine()}, cpu)"
     have = {(r["hash"], r["number"]) for r in store.latencies() if r["machine"] == machine}
-    vocabulary = run.model_options["vocabulary_size"]
+    vocabulary = run.model_options.get("vocabulary_size", recipe.vocabulary_size)
     for digest, number in wanted:
         if interrupts.asked:
             raise KeyboardInterrupt

@@ -1,7 +1,6 @@
 """From a trial of a run to a folder of the zoo."""
 
 import hashlib
-import json
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.runs.confirmations import confirmed_facts
 from nas.runs.directory import Run
+from nas.runs.environment import read_environment
 from search_spaces import Architecture
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _why_it_differs(run: Run, trial: Mapping[str, Any]) -> str:
         found.append(f"trained on {trial['device']}, fine-tuned again on {here}")
     elif trial["node"] and trial["node"] != platform.node():
         found.append(f"trained on another machine, {trial['node']}, which may round differently")
-    then = _environment(run).get("packages", {}).get("torch")
+    then = read_environment(run.directory).get("packages", {}).get("torch")
     if then and then != version("torch"):
         found.append(f"trained with torch {then}, fine-tuned again with {version('torch')}")
     if found:
@@ -193,7 +193,7 @@ def _costs(trial: Mapping[str, Any]) -> dict[str, float]:
 
 def _machine(run: Run, trial: Mapping[str, Any]) -> dict[str, Any]:
     """Say where the costs were measured, without the name of the machine."""
-    environment, recipe = _environment(run), run.experiment.recipe
+    environment, recipe = read_environment(run.directory), run.experiment.recipe
     return {
         "device": trial["device"] or "unknown",
         "system": environment.get("system", "unknown"),
@@ -203,13 +203,6 @@ def _machine(run: Run, trial: Mapping[str, Any]) -> dict[str, Any]:
         "length_in_tokens": recipe.get("max_length"),
         "torch": environment.get("packages", {}).get("torch"),
     }
-
-
-def _environment(run: Run) -> dict[str, Any]:
-    try:
-        return json.loads((run.directory / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _lineage(run: Run, trial: Mapping[str, Any]) -> list[dict[str, Any] | str]:

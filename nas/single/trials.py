@@ -100,6 +100,7 @@ def trial_weights(run: Run, trial: dict[str, Any]) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    run.require_trusted("nas export")
     storage = open_storage(run.experiment.execution.storage, run.directory, run.id)
     # Where not every node reaches the storage, weights come back through the driver.
     places = (storage, Storage(str(run.directory.resolve())))
