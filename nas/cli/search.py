@@ -182,7 +182,10 @@ def finish(run: Any, reason: str) -> None:
         trained = run.experiment.execution.trial_function is None
         if trained:
             print_against_majority(run)
-        picture = draw_front(done, run.objectives, where / "front.png")
+        try:
+            picture = str(draw_front(done, run.objectives, where / "front.png"))
+        except OSError as error:  # a full disk, perhaps the very one that ended the search
+            picture = f"not drawn ({error.strerror or error})"
         click.echo(f"\nPicture:  {picture}\nRun:      {where}")
         if trained:
             click.echo(f"Export the winner:  nas export {where} --pick best --to zoo/best")
@@ -213,8 +216,10 @@ def _say_why(run: Any, reason: str) -> None:
         f"nas resume {where} --patience {2 * (experiment.patience or 1)}",
         "lost": "Stopped: workers keep vanishing before any trial ends. Check the machines "
         f"(nas doctor), then continue with: nas resume {where}",
+        "engine-gone": f"Stopped: {run.journal.meta('lacking')}. Finished trials are kept; "
+        f"continue with: nas resume {where}",
         "no-space": f"Stopped: {run.journal.meta('lacking') or 'The disk is full'}. Make room, "
         f"then continue with: nas resume {where}",
     }
     if reason in lines:
-        click.echo(lines[reason], err=reason in ("lost", "no-space"))
+        click.echo(lines[reason], err=reason in ("lost", "no-space", "engine-gone"))

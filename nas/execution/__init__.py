@@ -4,10 +4,20 @@ from nas.execution.jobs import (
     BLAMELESS,
     CAUSES,
     EXECUTORS,
+    EngineGone,
     Executor,
     Job,
     Outcome,
     make_executor,
 )
 
-__all__ = ["BLAMELESS", "CAUSES", "EXECUTORS", "Executor", "Job", "Outcome", "make_executor"]
+__all__ = [
+    "BLAMELESS",
+    "CAUSES",
+    "EXECUTORS",
+    "EngineGone",
+    "Executor",
+    "Job",
+    "Outcome",
+    "make_executor",
+]

@@ -1,6 +1,8 @@
 """Whether the disk has room for another trial; a full one pauses the search, for a while."""
 
+import errno
 import shutil
+import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,6 +66,13 @@ class DiskRoom:
             f"{folder} has {free_bytes(folder) / 1e6:,.0f} MB free; a trial needs "
             f"{_NEEDED_BYTES / 1e6:,.0f} MB"
         )
+
+
+def out_of_space(error: BaseException) -> bool:
+    """Whether an error says that a disk is full, of a file or of the record."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def free_bytes(folder: Path) -> int:

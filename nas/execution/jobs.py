@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from search_spaces.errors import NasError
 from search_spaces.registry import Registry
 
 if TYPE_CHECKING:
@@ -91,6 +92,10 @@ class Outcome:
     logs: str = ""
 
 
+class EngineGone(NasError):
+    """What runs the trials is gone, and with it every trial in flight."""
+
+
 class Executor(ABC):
     """Runs jobs.
 
@@ -108,7 +113,11 @@ class Executor(ABC):
 
     @abstractmethod
     def wait(self, seconds: float) -> list[Outcome]:
-        """Return the outcomes that arrived, after at most `seconds`; possibly none."""
+        """Return the outcomes that arrived, after at most `seconds`; possibly none.
+
+        Raises:
+            EngineGone: Nothing will arrive any more.
+        """
 
     @abstractmethod
     def close(self) -> None:

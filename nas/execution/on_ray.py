@@ -16,6 +16,7 @@ from nas.execution.cluster import Node, alive_nodes, reachable, require_places
 from nas.execution.endings import outcome_of
 from nas.execution.jobs import Executor, Job, Outcome
 from nas.execution.packing import device_memory_mb, gpu_share
+from nas.execution.ray_alive import RayAlive
 from nas.execution.ray_session import end_session, start_session, want_token
 from nas.execution.whereabouts import Whereabouts, hide_gpus, verify_device, whereabouts
 from search_spaces.errors import RunError, TrialError
@@ -146,6 +147,7 @@ class RayExecutor(Executor):
         self._storage = storage
         self._unchecked = set(self._nodes) if settings.address else set()
         self._task = ray.remote(_perform)
+        self._alive = RayAlive()
         self._tasks: dict[float, Any] = {}
         self._running: dict[Any, _Task] = {}
 
@@ -211,12 +213,14 @@ class RayExecutor(Executor):
         return max(self.gpus_per_trial, predicted)
 
     def wait(self, seconds: float) -> list[Outcome]:
+        self._alive.require()
         self._look_for_nodes()
         outcomes: list[Outcome] = []
         until = time.monotonic() + seconds
         while self._running and not outcomes:
             left = max(0.0, until - time.monotonic())
             ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=left)
+            self._alive.require()  # what a dead Ray says of its trials is not their ending
             for answers in ready:
                 outcomes += self._collect(answers)
             outcomes += self._overdue()

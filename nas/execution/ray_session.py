@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from nas.limits import address_space, available_cpus, available_memory
 from search_spaces.errors import RunError
 
@@ -76,11 +78,27 @@ def end_session() -> None:
     global _folder
     import ray
 
+    if _folder is None:  # a cluster's, or nobody's
+        ray.shutdown()
+        return
+    (folder, lock), _folder = _folder, None
+    started = _processes(folder)
     ray.shutdown()
-    if _folder is not None:
-        (folder, lock), _folder = _folder, None
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.close()
+    for process in started:  # what hangs, or lost who would have ended it
+        with suppress(psutil.Error):
+            process.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+    lock.close()
+
+
+def _processes(folder: Path) -> list[psutil.Process]:
+    """Return the processes below this one that belong to the session, and all below those."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if str(folder) in " ".join(child.cmdline()):
+                found += [child, *child.children(recursive=True)]
+    return found
 
 
 def _make_folder() -> Path:

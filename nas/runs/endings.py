@@ -36,6 +36,7 @@ ENDINGS = {
     "gpu_hours": Ending(3, "finished: the budget of GPU-hours is spent"),
     "cost": Ending(3, "finished: the budget of money is spent"),
     "interrupted": Ending(4, "interrupted", "continue it with nas resume"),
+    "engine-gone": Ending(4, "stopped: Ray has ended", "continue it with nas resume"),
     "failing": Ending(5, "stopped: every trial failed alike"),
     "lost": Ending(5, "stopped: workers keep vanishing", "see nas doctor"),
     "no-space": Ending(5, "stopped: the disk is full", "make room, then nas resume"),

@@ -5,7 +5,6 @@ are known to the policy. Every decision is a committed row of the record before 
 killed search continues with `resume` and can be repeated with `replay`. Each step is one commit.
 """
 
-import errno
 import sqlite3
 import time
 from collections.abc import Callable
@@ -13,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from nas.config import Experiment, parse_constraint
-from nas.execution import BLAMELESS, Executor, Outcome
-from nas.execution.disk_room import DiskRoom
+from nas.execution import BLAMELESS, EngineGone, Executor, Outcome
+from nas.execution.disk_room import DiskRoom, out_of_space
 from nas.execution.interrupts import Interrupts
 from nas.execution.outcomes import checked
 from nas.execution.sweeping import Sweeper
@@ -76,6 +75,7 @@ class Search:
         self._room = DiskRoom([folder for folder in folders if folder is not None])
         self._sweeper = Sweeper(storage, run.directory)
         self._losses = 0
+        self._lacking: str | None = None  # what ended the search, where the machine did
         self._capacity = 0  # as recorded last
 
     def run_until_done(self) -> str:
@@ -89,10 +89,14 @@ class Search:
                 reason = self._loop()
             with self._journal.together():
                 self._journal.set_meta("ended", reason)
-                self._journal.set_meta("lacking", self._room.lacking or "")
+                self._journal.set_meta("lacking", self._lacking or self._room.lacking or "")
                 self._journal.decided("end", reason=reason)
             return reason
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
+            if out_of_space(error):  # the record holds what was committed, and takes no more
+                return "no-space"
+            if isinstance(error, OSError):
+                raise
             raise RunError(
                 f"The record of {str(self.run.directory)!r} could not be written: {error}. "
                 "Nothing that it holds is lost. Make room on the disk and continue with: "
@@ -136,6 +140,12 @@ class Search:
                 for trial in journal.running():
                     journal.requeued(trial, "interrupted")
             return "interrupted"
+        except EngineGone as gone:
+            self._lacking = str(gone)
+            with journal.together():
+                for trial in journal.running():
+                    journal.requeued(trial, self._lacking)
+            return "engine-gone"
         finally:
             journal.seen(self._session)
 
@@ -259,7 +269,7 @@ class Search:
             try:
                 self._book.keep_weights(outcome)
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                if not out_of_space(error):
                     raise
                 outcome = replace(outcome, cause="no-space", error=str(error))
         if outcome.cause == "no-space":

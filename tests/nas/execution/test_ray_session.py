@@ -5,10 +5,16 @@ import os
 import resource
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
-from nas.execution import ray_session
+from nas.config import Execution
+from nas.execution import EngineGone, Job, ray_session
+from nas.execution.on_ray import RayExecutor
+from nas.training.recipe import Recipe
+from search_spaces import load_space
 from search_spaces.errors import RunError
 
 # starts Ray, and prints the addresses that its processes listen on and its folder
@@ -69,3 +75,24 @@ def test_folders_of_killed_searches_are_removed_and_those_of_others_are_not(tmp_
         ray_session._remove_left_behind(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"nas-ray-alive", "nas-ray-elsewhere", "nas-ray-link", "other"}
+
+
+@pytest.mark.parametrize("victim", ["gcs_server", "raylet"])
+def test_a_ray_that_dies_is_noticed_at_once(victim):
+    settings = Execution(trial_function="time:sleep")
+    executor = RayExecutor(settings, Recipe(), None)
+    (architecture,) = load_space("flexibert-micro").sample(1, seed=0)
+    executor.submit(Job(1, architecture.to_dict(), seed=1, timeout=100.0))
+    started = ray_session._processes(ray_session._folder[0])
+    for process in started:
+        if process.name() == victim:
+            process.kill()
+    begun = time.monotonic()
+    while executor._alive._started(victim)[0].process.poll() is None:
+        time.sleep(0.01)
+    with pytest.raises(EngineGone, match=r"on this machine has ended \(signal 9\)"):
+        executor.wait(1.0)
+    executor.close()
+    assert time.monotonic() - begun < 15
+    gone, alive = psutil.wait_procs(started, timeout=5)
+    assert not alive

@@ -8,7 +8,7 @@ from nas.runs.endings import ENDINGS, EXIT_CODES, state_line, state_words
 def test_exit_codes_are_those_the_manual_names():
     assert EXIT_CODES == {
         "trials": 0, "exhausted": 0, "patience": 0, "time": 3, "gpu_hours": 3, "cost": 3,
-        "interrupted": 4, "failing": 5, "lost": 5, "no-space": 5,
+        "interrupted": 4, "engine-gone": 4, "failing": 5, "lost": 5, "no-space": 5,
     }  # fmt: skip
 
 

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from nas.cli.search import _say_why
 from nas.execution import Outcome
-from nas.execution.jobs import trial_seed
+from nas.execution.jobs import EngineGone, trial_seed
 from nas.proposals.building import run_policy
 from nas.proposals.proposer import InlineProposer
 from nas.runs.directory import open_run
@@ -45,6 +46,34 @@ def test_a_search_trains_what_was_planned_and_records_it(begin):
     assert last.left == 0
     assert 1 <= last.front <= 8
     assert {p.latest["trial"] for p in seen if p.latest} == {r["trial"] for r in records}
+
+
+def test_an_engine_that_dies_ends_the_search_to_be_resumed(begin, pretend):
+    gone = EngineGone("Ray's raylet on this machine has ended (signal 9)")
+    search = begin(executor=pretend(faults={3: gone}))
+    assert search.run_until_done() == "engine-gone"
+    journal = search.run.journal
+    assert journal.meta("ended") == "engine-gone"
+    assert journal.running() == []
+    assert str(gone) in {payload.get("why") for kind, _, payload in journal.events()}
+    _say_why(search.run, "engine-gone")
+    resumed = again(search.run, pretend())
+    assert resumed.run_until_done() == "trials"
+    assert len(set(hashes(resumed.run))) == len(hashes(resumed.run)) == 8
+
+
+def test_a_record_that_takes_no_more_ends_the_search_to_be_resumed(begin, pretend):
+    def fill(job):
+        # no more pages than it has: what SQLite says then is what it says of a full disk
+        db = search.run.journal._db
+        db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
+        return Outcome(job.trial, cause="error", error="x" * 100_000, seconds=1.0)
+
+    search = begin(executor=pretend(faults={3: fill}))
+    assert search.run_until_done() == "no-space"
+    resumed = again(search.run, pretend())
+    assert resumed.run_until_done() == "trials"
+    assert not any(decision.differs for decision in replayed(resumed.run))
 
 
 def test_workers_that_join_get_work_and_those_that_leave_get_none(begin, pretend):
