@@ -10,10 +10,10 @@ _HOMES = {
         "Run",
         "create_run",
         "describe_environment",
-        "next_directory",
         "open_run",
         "require_free",
     ),
+    "claims": ("next_directory",),
     "several": ("open_runs",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

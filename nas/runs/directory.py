@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.runs.claims import made_or_nothing
 from nas.runs.environment import describe_environment
 from nas.runs.journal import Journal
 from nas.runs.lock import give_lock, take_lock
@@ -34,13 +35,6 @@ if TYPE_CHECKING:
 
     from nas.config import Experiment
     from nas.data.prepared import PreparedData
-
-
-def next_directory(name: str, parent: Path = Path("runs")) -> Path:
-    """Return the first `parent/<name>-<number>` that does not exist, counting on from the last."""
-    pattern = re.compile(re.escape(name) + r"-(\d+)")
-    taken = [pattern.fullmatch(p.name) for p in parent.iterdir()] if parent.is_dir() else []
-    return parent / f"{name}-{max((int(m[1]) for m in taken if m), default=0) + 1}"
 
 
 class Run(ResultTables):
@@ -298,15 +292,6 @@ def create_run(
     from nas.config import write_experiment
 
     require_free(directory, experiment)
-    try:
-        (directory / "weights").mkdir(parents=True)
-    except OSError as error:
-        raise RunError(f"Cannot make the run directory {str(directory)!r}: {error}") from None
-    write_experiment(experiment, directory / "experiment.yaml")
-    environment = json.dumps(describe_environment(), indent=2)
-    write_whole(directory / "environment.json", environment + "\n")
-    if data is not None:
-        data.save(directory / "data")
     facts = {
         "objectives": dict(objectives),
         "aim": {"objectives": dict(objectives), "constraints": list(experiment.constraints)},
@@ -315,7 +300,20 @@ def create_run(
     texts = {name: json.dumps(value) for name, value in facts.items()}
     if run_id is not None:
         texts["run_id"] = run_id
-    run = Run(directory, Journal(directory / "run.db", create=True, facts=texts))
+    environment = json.dumps(describe_environment(), indent=2)
+    try:
+        with made_or_nothing(directory, "weights"):
+            write_experiment(experiment, directory / "experiment.yaml")
+            write_whole(directory / "environment.json", environment + "\n")
+            if data is not None:
+                data.save(directory / "data")
+            journal = Journal(directory / "run.db", create=True, facts=texts)
+    except (OSError, sqlite3.Error) as error:
+        raise RunError(
+            f"Cannot make the run in {str(directory)!r}: {error}. Nothing is left of it. Make room "
+            "there, or give another place with --run."
+        ) from None
+    run = Run(directory, journal)
     run.lock()
     run.trust()  # whoever starts a search has named what it uses
     return run

@@ -25,7 +25,8 @@ from nas.proposals.building import (
 )
 from nas.proposals.process import ProposerProcess
 from nas.proposals.proposer import InlineProposer, Proposer
-from nas.runs.directory import Run, create_run, next_directory, open_run, require_free
+from nas.runs.claims import claimed_directory
+from nas.runs.directory import Run, create_run, open_run, require_free
 from nas.runs.storage import Storage, open_storage
 from nas.search.deadlines import largest_memory_mb
 from nas.search.loop import Search
@@ -62,7 +63,13 @@ def start(
     Raises:
         NasError: Anything wrong with the experiment, the data or the directory.
     """
-    directory = next_directory(experiment.name) if directory is None else Path(directory)
+    with claimed_directory(experiment.name, directory) as place:
+        return _start(experiment, place, watch, say)
+
+
+def _start(
+    experiment: Experiment, directory: Path, watch: ProgressCallback | None, say: Say
+) -> tuple[Run, str]:
     require_free(directory, experiment)
     require_trackers(experiment.trackers)
     refuse_given_twice(experiment)

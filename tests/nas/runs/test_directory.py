@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 import nas
-from nas.runs.directory import create_run, describe_environment, next_directory, open_run
+from nas.runs.claims import next_directory
+from nas.runs.directory import create_run, describe_environment, open_run
 from nas.runs.journal import STATUSES, Journal
 from nas.runs.schema import FORMAT
 from nas.runs.status import run_status
