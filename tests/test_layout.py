@@ -53,6 +53,7 @@ ROOMS = {
         "face": "the public names",
     },
     "nas": {
+        "printable": "text that a terminal, a page and the record can take",
         "whole_files": "files that are there whole or not at all",
         "limits": "cores and memory this process may use",
         "pareto": "fronts of any table",

@@ -7,12 +7,26 @@ from types import FrameType, TracebackType
 from typing import Any
 
 
+class StopNow(KeyboardInterrupt):
+    """Somebody outside wants the end at once; a trial function cannot raise it by accident."""
+
+
+def meant_for_us(error: KeyboardInterrupt) -> bool:
+    """Whether a keyboard interrupt came from outside, and not from a trial function itself."""
+    return isinstance(error, StopNow) or signal.getsignal(signal.SIGINT) in _OF_PYTHON
+
+
+_AT_ONCE = (signal.SIGTERM, signal.SIGHUP)
+# Handlers that nobody installed: there every interrupt is taken to be one from outside.
+_OF_PYTHON = (signal.default_int_handler, signal.SIG_DFL)
+
+
 class Interrupts:
-    """A context in which the first interrupt is noted and the second raises KeyboardInterrupt.
+    """A context in which the first interrupt is noted and the second raises `StopNow`.
 
     A request to terminate, as schedulers of clusters send it before they kill, stops at once: what
-    comes next would not wait. Outside the main thread, where Python allows no handlers, it does
-    nothing.
+    comes next would not wait. So does the end of the terminal, unless somebody had it ignored, as
+    nohup does. Outside the main thread, where Python allows no handlers, it does nothing.
 
     Args:
         first: Called at the first interrupt.
@@ -25,7 +39,9 @@ class Interrupts:
 
     def __enter__(self) -> "Interrupts":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, *_AT_ONCE):
+                if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                    continue
                 self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -39,7 +55,7 @@ class Interrupts:
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.asked or number == signal.SIGTERM:
-            raise KeyboardInterrupt
+        if self.asked or number in _AT_ONCE:
+            raise StopNow
         self.asked = True
         self._first()

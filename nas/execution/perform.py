@@ -1,24 +1,25 @@
 """What a worker does with a job: train, measure, and turn whatever happens into an outcome."""
 
 import errno
-import inspect
 import logging
 import platform
 import time
 import traceback
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nas.evaluation.derived import derived_values
 from nas.evaluation.measured import values_of
+from nas.execution.answers import plain_answer, plain_numbers
+from nas.execution.interrupts import meant_for_us
 from nas.execution.jobs import Job, Outcome
 from nas.execution.last_lines import last_lines
 from nas.execution.trial_files import TrialFiles, trial_files
+from nas.execution.trial_function import TrialFunction, trial_function
+from nas.printable import error_text
 from nas.runs.storage import Storage, result_name
 from search_spaces import Architecture
-from search_spaces.errors import InvalidExperiment, TrialError
+from search_spaces.errors import TrialError
 
 if TYPE_CHECKING:
     from nas.data.prepared import PreparedData
@@ -64,9 +65,9 @@ def perform(
                 recipe = replace(recipe, tasks=job.tasks)
             device = "cpu" if function else _device(recipe)
             architecture = Architecture.from_dict(job.architecture)
-            finished = storage.read_json(_result_name(job, architecture)) if storage else None
+            finished = _finished_before(storage, job, architecture) if storage else None
             if finished is not None:
-                return Outcome(**{**finished, "trial": job.trial})
+                return finished
             parent = job.inherit["hash"] if job.inherit else None
             with trial_files(
                 storage, architecture.hash, job.fidelity, parent, checkpoint_seconds
@@ -74,19 +75,19 @@ def perform(
                 orphan = parent is not None and files.parent is None
                 if orphan:
                     _log.warning("The weights of the parent %s are gone: from scratch", parent)
-                measured = _call(
-                    run_trial, job, architecture, recipe, data, files, checkpoint_seconds
+                measured = plain_answer(
+                    _call(run_trial, job, architecture, recipe, data, files, checkpoint_seconds)
                 )
                 has_weights = storage is None and files.weights.is_file()
                 weights = files.weights.read_bytes() if has_weights else None
-            values = values_of(measured)
-            details = dict(measured.get("details") or {})
+            details = measured["details"]
+            derived = derived_values(architecture, values_of(measured))
             if orphan:
                 details["missing_parent"] = parent
             outcome = Outcome(
                 job.trial,
-                scores=dict(measured["scores"]),
-                costs={**measured["costs"], **derived_values(architecture, values)},
+                scores=measured["scores"],
+                costs={**measured["costs"], **plain_numbers(derived, "objectives")},
                 details=details,
                 seconds=time.monotonic() - started,
                 weights=weights,
@@ -103,12 +104,15 @@ def perform(
                 if job.fidelity == 1:
                     storage.remove(f"checkpoints/{architecture.hash}")
             return outcome
-        except Exception as error:
+        except BaseException as error:
+            # One that a trial function raises itself, as sys.exit does, is a failure of the trial.
+            if isinstance(error, KeyboardInterrupt) and meant_for_us(error):
+                raise
             return Outcome(
                 job.trial,
                 seconds=time.monotonic() - started,
                 cause=cause_of(error),
-                error=f"{type(error).__name__}: {error}",
+                error=error_text(error),
                 traceback=traceback.format_exc(),
                 node=node,
                 device=device,
@@ -123,24 +127,16 @@ def _result_name(job: Job, architecture: Architecture) -> str:
     )
 
 
-def trial_function(name: str | None) -> Callable[..., Any]:
-    """Return what trains: `run_trial`, or the function that "module:function" names.
-
-    Raises:
-        InvalidExperiment: There is no such module or function.
-    """
-    if name is None:
-        from nas.training.trial import run_trial
-
-        return run_trial
-    module, _, function = name.partition(":")
+def _finished_before(storage: Storage, job: Job, architecture: Architecture) -> Outcome | None:
+    """Return how this job ended before, if it did and its file is one of ours."""
+    found = storage.read_json(_result_name(job, architecture))
+    if found is None:
+        return None
     try:
-        return getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InvalidExperiment(
-            f"trial_function is {name!r}, which cannot be imported: {error}. Write "
-            "package.module:function, importable here and on every worker."
-        ) from None
+        return Outcome(**{**found, "trial": job.trial})
+    except TypeError as error:
+        _log.warning("The result that trial %d left is not readable: %s", job.trial, error)
+        return None
 
 
 def _device(recipe: "Recipe") -> str:
@@ -150,16 +146,19 @@ def _device(recipe: "Recipe") -> str:
 
 
 def _call(
-    run_trial: Callable[..., Any],
+    run_trial: TrialFunction,
     job: Job,
     architecture: Architecture,
     recipe: "Recipe",
     data: "PreparedData | None",
     files: TrialFiles,
     checkpoint_seconds: float,
-) -> Mapping[str, Any]:
-    """Call `run_trial` with what it takes of a job; return its measurement as a mapping."""
+) -> object:
+    """Call `run_trial` with what it takes of a job; return its answer as it comes."""
     arguments = {
+        "architecture": architecture,
+        "recipe": recipe,
+        "data": data,
         "seed": job.seed,
         "deadline": job.timeout,
         "fidelity": job.fidelity,
@@ -170,16 +169,12 @@ def _call(
         "checkpoint_seconds": checkpoint_seconds,
         "tokens": job.tokens,
     }
-    taken = inspect.signature(run_trial).parameters
-    if "inherit" in taken and job.inherit and files.parent is not None:
+    if run_trial.takes("inherit") and job.inherit and files.parent is not None:
         from nas.models.transfer import Inheritance
 
         parent = Architecture.from_dict(job.inherit["architecture"])
         arguments["inherit"] = Inheritance(parent, files.parent)
-    measured = run_trial(
-        architecture, recipe, data, **{k: v for k, v in arguments.items() if k in taken}
-    )
-    return measured if isinstance(measured, Mapping) else vars(measured)
+    return run_trial.call(arguments)
 
 
 def cause_of(error: BaseException) -> str:
@@ -189,7 +184,7 @@ def cause_of(error: BaseException) -> str:
     # Matched by name because torch may not be importable when this is called.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out-of-memory"
-    text = str(error)
+    text = error_text(error)
     if "CUDA out of memory" in text or "CUBLAS_STATUS_ALLOC_FAILED" in text:
         return "out-of-memory"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -5,7 +5,6 @@ seeds took no part in the choice, so that their mean is not.
 """
 
 import hashlib
-import math
 import platform
 from collections import deque
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any
 
 from nas.execution import BLAMELESS, Executor, Job, Outcome, make_executor
 from nas.execution.interrupts import Interrupts
+from nas.execution.outcomes import checked
 from nas.runs.confirmations import Confirmations
 from nas.runs.directory import Run
 from nas.single.trials import adjustments, tokens_of, training_of
@@ -131,13 +131,12 @@ def _submit(
 
 def _record(run: Run, store: Confirmations, pair: tuple[str, int], outcome: Outcome) -> str:
     """Write down how a training ended; return a line about it."""
+    outcome = checked(outcome)
     digest, number = pair
     seed = confirmation_seed(run.experiment.seed, digest, number)
     where = {"seconds": outcome.seconds, "node": outcome.node, "device": outcome.device}
-    broken = [name for name, value in outcome.scores.items() if not math.isfinite(value)]
-    cause = outcome.cause or ("nan" if broken else None)
-    if cause is not None:
-        error = outcome.error or f"The training returned no finite {broken[0]}."
+    if outcome.cause is not None:
+        cause, error = outcome.cause, outcome.error or ""
         store.trained(digest, number, seed, status="failed", cause=cause, error=error, **where)
         return f"{digest[:10]} seed {number}: failed ({cause}): {error}"
     store.trained(
