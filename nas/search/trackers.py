@@ -54,29 +54,43 @@ TRACKERS: Registry[Callable[["Run"], Tracker]] = Registry("tracker", group="nas.
 class TensorBoard(Tracker):
     """Scalars over the number of ended trials, in RUN/tensorboard.
 
-    The events are written anew from the record at each start, so that they always agree with it.
+    The events are written anew from the record, so that they always agree with it, when the next
+    trial ends: a run that is refused before that keeps the events it has.
     """
 
     def __init__(self, run: "Run"):
         super().__init__(run)
+        self._run = run
+        self._writer: Any = None
+        self._step = 0
+
+    def log(self, record: Mapping[str, Any], best: float | None) -> None:
+        if self._writer is None:
+            self._begin(record["trial"])
+        self._write(record, best)
+
+    def _begin(self, latest: int) -> None:
+        """Open the file and write what the record has beside the trial that ended just now."""
         from tensorboardX import SummaryWriter
 
+        run = self._run
         folder = run.directory / FOLDER
         for old in folder.glob("events.out.tfevents.*"):
             old.unlink()
         self._writer = SummaryWriter(str(folder), flush_secs=10)
-        self._step = 0
         name, direction = next(iter(run.objectives.items()))
         self._best = f"best/{name}"
         better, best = (max if direction == "max" else min), None
         ended = [r for r in run.journal.trials() if r["status"] in ("done", "failed")]
         for record in sorted(ended, key=lambda r: r["finished_at"]):
+            if record["trial"] == latest:
+                continue
             if record["status"] == "done":
                 value = values_of(record)[name]
                 best = value if best is None else better(best, value)
-            self.log(record, best)
+            self._write(record, best)
 
-    def log(self, record: Mapping[str, Any], best: float | None) -> None:
+    def _write(self, record: Mapping[str, Any], best: float | None) -> None:
         from tensorboardX.proto.summary_pb2 import Summary
 
         self._step += 1
@@ -90,7 +104,8 @@ class TensorBoard(Tracker):
         self._writer.file_writer.add_summary(Summary(value=row), self._step, walltime=at)
 
     def close(self) -> None:
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
 
 def trial_scalars(record: Mapping[str, Any]) -> dict[str, float]:

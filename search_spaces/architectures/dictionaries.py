@@ -19,6 +19,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from search_spaces.architectures.layers import (
+    MOST_HEADS,
     PER_HEAD,
     PER_LAYER,
     Head,
@@ -179,7 +180,9 @@ def _check_list(values: object, key: str, count: int) -> None:
 
 def _layer_per_layer(dictionary: Mapping[str, Any], i: int, parts: Mapping[str, Any]) -> Layer:
     width = check_width(dictionary["h"][i], f"h[{i}] (the width of layer {i})")
-    heads = check_width(dictionary["n"][i], f"n[{i}] (the number of heads of layer {i})")
+    heads = check_width(
+        dictionary["n"][i], f"n[{i}] (the number of heads of layer {i})", MOST_HEADS
+    )
     if isinstance(dictionary["o"][i], list | tuple):
         raise InvalidArchitecture(
             f"o[{i}] is a list of heads, which belongs to the per-head format, but 'p' is given "
@@ -187,7 +190,7 @@ def _layer_per_layer(dictionary: Mapping[str, Any], i: int, parts: Mapping[str, 
         )
     kind = check_kind(dictionary["o"][i], dictionary["p"][i], f"o[{i}], p[{i}]")
     if width % heads:
-        below = max(n for n in range(1, heads) if width % n == 0)
+        below = next(n for n in range(heads - 1, 0, -1) if width % n == 0)
         raise InvalidArchitecture(
             f"Layer {i} has width h[{i}] = {width}, which cannot be divided by its n[{i}] = "
             f"{heads} heads. Use a number of heads that divides {width}, such as {below}, or the "

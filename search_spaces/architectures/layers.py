@@ -19,6 +19,9 @@ from search_spaces.parts import Part
 
 PER_LAYER, PER_HEAD = "per-layer", "per-head"  # the two published dictionary formats
 
+# Far above what anybody trains; an encoder is built, counted and drawn head by head.
+LARGEST_WIDTH, MOST_HEADS = 10**9 - 1, 4096
+
 
 @dataclass(frozen=True, order=True)
 class Head:
@@ -202,14 +205,17 @@ def check_kind(operation: object, parameter: object, where: str) -> tuple[str, s
     return operation, check_parameter(OPERATIONS[operation], parameter, where)
 
 
-def check_width(value: object, where: str) -> int:
-    """Return a positive whole number as an int.
+def check_width(value: object, where: str, most: int = LARGEST_WIDTH) -> int:
+    """Return a positive whole number of at most `most` as an int.
 
     Raises:
         InvalidArchitecture: If it is anything else.
     """
     if not is_whole(value) or value < 1:
         raise InvalidArchitecture(f"{where} is {value!r}. Give a positive whole number.")
+    if value > most:
+        shown = f"{value}" if value < 10**30 else "a number of more than 30 digits"
+        raise InvalidArchitecture(f"{where} is {shown}. Give at most {most:,}.")
     return int(value)
 
 

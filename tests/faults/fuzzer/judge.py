@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fuzzer.cases import Door, Step
+from fuzzer.cases import Step
 from fuzzer.guard import LEAVES, MEMORY, SECONDS, Ran
 from fuzzer.values import VICTIM
 
@@ -13,6 +13,8 @@ from fuzzer.values import VICTIM
 KINDS = ("traceback", "over time", "over memory", "exit code", "left behind", "outside", "imported")
 # SQLite's own beside a database that somebody has read, and the empty file that is locked.
 _RECORD = ("run.db-shm", "run.db-wal", "run.lock")
+# The ONNX runtime leaves it in the folder for temporary files; no option turns it off.
+_ONNX = "tmp/.ses"
 _PART = re.compile(r"\.part$|\.tmp$|~$")
 
 
@@ -103,7 +105,7 @@ def faults_of(
 
 def _allowed(path: str, writes: tuple[str, ...]) -> bool:
     return (
-        path.startswith("home/")
+        path.startswith(("home/", _ONNX))
         or path.endswith(_RECORD)
         or any(path == w or path.startswith(w + "/") or w.startswith(path + "/") for w in writes)
     )
@@ -128,11 +130,9 @@ def last_frame(trace: str) -> str:
     return f"{short}:{function} {errors[-1] if errors else '?'}"
 
 
-def judge_case(verdict: Verdict, door: Door, victim: tuple[str, str], *, evidence: bool) -> None:
-    """Add what the whole case did wrong."""
+def judge_victim(verdict: Verdict, victim: tuple[str, str]) -> None:
+    """Add that the folder beside was touched, if its digests before and after differ."""
     if victim[0] != victim[1]:
         verdict.faults.append(("outside", f"{VICTIM} changed"))
-    if evidence and not door.imports:
-        verdict.faults.append(("imported", "a module that data names"))
     if verdict.faults:
         verdict.outcome = "fault"

@@ -15,7 +15,7 @@ from random import Random
 from fuzzer.bases import GOLDEN
 from fuzzer.cases import DOORS
 from fuzzer.guard import LEAVES, run_command
-from fuzzer.judge import Verdict, digest, faults_of, judge_case, snapshot
+from fuzzer.judge import Verdict, digest, faults_of, judge_victim, snapshot
 from fuzzer.planted import plant
 from fuzzer.values import CANARY, VICTIM
 from fuzzer.warmth import warm_up
@@ -42,7 +42,7 @@ def run_case(name: str, seed: int, work: Path) -> Verdict:
     evidence = place / "evidence"
     os.environ |= {
         "FUZZ_EVIDENCE": str(evidence), "HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"),
-        "FUZZ_SEED": str(seed),
+        "XDG_STATE_HOME": str(folder / "home"), "FUZZ_SEED": str(seed),
     }  # fmt: skip
     steps = door.make(Random(f"{name}/{seed}"), folder)
     precious = digest(folder / VICTIM)
@@ -56,6 +56,9 @@ def run_case(name: str, seed: int, work: Path) -> Verdict:
         verdict.seconds += ran.seconds
         verdict.slowest = max(verdict.slowest, ran.seconds)
         new = faults_of(step, ran, before, after)
+        if evidence.exists() and not (door.imports or "--trust" in step.arguments):
+            new.append(("imported", "a module that data names"))
+        evidence.unlink(missing_ok=True)
         if (new and not verdict.faults) or not number:
             verdict.detail = ran.crash or ran.err or ran.out
         verdict.faults += new
@@ -63,7 +66,7 @@ def run_case(name: str, seed: int, work: Path) -> Verdict:
             verdict.outcome = "refused" if ran.code == 2 else "leaves"
         if new:
             break
-    judge_case(verdict, door, (precious, digest(folder / VICTIM)), evidence=evidence.exists())
+    judge_victim(verdict, (precious, digest(folder / VICTIM)))
     if not verdict.faults and not os.environ.get("FUZZ_KEEP"):
         shutil.rmtree(place, ignore_errors=True)
     return verdict

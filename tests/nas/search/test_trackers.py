@@ -1,6 +1,7 @@
 """Trackers repeat the record, and a broken one never stops a search."""
 
 import struct
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,9 +52,18 @@ def test_tensorboard_has_every_trial_and_the_best_so_far(begin, pretend):
 def test_a_resumed_run_repeats_no_event(begin):
     run = searched(begin)
     before = events(run.directory / "tensorboard")
+    last = run.journal.trials()[-1]
+    with tracked(run, (), None) as tell:  # it tells of the last one again
+        tell(SimpleNamespace(latest=last, best=before["best/glue"][-1][1]))
+    assert events(run.directory / "tensorboard") == before
+
+
+def test_a_run_that_is_refused_before_a_trial_ends_keeps_its_events_and_gets_no_new_file(begin):
+    run = searched(begin)
+    kept = sorted((run.directory / "tensorboard").iterdir())
     with tracked(run, (), None):
         pass
-    assert events(run.directory / "tensorboard") == before
+    assert sorted((run.directory / "tensorboard").iterdir()) == kept
 
 
 def test_a_tracker_that_fails_is_left_out_and_the_search_goes_on(begin, monkeypatch, caplog):

@@ -232,3 +232,12 @@ def test_published_tables_round_trip(table):
         json.dumps(record, sort_keys=True) for record in records
     ]
     assert all((a == b) == (a.hash == b.hash) for a, b in pairwise(read))
+
+
+@pytest.mark.parametrize("heads", [2**32, 10**18, 5 * 2**20, 10**400])
+def test_numbers_of_heads_that_nobody_builds_are_refused_at_once(heads):
+    dictionary = {"l": 1, "o": ["sa"], "p": ["sdp"], "h": [2**32], "n": [heads], "f": [[8]]}
+    with pytest.raises(InvalidArchitecture, match=r"h\[0\].* at most 999,999,999"):
+        Architecture.from_dict(dictionary)
+    with pytest.raises(InvalidArchitecture, match=r"n\[0\].* at most 4,096"):
+        Architecture.from_dict(dictionary | {"h": [64]})

@@ -114,7 +114,7 @@ def make(rng: Random, folder: Path) -> list[Step]:
     )
     return [
         Step(search, ("run",), (0, 5)),
-        *after_search("run")[:4],
+        *after_search(rng, "run"),
         Step(rng.choice(looks), ("out.parquet",), codes=(0,)),
     ]
 

@@ -40,7 +40,10 @@ def make(rng: Random, folder: Path) -> list[Step]:
     more = (values.text(rng),) if rng.random() < 0.05 else ()
     more = tuple(name for name in more if "\x00" not in name)
     search = ("search", "experiment.yaml", "--corpus", path.name, *more, "--run", "run", "--quiet")
-    return [Step(search, ("run",), SEARCH_CODES), *after_search("run")[: rng.choice((0, 0, 3))]]
+    return [
+        Step(search, ("run",), SEARCH_CODES),
+        *after_search(rng, "run")[: rng.choice((0, 0, 3))],
+    ]
 
 
 DOORS.register("corpus")(Door("corpora", make))

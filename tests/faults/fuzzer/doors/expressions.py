@@ -91,7 +91,7 @@ def make(rng: Random, folder: Path) -> list[Step]:
     arguments, writes = rng.choice(commands)
     (folder / "experiment.yaml").write_text((bases.place() / "experiment.yaml").read_text())
     first = Step(arguments, writes, SEARCH_CODES if writes else (0, 2))
-    return [first, *(after_search(writes[0])[1:] if writes and writes != ("out",) else ())]
+    return [first, *(after_search(rng, writes[0])[1:] if writes and writes != ("out",) else ())]
 
 
 DOORS.register("expression")(Door("conditions, objectives", make))

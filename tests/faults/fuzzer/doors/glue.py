@@ -62,7 +62,10 @@ def make(rng: Random, folder: Path) -> list[Step]:
     (folder / "experiment.yaml").write_text(yaml.safe_dump(settings))
     search = ("search", "experiment.yaml", "--run", "run", "--quiet")
     changed_file = str(path.relative_to(folder))
-    steps = [Step(search, ("run",), SEARCH_CODES), *after_search("run")[: rng.choice((0, 0, 6))]]
+    steps = [
+        Step(search, ("run",), SEARCH_CODES),
+        *after_search(rng, "run")[: rng.choice((0, 0, 4))],
+    ]
     if rng.random() < 0.4:
         bases.copy(bases.GOLDEN / "old_models" / "absolute", folder / "model")
         steps = [

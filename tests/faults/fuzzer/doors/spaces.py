@@ -69,7 +69,7 @@ def make(rng: Random, folder: Path) -> list[Step]:
             ("search", "experiment.yaml", "--run", "run", "--quiet"), ("run",), SEARCH_CODES,
             after="always",
         ),
-        *after_search("run"),
+        *after_search(rng, "run"),
     ]  # fmt: skip
 
 
