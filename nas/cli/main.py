@@ -6,6 +6,7 @@ import click
 
 import nas
 from nas.cli.lazy_group import LazyGroup
+from nas.cli.terminal import out_of_memory, require_address_space, speakable
 from search_spaces.errors import NasError
 
 # command -> (module, one line of help); the module is imported when the command is called.
@@ -48,7 +49,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; a `NasError` becomes a message and exit code 2."""
+    speakable()
     try:
+        require_address_space()
         cli.main(prog_name="nas", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
@@ -64,6 +67,11 @@ def main() -> None:
     except BrokenPipeError:  # who reads our output, such as head, has seen enough
         sys.stdout = None  # what is left in its buffer has nowhere to go
         sys.exit(1)
+    except (MemoryError, ImportError, SystemError) as error:
+        if isinstance(error, ImportError) and "map segment" not in str(error):
+            raise
+        click.echo(f"Error: {out_of_memory(error)}", err=True)
+        sys.exit(2)
     except OSError as error:  # a file that the machine does not let us read or write
         name = "" if error.filename is None else f"{str(error.filename)[:200]!r}: "
         click.echo(

@@ -68,10 +68,17 @@ class DiskRoom:
         )
 
 
-def out_of_space(error: BaseException) -> bool:
-    """Whether an error says that a disk is full, of a file or of the record."""
+def out_of_space(error: BaseException, folder: Path | None = None) -> bool:
+    """Whether an error says that a disk is full.
+
+    Args:
+        error: Of a file, or of a record in SQLite.
+        folder: Where the record is: SQLite may say of a full disk that it cannot be read.
+    """
     if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        nothing_left = folder is not None and free_bytes(folder) < 1 << 20
+        return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and nothing_left)
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 

@@ -93,7 +93,8 @@ class Search:
                 self._journal.decided("end", reason=reason)
             return reason
         except (sqlite3.Error, OSError) as error:
-            if out_of_space(error):  # the record holds what was committed, and takes no more
+            # the record holds what was committed, and takes no more
+            if out_of_space(error, self.run.directory):
                 return "no-space"
             if isinstance(error, OSError):
                 raise

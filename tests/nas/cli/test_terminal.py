@@ -1,0 +1,62 @@
+"""Streams of any encoding, and limits of the address space."""
+
+import io
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from nas.cli import main, terminal
+
+
+def run(*command, limit=None, **environment):
+    def lower():
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    return subprocess.run(
+        [sys.executable, "-m", "nas", *command],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lower,
+    )
+
+
+def test_any_text_is_written_whatever_the_encoding(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    terminal.speakable()
+    print("128·64", "\ud800")
+    stream.flush()
+    assert stream.buffer.getvalue() == b"128\\xb764 \\ud800\n"
+
+
+def test_an_address_space_that_is_too_small_is_an_error_with_the_remedy():
+    done = run("space", "list", limit=300_000_000)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "limited to 300 MB (ulimit -v)" in done.stderr
+    assert "ulimit -v unlimited" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "limit", "said"),
+    [
+        (MemoryError(), None, "Memory ran out. Give the machine"),
+        (MemoryError("8 GB"), 2 * 10**9, r"limited to 2.0 GB (ulimit -v), is used up (8 GB)"),
+        (ImportError("libx.so: failed to map segment"), 2 * 10**9, "failed to map segment"),
+    ],
+)
+def test_memory_that_runs_out_is_an_error(error, limit, said, monkeypatch, capsys):
+    def end(**options):
+        raise error
+
+    monkeypatch.setattr(terminal, "address_space", lambda: limit)
+    monkeypatch.setattr(main.cli, "main", end)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
