@@ -164,7 +164,10 @@ class Experiment(BaseModel):
 
     Attributes:
         name: Used for the run's directory, `runs/<name>-<number>`.
-        space: A named space, a path to a YAML file, or package.module:Name of a Python space.
+        space: A named space, a path to a YAML file, package.module:Name of a Python space, or what
+            a YAML file of a space holds.
+        checkpoint: Folder of a trained encoder with its tokenizer: every architecture is cut out of
+            it and learns from it. The space is then that of all its cuts, if none is given.
         policy: What proposes architectures.
         policy_options: Options of that policy.
         objectives: Score or cost to direction, "max" or "min"; the first one is "the best".
@@ -198,7 +201,8 @@ class Experiment(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(default="search", max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    space: str = "flexibert-micro"
+    space: str | dict[str, Any] = "flexibert-micro"
+    checkpoint: str | None = None
     policy: str = "boshnas"
     policy_options: dict[str, Any] = {}
     objectives: Annotated[dict[str, str], BeforeValidator(parse_objectives)] = {

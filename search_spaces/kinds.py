@@ -236,7 +236,7 @@ objective           recipe  objective           mlm      objectives     nas.trai
 optimizer           recipe  optimizer           adamw    optimizers     nas.training.optimizers
 finetune_optimizer  recipe  optimizer           adamw    optimizers     nas.training.optimizers
 schedule            recipe  schedule            linear   schedules      nas.training.schedules
-distillation        recipe  distillation        none     distillations  -
+distillation        recipe  distillation        none     distillations  nas.training.distillation
 finetuning          recipe  way-of-fine-tuning  full     finetunings    -
 augmentation        recipe  augmentation        none     augmentations  -
 """

@@ -1,5 +1,6 @@
 """The named spaces that ship with the project, and a user's own from a YAML file or a module."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,20 @@ def list_spaces() -> list[str]:
     )
 
 
-def load_space(name: str | Path) -> Space:
-    """Return a space by name, from a YAML file (keys of `SpaceDefinition`) or from a module.
+def load_space(name: str | Path | Mapping[str, Any]) -> Space:
+    """Return a space by name, from a YAML file, from its content or from a module.
 
     Args:
-        name: One of `list_spaces()`, a path that ends in .yaml or .yml, or "package.module:Name"
-            for a subclass of `Space` or an instance of one.
+        name: One of `list_spaces()`, a path that ends in .yaml or .yml, "package.module:Name" for a
+            subclass of `Space` or an instance of one, or what a YAML file holds: a mapping with the
+            keys of `SpaceDefinition`.
 
     Raises:
         UnknownName: If no space has that name.
         InvalidSpace: If the file or the module is missing or defines no space.
     """
+    if isinstance(name, Mapping):
+        return FlexiBertSpace(SpaceDefinition.from_dict(name), "given")
     if isinstance(name, Path) or str(name).endswith((".yaml", ".yml")):
         path = Path(name)
         if not path.is_file():

@@ -83,3 +83,66 @@ def dummies():
         del SLOTS[name].kinds._entries["dummy"]
     forget_kinds()
     _prepared.cache_clear()  # it keeps the layers it has seen, whose kinds are gone now
+
+
+@pytest.fixture(scope="session")
+def make_checkpoint():
+    """Return what writes a tiny trained encoder as `transformers` does, and its tokenizer.
+
+    A BERT of three layers, 32 wide, with four heads and 64 neurons a layer; the special tokens have
+    ids of their own.
+    """
+    return _write_checkpoint
+
+
+def _write_checkpoint(folder):
+    import torch
+    from transformers import BertConfig, BertModel
+
+    text, size = _words()
+    torch.manual_seed(0)
+    model = BertModel(
+        BertConfig(
+            vocab_size=size,
+            hidden_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            intermediate_size=64,
+            max_position_embeddings=64,
+        )
+    )
+    with torch.no_grad():  # as unequal as trained ones
+        for parameter in model.parameters():
+            parameter.add_(0.15 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    (folder / "tokenizer.json").write_text(text)
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\nA tiny encoder.\n")
+
+
+def _words():
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    letters = "abcdefghijklmnopqrstuvwxyz.,'"
+    words = [
+        "the",
+        "cat",
+        "dog",
+        "sat",
+        "ran",
+        "is",
+        "was",
+        "of",
+        "in",
+        "and",
+        "not",
+        "good",
+        "bad",
+    ]
+    special = ("[PAD]", "[unused0]", "[unused1]", "[MASK]", "[SEP]", "[CLS]", "[UNK]")
+    entries = [*special, *letters, *(f"##{c}" for c in letters), *words]
+    vocabulary = {token: number for number, token in enumerate(entries)}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    return backend.to_str(), len(vocabulary)

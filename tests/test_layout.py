@@ -65,6 +65,7 @@ ROOMS = {
         "models": "the encoder as PyTorch modules, and weights from other encoders",
         "data": "texts, tokenizer, batches",
         "zoo": "exported folders: written, loaded, checked",
+        "teachers": "trained encoders to search inside of, and how they are cut",
         "training": "one trial: pre-training, fine-tuning, measuring",
         "execution": "where trials run, and how they end",
         "single": "one model at a time, without a search",

@@ -17,6 +17,9 @@ _DEFAULT_TIME = "7m"
 @click.command()
 @click.argument("experiment", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--run", "directory", type=OutputFolder(), help="The run's directory.")
+@click.option(
+    "--from", "checkpoint", help="Folder of a trained encoder: search among its cuts, taught by it."
+)
 @click.option("--space", help="A named space (nas space list), a YAML file, or module:Name.")
 @click.option("--policy", help="What proposes: boshnas, random, …")
 @click.option("--data", help="glue-mini, hub, or a directory of official GLUE files.")
@@ -51,6 +54,7 @@ def search(
     nas search
     nas search --trials 40 --objective glue:max,parameters:min
     nas search --data glue_data --corpus books.txt.xz wiki.txt --tasks cola,rte --time 2h
+    nas search --from all-MiniLM-L6-v2 --data glue_data --tasks sst2,stsb --trials 20
     """  # noqa: D301  click reads \b
     from nas.config import make_experiment, read_settings
 

@@ -17,6 +17,7 @@ from nas.data.tokenizer import CLS, SEP, UNK, Tokenizer, train_tokenizer
 from nas.whole_files import write_whole
 from search_spaces.errors import InvalidData
 
+TEACHER = "teacher"  # the folder beside a run's data
 _VERSION = 1
 _VALIDATION_SHARE = 0.05
 _VALIDATION_BLOCKS = 512
@@ -61,6 +62,8 @@ class PreparedData:
             inside it end with [SEP], and none is padded.
         validation: Blocks held out from `pretrain`, the same shape.
         tasks: Task name -> split name ("train", "dev"; for MNLI "matched", "mismatched") -> split.
+        teacher: Folder of the trained encoder that every trial is cut from, and of what it answers;
+            a run keeps it beside its data. None where trials start from nothing.
     """
 
     tokenizer_json: str
@@ -68,6 +71,7 @@ class PreparedData:
     pretrain: np.ndarray
     validation: np.ndarray
     tasks: dict[str, dict[str, EncodedSplit]]
+    teacher: Path | None = None
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -138,6 +142,7 @@ class PreparedData:
                 }
                 for name, splits in index["tasks"].items()
             },
+            teacher=teacher if (teacher := directory.parent / TEACHER).is_dir() else None,
         )
 
 
@@ -184,6 +189,7 @@ def prepare(
     lines = _first(rest, min(limit, _TOKENIZER_CHARACTERS))
     if tokenizer is None and tokenizer_kind.endswith(".json"):
         tokenizer = Tokenizer.read(tokenizer_kind)
+        tokenizer.require_trained_here()
     elif tokenizer is None:
         texts = lines if corpus is None else lines + sentences
         tokenizer = train_tokenizer(texts, vocabulary_size, kind=tokenizer_kind)

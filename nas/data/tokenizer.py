@@ -41,29 +41,48 @@ class Encoded:
 
 
 class Tokenizer:
-    """Turns text into ids; [PAD] is 0, [UNK] 1, [CLS] 2, [SEP] 3 and [MASK] 4.
+    """Turns text into ids.
 
     Args:
         backend: The trained tokenizer of the `tokenizers` library.
 
+    Attributes:
+        special: The ids of [PAD], [UNK], [CLS], [SEP] and [MASK], in this order: 0 to 4 in a
+            tokenizer that is trained here, others in that of a checkpoint.
+
     Raises:
-        InvalidData: The special tokens have other ids.
+        InvalidData: It lacks one of the special tokens.
     """
 
     def __init__(self, backend: tokenizers.Tokenizer):
-        for number, token in enumerate(SPECIAL_TOKENS):
-            if backend.token_to_id(token) != number:
-                raise InvalidData(
-                    f"The tokenizer gives {token} the id {backend.token_to_id(token)}, and every "
-                    f"model here needs {number}. Train one with train_tokenizer."
-                )
+        self.special = tuple(backend.token_to_id(token) for token in SPECIAL_TOKENS)
+        if None in self.special:
+            lacking = SPECIAL_TOKENS[self.special.index(None)]
+            raise InvalidData(
+                f"The tokenizer has no token {lacking}. Give one with {', '.join(SPECIAL_TOKENS)}, "
+                "as BERT's has them."
+            )
         self._backend = backend
         self._backend.no_padding()
         self._backend.post_processor = processors.TemplateProcessing(
             single="[CLS] $A [SEP]",
             pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-            special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)],
+            special_tokens=[("[CLS]", self.special[CLS]), ("[SEP]", self.special[SEP])],
         )
+
+    def require_trained_here(self) -> None:
+        """Check that it can serve for pre-training from scratch, which knows ids by heart.
+
+        Raises:
+            InvalidData: The special tokens have other ids than in a tokenizer trained here.
+        """
+        for number, token in enumerate(SPECIAL_TOKENS):
+            if self.special[number] != number:
+                raise InvalidData(
+                    f"The tokenizer gives {token} the id {self.special[number]}, and pre-training "
+                    f"needs {number}. Leave the tokenizer out to train one on the data, or start "
+                    "from the checkpoint that it belongs to: nas search --from FOLDER."
+                )
 
     @classmethod
     def from_json(cls, text: str) -> "Tokenizer":
@@ -137,7 +156,8 @@ class Tokenizer:
         """Return the ids of running text, `(tokens,)` int32: every line ends with [SEP]."""
         self._backend.no_truncation()
         found = self._backend.encode_batch_fast(list(lines), add_special_tokens=False)
-        ids = chain.from_iterable(chain(e.ids, (SEP,)) for e in found)
+        sep = self.special[SEP]
+        ids = chain.from_iterable(chain(e.ids, (sep,)) for e in found)
         return np.fromiter(ids, np.int32, sum(len(e.ids) + 1 for e in found))
 
     def decode(self, ids: Iterable[int]) -> str:

@@ -7,6 +7,7 @@ parameter exists that cannot influence the output (the published models have som
 masked-language head is tied to the token embedding.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,11 +20,13 @@ from nas.models.embeddings import make_embedding
 from nas.models.initialisation import initialise
 from nas.models.norms import make_norm
 from nas.models.positions import make_positions
-from search_spaces.errors import InvalidData
+from search_spaces.errors import InvalidData, UnknownName
 from search_spaces.parts import Part
 
 if TYPE_CHECKING:
     from search_spaces.architectures.architecture import Architecture
+
+POOLINGS = ("first", "mean")
 
 
 class Embeddings(nn.Module):
@@ -79,11 +82,12 @@ class Encoder(nn.Module):
             every layer, shared by its heads.
         dropout: Probability that a feature is zeroed in training.
         pad_id: Token id of padding; what it is embedded as is not trained.
+        pooling: What stands for a sequence: its "first" token, or the "mean" of its real ones.
         checkpointing: Whether training keeps only what goes into each layer and computes the rest
             again for the gradients: about a third more time for a fraction of the memory.
 
     Raises:
-        UnknownName: If `positions`, the kind of a head or of another part is unknown.
+        UnknownName: If `positions`, `pooling`, the kind of a head or of another part is unknown.
     """
 
     def __init__(
@@ -96,9 +100,13 @@ class Encoder(nn.Module):
         positions: str = "absolute",
         dropout: float = 0.1,
         pad_id: int = 0,
+        pooling: str = "first",
         checkpointing: bool = False,
     ):
         super().__init__()
+        if pooling not in POOLINGS:
+            raise UnknownName("pooling", pooling, POOLINGS)
+        self.pooling = pooling
         self.architecture, self.pad_id = architecture, pad_id
         self.vocabulary_size, self.max_length = vocabulary_size, max_length
         self.checkpointing = checkpointing
@@ -156,7 +164,28 @@ class Encoder(nn.Module):
                 f"A batch is {tokens.shape[1]} tokens long, and this encoder reads at most "
                 f"{self.max_length}. Truncate the sequences, or build it with a larger max_length."
             )
+        for x in self._states(tokens, keep, token_types, at):  # noqa: B007  the last one is wanted
+            pass
+        return x if self.output_norm is None else self.output_norm(x)
+
+    def states(
+        self, tokens: Tensor, keep: Tensor | None = None, token_types: Tensor | None = None
+    ) -> list[Tensor]:
+        """Return what each layer reads, and last what `forward` gives.
+
+        One more than there are layers, `(batch, length, width)` each: the width is that of the
+        layer that reads it.
+        """
+        found = list(self._states(tokens, keep, token_types, None))
+        if self.output_norm is not None:
+            found[-1] = self.output_norm(found[-1])
+        return found
+
+    def _states(
+        self, tokens: Tensor, keep: Tensor | None, token_types: Tensor | None, at: Tensor | None
+    ) -> Iterator[Tensor]:
         x = self.embeddings(tokens, token_types)
+        yield x
         kept_small = self.checkpointing and self.training and torch.is_grad_enabled()
         for layer in self.layers:
             wanted = at if layer is self.layers[-1] else None
@@ -164,16 +193,33 @@ class Encoder(nn.Module):
                 x = checkpoint(layer, x, keep, wanted, use_reentrant=False)
             else:
                 x = layer(x, keep, wanted)
-        return x if self.output_norm is None else self.output_norm(x)
+            yield x
 
     def pooled(
         self, tokens: Tensor, keep: Tensor | None = None, token_types: Tensor | None = None
     ) -> Tensor:
-        """`pool(forward(...))`, without the last layer's feed-forward where nobody looks."""
+        """`pool(forward(...), keep)`, without the last feed-forward where nobody looks."""
+        if self.pooling == "mean":
+            return self.pool(self(tokens, keep, token_types), keep)
         batch, length = tokens.shape
         first = torch.arange(0, batch * length, length, device=tokens.device)
         return torch.tanh(self.pooler(self(tokens, keep, token_types, first)))
 
-    def pool(self, hidden: Tensor) -> Tensor:
-        """One vector per sequence: tanh of a linear map of the first token, `(batch, width)`."""
-        return torch.tanh(self.pooler(hidden[:, 0]))
+    def pool(self, hidden: Tensor, keep: Tensor | None = None) -> Tensor:
+        """One vector per sequence: tanh of a linear map of its first token or its mean.
+
+        Args:
+            hidden: Hidden states, `(batch, length, width)`.
+            keep: Boolean, `(batch, length)`, True for real tokens; None where nothing is padded.
+
+        Returns:
+            `(batch, width)`.
+        """
+        if self.pooling == "first":
+            return torch.tanh(self.pooler(hidden[:, 0]))
+        if keep is None:
+            return torch.tanh(self.pooler(hidden.mean(1)))
+        real = keep[:, :, None].to(hidden.dtype)
+        # one at least: an empty sequence must not give NaN
+        mean = (hidden * real).sum(1) / real.sum(1).clamp(min=1.0)
+        return torch.tanh(self.pooler(mean))

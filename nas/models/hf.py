@@ -44,6 +44,7 @@ class FlexiBertConfig(PretrainedConfig):
         type_vocab_size: Number of token types.
         positions: "absolute", "relative" or another kind of positions.
         parts: What stands in the slots of the whole model where it is not the usual, as in a layer.
+        pooling: What stands for a sequence: its "first" token or the "mean" of its real ones.
         hidden_dropout_prob: Probability that a feature is zeroed in training.
         pad_token_id: Token id of padding.
         task_names: Tasks whose fine-tuned models lie in folders of these names beside the weights.
@@ -66,6 +67,7 @@ class FlexiBertConfig(PretrainedConfig):
         task_names: list[str] | None = None,
         task_name: str | None = None,
         parts: dict[str, str] | None = None,
+        pooling: str = "first",
         **kwargs: Any,
     ):
         # No layers: `transformers` builds an empty configuration to find out what is not default.
@@ -79,10 +81,9 @@ class FlexiBertConfig(PretrainedConfig):
         self.task_name = task_name
         if parts:
             self.parts = dict(parts)
-        derived = {
-            "hidden_size": self.layers[-1]["width"],
-            "num_hidden_layers": len(self.layers),
-        }
+        if pooling != "first":
+            self.pooling = pooling
+        derived = {"hidden_size": self.layers[-1]["width"], "num_hidden_layers": len(self.layers)}
         super().__init__(pad_token_id=pad_token_id, **(kwargs | derived))
 
     @classmethod
@@ -96,6 +97,7 @@ class FlexiBertConfig(PretrainedConfig):
         positions: str = "absolute",
         dropout: float = 0.1,
         pad_id: int = 0,
+        pooling: str = "first",
     ) -> "FlexiBertConfig":
         """Describe `Encoder(architecture, vocabulary_size, ...)` of the same arguments."""
         more = {"parts": _texts(architecture.parts)} if architecture.parts else {}
@@ -115,6 +117,7 @@ class FlexiBertConfig(PretrainedConfig):
             positions=positions,
             hidden_dropout_prob=dropout,
             pad_token_id=pad_id,
+            pooling=pooling,
             **more,
         )
 
@@ -145,6 +148,7 @@ class FlexiBertConfig(PretrainedConfig):
             positions=self.positions,
             dropout=self.hidden_dropout_prob,
             pad_id=self.pad_token_id,
+            pooling=getattr(self, "pooling", "first"),
         )
 
 
@@ -254,9 +258,10 @@ class FlexiBertModel(PreTrainedModel):
         Raises:
             ValueError: If a real token follows padding.
         """
-        hidden = self.encoder(input_ids, _check_padding(attention_mask), token_type_ids)
+        keep = _check_padding(attention_mask)
+        hidden = self.encoder(input_ids, keep, token_type_ids)
         output = BaseModelOutputWithPooling(
-            last_hidden_state=hidden, pooler_output=self.encoder.pool(hidden)
+            last_hidden_state=hidden, pooler_output=self.encoder.pool(hidden, keep)
         )
         return output.to_tuple() if return_dict is False else output
 

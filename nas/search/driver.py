@@ -4,6 +4,7 @@ Everything that can be wrong with the input is checked, and the workers are star
 directory is made, so that a mistake leaves nothing behind.
 """
 
+import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.config import Experiment
+from nas.data.prepared import TEACHER
 from nas.execution import Executor, make_executor
 from nas.execution.record_copy import copied_record
 from nas.proposals.building import (
@@ -35,9 +37,11 @@ from nas.search.reaiming import reaim
 from nas.search.trackers import require_trackers, tracked
 from nas.training.preparing import default_preset, experiment_recipe, prepare_data
 from nas.training.recipe import RECIPES
+from search_spaces.errors import InvalidExperiment
 
 if TYPE_CHECKING:
     from nas.data.prepared import PreparedData
+    from nas.teachers.checkpoint import Checkpoint
     from nas.training.recipe import Recipe
     from surrogates.policy import Policy
 
@@ -72,6 +76,9 @@ def _start(
 ) -> tuple[Run, str]:
     require_free(directory, experiment)
     require_trackers(experiment.trackers)
+    checkpoint = None
+    if experiment.checkpoint is not None:
+        checkpoint, experiment = inside_checkpoint(experiment)
     refuse_given_twice(experiment)
     recipe = experiment_recipe(experiment)
     # Built twice: now to find mistakes before the data is read, then with the true vocabulary.
@@ -79,15 +86,18 @@ def _start(
     data, options = None, {"vocabulary_size": recipe.vocabulary_size}
     if experiment.execution.trial_function is None:
         say("Reading the data and training the tokenizer")
-        data = _prepare_beside_ray(experiment, recipe)
+        data = _prepare_beside_ray(experiment, recipe, checkpoint)
         from nas.training.trial import model_options
 
+        if checkpoint is not None:
+            data = replace(data, teacher=directory.resolve() / TEACHER)
         recipe = replace(recipe, tasks=tuple(data.tasks))
         policy = build_policy(experiment, recipe, data.vocabulary_size)
         options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
     run_id = uuid.uuid4().hex[:8]
     storage = open_storage(experiment.execution.storage, directory, run_id)
-    preset = experiment.recipe.get("preset", default_preset(experiment.data))
+    usual = default_preset(experiment.data, experiment.checkpoint)
+    preset = experiment.recipe.get("preset", usual)
     settings = without_offered(experiment.space, recipe.to_dict(), RECIPES[preset])
     resolved = experiment.model_copy(update={"recipe": {"preset": preset, **settings}})
     with (
@@ -98,6 +108,8 @@ def _start(
             directory, resolved, experiment.objectives, data=data, model_options=options,
             run_id=run_id,
         )  # fmt: skip
+        if checkpoint is not None:
+            _teach(run, checkpoint, data, recipe, say)
         with tracked(run, resolved.trackers, watch) as told:
             return run, Search(run, resolved, proposer, executor, told, storage).run_until_done()
 
@@ -143,6 +155,8 @@ def resume(
 
             say("Reading the record and the tokenised data")
             data = PreparedData.load(run.directory / "data", mmap=False)
+            if experiment.checkpoint is not None:
+                data = replace(data, teacher=run.directory.resolve() / TEACHER)
         vocabulary_size = run.model_options.get("vocabulary_size")
         policy = run_policy(experiment, vocabulary_size)
         storage = open_storage(experiment.execution.storage, run.directory, run.id)
@@ -151,16 +165,72 @@ def resume(
             _workers(experiment, recipe, data, storage, run.directory, say) as executor,
             tracked(run, experiment.trackers, watch) as told,
         ):
+            if data is not None and experiment.checkpoint is not None:
+                _teach(run, None, data, recipe, say)
             return run, Search(run, experiment, proposer, executor, told, storage).run_until_done()
     except BaseException:
         run.close()
         raise
 
 
-def _prepare_beside_ray(experiment: Experiment, recipe: "Recipe") -> "PreparedData":
+def inside_checkpoint(experiment: Experiment) -> tuple["Checkpoint", Experiment]:
+    """Return the checkpoint that an experiment searches inside of, and the experiment with it.
+
+    Raises:
+        NasError: There is no such checkpoint, or the experiment does not go with one.
+    """
+    from nas.teachers.checkpoint import read_checkpoint
+    from nas.teachers.space import require_inside, teacher_space
+
+    if experiment.execution.trial_function is not None:
+        raise InvalidExperiment(
+            f"trial_function is {experiment.execution.trial_function!r}, which knows nothing of a "
+            "checkpoint. Leave one of the two out."
+        )
+    if experiment.inheritance:
+        raise InvalidExperiment(
+            "inheritance starts a trial from another trial's weights, and those of a checkpoint's "
+            "cuts come from the checkpoint. Leave one of the two out."
+        )
+    checkpoint = read_checkpoint(experiment.checkpoint)
+    if "space" in experiment.model_fields_set:
+        require_inside(experiment.space, checkpoint.architecture)
+        space = experiment.space
+    else:
+        space = teacher_space(checkpoint.architecture)
+    changed = {"space": space, "checkpoint": str(checkpoint.folder)}
+    return checkpoint, experiment.model_copy(update=changed)
+
+
+def _teach(
+    run: Run,
+    checkpoint: "Checkpoint | None",
+    data: "PreparedData",
+    recipe: "Recipe",
+    say: Say,
+) -> None:
+    """Make the run's teacher, or what is not there of it yet."""
+    from nas.teachers.checkpoint import read_checkpoint
+    from nas.teachers.lessons import is_complete
+    from nas.training.teaching import make_teacher
+
+    if is_complete(data.teacher, data.tasks):
+        return
+    experiment = run.experiment
+    checkpoint = checkpoint or read_checkpoint(experiment.checkpoint)
+    make_teacher(
+        data.teacher, checkpoint, data, recipe,
+        seed=experiment.seed, threads=len(os.sched_getaffinity(0)), say=say,
+    )  # fmt: skip
+
+
+def _prepare_beside_ray(
+    experiment: Experiment, recipe: "Recipe", checkpoint: "Checkpoint | None"
+) -> "PreparedData":
     """Prepare the data; where nothing can be wrong with it, while Ray starts."""
-    if experiment.execution.engine != "ray" or experiment.data != "glue-mini" or experiment.corpus:
-        return prepare_data(experiment, recipe)
+    sure = experiment.data == "glue-mini" and not experiment.corpus and checkpoint is None
+    if experiment.execution.engine != "ray" or not sure:
+        return prepare_data(experiment, recipe, checkpoint)
     from nas.execution.on_ray import start_ray
 
     # In this order: only the main thread may install the signal handlers that Ray wants.

@@ -145,7 +145,7 @@ def trial_card(run: Run, trial: Mapping[str, Any], *, licence: str | None = None
             "name": run.directory.resolve().name,
             "trial": int(trial["trial"]),
             "fidelity": float(trial["fidelity"]),
-            "space": experiment.space,
+            "space": experiment.space if isinstance(experiment.space, str) else "of its own",
             "policy": experiment.policy,
             "objectives": ", ".join(f"{k} {v}" for k, v in run.objectives.items()),
         },
@@ -155,7 +155,32 @@ def trial_card(run: Run, trial: Mapping[str, Any], *, licence: str | None = None
         "adjusted_after_failure": adjustments(trial),
         "licence": licence or default_licence(experiment.data),
     }
+    taught = _teacher(run, trial)
+    if taught:
+        card |= {"teacher": taught, "licence": licence or taught.pop("licence")}
+        card["lineage"] = [f"cut out of {taught['name']}, layers {taught['layers']}"]
+        card["data"]["corpus"] = "none: the teacher was pre-trained"
     return {name: value for name, value in card.items() if value != {}}
+
+
+def _teacher(run: Run, trial: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whom a trial was cut out of and learned from; nothing where there was nobody."""
+    from nas.data.prepared import TEACHER
+
+    folder = run.directory / TEACHER
+    if not folder.is_dir():
+        return {}
+    from nas.teachers.lessons import Lessons
+
+    lessons = Lessons(folder)
+    architecture = Architecture.from_dict(trial["architecture"])
+    return {
+        "name": lessons.facts["source"],
+        "architecture": Architecture.from_dict(lessons.facts["architecture"]).describe(),
+        "layers": list(lessons.facts["layers"][len(architecture.layers) - 1]),
+        "scores": lessons.scores(),
+        "licence": lessons.facts["licence"],
+    }
 
 
 def trial_recipe(run: Run, trial: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ OPEN = (
     *RECIPE_SLOTS,
 )
 # Slots that no part of the training asks yet, so that only their first kind means anything.
-_UNREAD = ("distillation", "finetuning", "augmentation")
+_UNREAD = ("finetuning", "augmentation")
 
 
 def with_open(values: dict[str, Any]) -> dict[str, Any]:

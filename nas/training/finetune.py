@@ -19,6 +19,7 @@ from nas.evaluation.suites.task import Task
 from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint, part, restore_training, training_state
 from nas.training.device import autocast, length_multiple
+from nas.training.distillation.base import Lesson
 from nas.training.loop import Loop
 from nas.training.micro_batches import split_examples
 from nas.training.optimizers import optimizer_of
@@ -66,6 +67,7 @@ def finetune(
     budget: Budget = WHOLE,
     checkpoint: Checkpoint | None = None,
     select_on: Sequence[EncodedSplit] = (),
+    lesson: Lesson | None = None,
 ) -> Finetuning:
     """Train `encoder` and `head` in place on the training split; score the development splits.
 
@@ -82,6 +84,8 @@ def finetune(
         checkpoint: Where the state is kept while this lasts, and continued from.
         select_on: Examples that are scored after each pass: the best pass's weights are taken.
             None of them takes the weights after the last step.
+        lesson: What a teacher says of the training examples; then `budget` decides the number of
+            steps, since nothing comes before them that could be shorter.
 
     Raises:
         TrialError: Training became unstable or ran out of time.
@@ -90,6 +94,9 @@ def finetune(
     train = splits["train"]
     scale = Scale.of(train.labels) if task.is_regression else Scale()
     epochs, steps = planned_passes(len(train), recipe)
+    a_pass = steps // epochs
+    if lesson is not None:
+        steps = max(1, round(steps * budget.share))
     loop = Loop(
         [encoder, head],
         schedule=schedule_of(recipe, steps, steps, finetuning=True),
@@ -112,11 +119,14 @@ def finetune(
         state.restore()
         order = named_seed(seed, "order")
         multiple = length_multiple(encoder.max_length, device)
-        for batch in task_batches(train, epochs, recipe, order, multiple, start=loop.step_number):
-            losses = partial(task_losses, modules, task, batch, scale, device, precision)
+        coming = task_batches(train, epochs, recipe, order, multiple, start=loop.step_number)
+        for batch in islice(coming, steps - loop.step_number):
+            losses = partial(
+                task_losses, modules, task, batch, scale, device, precision, lesson=lesson
+            )
             loop.step(losses, len(batch.labels))
-            if loop.step_number % (steps // epochs) == 0:
-                best.look(loop.step_number * epochs // steps)
+            if loop.step_number % a_pass == 0:
+                best.look(loop.step_number // a_pass)
             state.save_if_due()
     loss = loop.finish()
     best.take()
@@ -174,11 +184,17 @@ def task_losses(
     device: torch.device,
     precision: str,
     parts: int,
+    *,
+    lesson: Lesson | None = None,
 ) -> Iterator[Tensor]:
     """Yield scalars whose sum is the loss of a batch that passes in `parts` parts."""
+    encoder, head = modules["encoder"], modules["head"]
     for portion, share in split_examples(batch, parts):
         with autocast(precision, device):
-            loss = task_loss(modules["encoder"], modules["head"], task, portion, scale, device)
+            if lesson is None:
+                loss = task_loss(encoder, head, task, portion, scale, device)
+            else:
+                loss = lesson.loss(encoder, head, task, portion.to(device), scale)
         yield loss if share == 1.0 else loss * share
 
 

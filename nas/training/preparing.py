@@ -8,13 +8,18 @@ from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from nas.data.prepared import PreparedData
+    from nas.teachers.checkpoint import Checkpoint
 
 # Of the schedules tried in `experiments/pretrain_decay.py`, the one of good scores at either end.
 _RUNG_DECAY = 0.3
+# How a cut of a checkpoint learns from it, unless the recipe says otherwise.
+_DISTILLATION = "hidden"
 
 
-def default_preset(data: str) -> str:
-    """Return the name of the recipe that suits a data source."""
+def default_preset(data: str, checkpoint: str | None = None) -> str:
+    """Return the name of the recipe that suits a data source, or a start from a checkpoint."""
+    if checkpoint is not None:
+        return "checkpoint"
     return "glue-mini" if data == "glue-mini" else "glue"
 
 
@@ -24,10 +29,13 @@ def experiment_recipe(experiment: Experiment) -> Recipe:
     Raises:
         NasError: A key or value of the recipe is not allowed.
     """
-    settings = {"preset": default_preset(experiment.data), **experiment.recipe}
+    preset = default_preset(experiment.data, experiment.checkpoint)
+    settings = {"preset": preset, **experiment.recipe}
     if experiment.tasks:
         settings["tasks"] = list(experiment.tasks)
     settings.setdefault("threads", max(1, int(experiment.execution.cpus_per_trial)))
+    if experiment.checkpoint is not None:
+        settings.setdefault("distillation", _DISTILLATION)
     if experiment.fidelity != "full" and "schedule" not in settings:
         # a promoted trial continues from where the decay began; without a level part it would
         # have nothing to continue
@@ -35,17 +43,21 @@ def experiment_recipe(experiment: Experiment) -> Recipe:
     return Recipe.from_dict(settings)
 
 
-def prepare_data(experiment: Experiment, recipe: Recipe) -> "PreparedData":
+def prepare_data(
+    experiment: Experiment, recipe: Recipe, checkpoint: "Checkpoint | None" = None
+) -> "PreparedData":
     """Read or make the tasks and the corpus, train the tokenizer, encode everything.
 
-    Without `tasks` in the experiment, the recipe's tasks that the data has are taken.
+    Without `tasks` in the experiment, the recipe's tasks that the data has are taken. With a
+    checkpoint, its tokenizer encodes the tasks, and there is no text to pre-train on.
 
     Raises:
         InvalidData: The data is missing or malformed; the message names file and line.
     """
     from nas.data.corpora import read_corpus
-    from nas.data.prepared import prepare
+    from nas.data.prepared import prepare, prepare_tasks
     from nas.data.source import load_source
+    from nas.data.tokenizer import Tokenizer
 
     # A missing file is reported here, before the tasks are read.
     corpus = read_corpus(experiment.corpus) if experiment.corpus else None
@@ -56,10 +68,20 @@ def prepare_data(experiment: Experiment, recipe: Recipe) -> "PreparedData":
             cache_directory=cache,
             seed=experiment.seed,
         )
+        wanted = {name: tasks[name] for name in tasks if name in recipe.tasks}
+        if checkpoint is not None:
+            return prepare_tasks(
+                wanted,
+                Tokenizer.from_json(checkpoint.tokenizer_json),
+                max_length=recipe.max_length,
+                max_train_examples=recipe.max_train_examples,
+                max_dev_examples=recipe.max_dev_examples,
+                seed=experiment.seed,
+            )
         if corpus is None and own_corpus:
             corpus = read_corpus(own_corpus)
         return prepare(
-            tasks={name: tasks[name] for name in tasks if name in recipe.tasks},
+            tasks=wanted,
             corpus=corpus,
             vocabulary_size=recipe.vocabulary_size,
             tokenizer_kind=recipe.tokenizer,

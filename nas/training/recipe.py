@@ -21,6 +21,7 @@ from search_spaces.registry import Registry
 GLUE_TASKS = tuple(name for name in GLUE if name != "wnli")
 ALLOWED = {
     "positions": SLOTS["positions"].kinds,
+    "pooling": ("first", "mean"),
     "precision": ("fp32", "bf16", "auto"),
     "device": ("auto", "cpu", "cuda"),
     "selection": ("none", "train-part", "dev"),
@@ -69,6 +70,7 @@ class Recipe:
         dropout: Probability of dropping an activation while fine-tuning.
         pretrain_dropout: The same while pre-training.
         positions: "absolute" (learned table) or "relative" (a table in each layer).
+        pooling: What a task's head reads: the "first" token, or the "mean" of the real ones.
         precision: "fp32", "bf16" (autocast) or "auto": what is faster for the device and widths.
         device: "cpu", "cuda" or "auto": a GPU where there is one.
         threads: CPU threads of one trial.
@@ -110,6 +112,7 @@ class Recipe:
     dropout: float = 0.0
     pretrain_dropout: float = 0.0
     positions: str = "relative"
+    pooling: str = "first"
     precision: str = "auto"
     device: str = "auto"
     threads: int = 1
@@ -231,6 +234,8 @@ class Recipe:
         # left out where nothing is open: so it was before fields could be
         choices = {name: list(values) for name, values in found.pop("open").items()}
         slots = found.pop("slots")
+        if self.pooling == "first":  # as before there was a choice
+            del found["pooling"]
         for name, alias in ALIASES.items():
             if alias.slot in slots or alias.slot in choices:
                 del found[name]
@@ -347,5 +352,19 @@ RECIPES.register("glue")(
         pretrain_tokens=1_600_000,
         finetune_epochs=4,
         dropout=0.1,
+    )
+)
+RECIPES.register("checkpoint")(
+    Recipe(
+        max_length=128,
+        # nothing is pre-trained: these say how long and large fine-tuning's batches are
+        block_length=128,
+        pretrain_batch=32,
+        max_train_examples=10_000,
+        pretrain_tokens=1_000_000,
+        finetune_epochs=2,
+        finetune_learning_rate=2e-4,
+        positions="absolute",
+        pooling="mean",
     )
 )

@@ -16,6 +16,7 @@ from nas.evaluation.suites.glue import glue_tasks
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead
+from nas.teachers.lessons import Lessons
 from nas.training.budget import Budget
 from nas.training.device import choose_device, choose_precision
 from nas.training.finetune import Finetuning
@@ -100,6 +101,7 @@ def task_models(
         choose_precision(recipe, device),
         budget=Budget(1.0, learning_rate_scale, micro_batches),
         keep=keep,
+        lessons=None if data.teacher is None else Lessons(data.teacher),
     )
     wanted = glue_tasks(tasks)
     for task in _in_order(wanted, recipe):

@@ -12,8 +12,10 @@ from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead
+from nas.teachers.lessons import Cut, Lessons
 from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint, part
+from nas.training.distillation import Lesson, distillation_of
 from nas.training.finetune import Finetuning, finetune
 from nas.training.prediction import Scale
 from nas.training.recipe import Recipe
@@ -48,6 +50,8 @@ class TaskTraining:
         keep: Called with task, encoder, head and result of the first fine-tuning of each task,
             while their weights are those that were scored.
         seconds: Filled with the seconds of each task.
+        lessons: A teacher's: each task starts from what is cut out of the teacher fine-tuned on it,
+            and learns from that teacher's answers if the recipe says how.
     """
 
     encoder: Encoder
@@ -60,6 +64,7 @@ class TaskTraining:
     checkpoint: Checkpoint = field(default_factory=lambda: Checkpoint(None, {}))
     keep: Keep | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    lessons: Lessons | None = None
 
     def __post_init__(self) -> None:
         self._start = {name: value.clone() for name, value in self.encoder.state_dict().items()}
@@ -110,6 +115,8 @@ class TaskTraining:
         self.encoder.load_state_dict(self._weights_before(task, number))
         seed = named_seed(self.seed, task.name, *([str(number)] if number else []))
         head = task_head(self.encoder, task, self.recipe, seed)
+        if self.lessons is not None:
+            head.load_state_dict(self._cut(task).classifier)
         recipe = replace(self.recipe.for_task(task.name), **setting)
         result = finetune_task(
             self.encoder,
@@ -122,6 +129,7 @@ class TaskTraining:
             head,
             budget=self.budget,
             checkpoint=self.checkpoint,
+            lesson=self._lesson(task),
         )
         if self.keep is not None and not number:
             self.keep(task, self.encoder, head, result)
@@ -132,7 +140,24 @@ class TaskTraining:
         self._finished["runs"][key] = asdict(result)
         self._note()
 
+    def _cut(self, task: Task) -> Cut:
+        return self.lessons.cut(self.encoder.architecture, task.name)
+
+    def _lesson(self, task: Task) -> Lesson | None:
+        how = distillation_of(self.recipe)
+        if self.lessons is None or how is None:
+            return None
+        answers = self.lessons.answers(
+            self.encoder.architecture,
+            task.name,
+            self.data.tasks[task.name]["train"],
+            states=how.reads_states,
+        )
+        return Lesson(how, answers)
+
     def _weights_before(self, task: Task, number: int) -> dict[str, Tensor]:
+        if self.lessons is not None:
+            return self._cut(task).encoder
         if not self.recipe.from_mnli or task.name not in FROM_MNLI:
             return self._start
         if number not in self._mnli:
@@ -239,6 +264,7 @@ def finetune_task(
     *,
     budget: Budget = WHOLE,
     checkpoint: Checkpoint | None = None,
+    lesson: Lesson | None = None,
 ) -> Finetuning:
     """Train `encoder` in place on one task, with the head that `task_head` gives unless given.
 
@@ -258,6 +284,7 @@ def finetune_task(
         budget=budget,
         checkpoint=checkpoint,
         select_on=select_on,
+        lesson=lesson,
     )
 
 

@@ -19,6 +19,7 @@ from nas.evaluation.suites.glue import glue_tasks
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
 from nas.models.outputs import make_output
+from nas.teachers.lessons import Lessons
 from nas.training.budget import Budget
 from nas.training.checkpoint import Checkpoint
 from nas.training.device import (
@@ -135,26 +136,31 @@ def run_trial(
             recipe = dataclasses.replace(recipe, pretrain_tokens=allowed.tokens)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        set_dropout(encoder, recipe.pretrain_dropout)
-        pretraining = pretrain(
-            encoder,
-            mlm,
-            data.pretrain,
-            data.validation,
-            recipe if inherit is None else continued(recipe),
-            vocabulary_size=data.vocabulary_size,
-            seed=named_seed(seed, "pretrain"),
-            watch=watch,
-            precision=precision,
-            budget=budget,
-            checkpoint=kept,
-        )
+        lessons = None if data.teacher is None else Lessons(data.teacher)
+        pretraining = None
+        if lessons is None:
+            set_dropout(encoder, recipe.pretrain_dropout)
+            pretraining = pretrain(
+                encoder,
+                mlm,
+                data.pretrain,
+                data.validation,
+                recipe if inherit is None else continued(recipe),
+                vocabulary_size=data.vocabulary_size,
+                seed=named_seed(seed, "pretrain"),
+                watch=watch,
+                precision=precision,
+                budget=budget,
+                checkpoint=kept,
+            )
+        else:
+            encoder.load_state_dict(lessons.cut(architecture).encoder)
         seconds["pretrain"] = watch.elapsed
         if weights_path is not None:
             save_weights(weights_path, encoder=encoder, mlm=mlm)
         set_dropout(encoder, recipe.dropout)
         training = TaskTraining(
-            encoder, data, recipe, seed, watch, precision, budget, kept, keep, seconds
+            encoder, data, recipe, seed, watch, precision, budget, kept, keep, seconds, lessons
         )
         results = training.run(tasks)
         watch.check("costs", 0.0)
@@ -233,6 +239,7 @@ def _identity(
         "seed": seed,
         "learning_rate_scale": learning_rate_scale,
         "parent": None if inherit is None else [inherit.architecture.hash, inherit.method],
+        **({} if data.teacher is None else {"teacher": Lessons(data.teacher).facts["source"]}),
         "tokenizer": hashlib.sha256(data.tokenizer_json.encode()).hexdigest(),
         "blocks": list(data.pretrain.shape),
         **settings,
@@ -266,10 +273,12 @@ def build_encoder(architecture: Architecture, recipe: Recipe, vocabulary_size: i
 
 def model_options(recipe: Recipe) -> dict[str, int | float | str]:
     """Return what `Encoder` needs beside the architecture and the vocabulary."""
+    pooling = {} if recipe.pooling == "first" else {"pooling": recipe.pooling}
     return {
         "max_length": max(recipe.max_length, recipe.block_length),
         "positions": recipe.positions,
         "dropout": recipe.dropout,
+        **pooling,
     }
 
 
@@ -357,7 +366,9 @@ def _scores(results: dict[str, TaskResult], recipe: Recipe) -> dict[str, float]:
     return {"glue": glue_score(scores, include_wnli="wnli" in recipe.tasks), **scores}
 
 
-def _pretrain_details(pretraining: Pretraining, inherited: float | None) -> dict[str, float]:
+def _pretrain_details(pretraining: Pretraining | None, inherited: float | None) -> dict[str, float]:
+    if pretraining is None:
+        return {}
     details = {
         "pretrain_loss": pretraining.loss,
         "validation_loss": pretraining.validation_loss,

@@ -110,9 +110,8 @@ class Choices:
     def stack_of(self, layer: Layer) -> Stack | None:
         """Return the choice that gives a layer, or None when the definition does not allow it."""
         kinds = [(head.operation, head.parameter) for head in layer.heads]
-        if layer.head_width != layer.width // len(kinds) or any(
-            k not in self._order for k in kinds
-        ):
+        width = self.definition.width_of_heads(layer.width, len(kinds))
+        if layer.head_width != width or any(k not in self._order for k in kinds):
             return None
         kinds.sort(key=self._order.__getitem__)
         stack = Stack(layer.width, tuple(kinds), layer.feedforward, layer.parts)
@@ -218,7 +217,7 @@ class Choices:
                 yield from ((kind,) * count for kind in kinds)
 
     def _make_layer(self, stack: Stack) -> Layer:
-        width = stack.width // len(stack.kinds)
+        width = self.definition.width_of_heads(stack.width, len(stack.kinds))
         heads = tuple([shared_head(*kind, width) for kind in stack.kinds])
         return Layer(stack.width, heads, stack.feedforward, stack.parts)
 

@@ -30,6 +30,8 @@ class SpaceDefinition:
         heads_in_layer: "same" (all heads of a layer alike, together as wide as the layer) or
             "mixed" (any multiset of kinds; each head as wide as the layer's width over the number
             of heads, rounded down).
+        head_width: Width of every head, whatever the layer's; None for the layer's width over its
+            number of heads. With it, `heads_in_layer: same` says only that heads are of one kind.
         shared: What all layers share: "nothing", "width" or "everything" (a homogeneous encoder).
         feedforwards: What may stand in the feed-forward slot of a layer: kinds, with the values of
             their settings where several are offered, such as `{mlp: {}, glu: {activation: [gelu,
@@ -57,6 +59,7 @@ class SpaceDefinition:
     residuals: Any = ()
     model: Any = ()
     recipe: Any = ()
+    head_width: int | None = None
     description: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -148,6 +151,11 @@ class SpaceDefinition:
     def _check_heads(self) -> None:
         if not isinstance(self.description, str):
             raise InvalidSpace(f"description is {self.description!r}. Give a text.")
+        if self.head_width is not None and (not is_whole(self.head_width) or self.head_width < 1):
+            raise InvalidSpace(
+                f"head_width is {self.head_width!r}. Give a positive whole number, such as 64, or "
+                "leave it out for the layer's width over its number of heads."
+            )
         for width in self.widths:
             fits = [n for n in self.heads if self.head_fits(width, n)]
             if not fits:
@@ -157,8 +165,14 @@ class SpaceDefinition:
                     f"{width}, or leave the width out."
                 )
 
+    def width_of_heads(self, width: int, heads: int) -> int:
+        """Return how wide each of a layer's heads is."""
+        return width // heads if self.head_width is None else self.head_width
+
     def head_fits(self, width: int, heads: int) -> bool:
         """Whether a layer of this width may have this many heads."""
+        if self.head_width is not None:
+            return True
         return heads <= width if self.heads_in_layer == "mixed" else width % heads == 0
 
 

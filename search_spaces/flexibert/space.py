@@ -39,7 +39,9 @@ class FlexiBertSpace(Space):
         self.max_layers = max(definition.layers)
         self._choices = Choices(definition)
         self._frames = Frames(definition)
-        self._style = PER_HEAD if definition.heads_in_layer == "mixed" else PER_LAYER
+        # the format a layer at a time has no place for widths of heads
+        per_head = definition.heads_in_layer == "mixed" or definition.head_width is not None
+        self._style = PER_HEAD if per_head else PER_LAYER
         # one segment per depth, and per width where layers must share it: (stacks, width, count)
         shared_width = definition.shared == "width"
         self._segments = [

@@ -51,6 +51,7 @@ class Categories:
 
     def __init__(self, space):
         definition = getattr(space, "definition", None)
+        self._head_width = None if definition is None else definition.head_width
         if definition is None:
             self._read_architectures(_reference(space))
         else:
@@ -151,7 +152,7 @@ class Categories:
     def _layer(self, made: dict[Choice, object], i: int) -> Layer:
         width = made[Choice("width", 0 if self._shared == "width" else i)]
         asked = made[Choice("heads", i)]
-        fits = [n for n in self._heads if (n <= width if self._mixed else width % n == 0)]
+        fits = [n for n in self._heads if self._fits(width, n)]
         count = min(fits or [1], key=lambda n: (abs(n - asked), n))
         kinds = [made[Choice("kind", i, j % asked if self._mixed else 0)] for j in range(count)]
         if self._stacks:
@@ -159,8 +160,15 @@ class Categories:
         else:
             maps = made[Choice("maps", i)]
             stack = tuple(made[Choice("map", i, j)] for j in range(maps))
-        heads = tuple(Head(*kind, width // count) for kind in sorted(kinds))
+        head_width = self._head_width or width // count
+        heads = tuple(Head(*kind, head_width) for kind in sorted(kinds))
         return Layer(width, heads, stack, _standing(self._layer_slots, made, i))
+
+    def _fits(self, width: int, heads: int) -> bool:
+        """Whether a layer of this width may have this many heads."""
+        if self._head_width is not None:
+            return True
+        return heads <= width if self._mixed else width % heads == 0
 
     def encode(self, architecture: Architecture) -> dict[str, tuple[int, int]]:
         """Return the choices that make `architecture`: name to number and count of options.

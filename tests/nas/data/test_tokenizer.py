@@ -1,5 +1,7 @@
 """Tokenizers: fixed special ids, the same training twice, pairs, cutting, and every message."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -65,5 +67,21 @@ def test_what_cannot_be_trained_or_read_is_named():
     with pytest.raises(InvalidData, match="This is no tokenizer"):
         Tokenizer.from_json("{}")
     moved = train_tokenizer(TEXTS, 400).json.replace('"[MASK]"', '"[HIDE]"')
-    with pytest.raises(InvalidData, match=r"gives \[MASK\] the id None"):
+    with pytest.raises(InvalidData, match=r"has no token \[MASK\]"):
         Tokenizer.from_json(moved)
+
+
+def test_special_tokens_of_a_checkpoint_stand_elsewhere(tokenizer):
+    vocabulary = json.loads(tokenizer.json)
+    entries = vocabulary["model"]["vocab"]
+    last = max(entries, key=entries.get)
+    entries["[CLS]"], entries[last] = entries[last], entries["[CLS]"]
+    vocabulary["added_tokens"] = []
+    moved = Tokenizer.from_json(json.dumps(vocabulary))
+    assert moved.special == (0, 1, entries["[CLS]"], 3, 4)
+    found = moved.encode_batch(["good"], max_length=8)
+    assert found.tokens[0] == entries["[CLS]"]
+    assert found.tokens[-1] == 3
+    tokenizer.require_trained_here()
+    with pytest.raises(InvalidData, match=r"gives \[CLS\] the id \d+, and pre-training needs 2"):
+        moved.require_trained_here()

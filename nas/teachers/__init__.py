@@ -1,0 +1,1 @@
+"""Trained encoders to search inside of: reading one, its space, cutting it, what it teaches."""

@@ -1,0 +1,214 @@
+"""What a teacher that was made ready for a run gives its students: weights to start with, answers.
+
+Everything lies in one folder, task by task, each complete or not there.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from nas.data.batches import Batch
+from nas.data.prepared import EncodedSplit
+from nas.teachers.calibration import LayerWorth, Moments
+from nas.teachers.extraction import extract
+from nas.whole_files import whole_file
+from search_spaces.architectures.architecture import Architecture
+from search_spaces.errors import InvalidData
+
+WHOLE = "checkpoint"  # the name of the part that is the teacher as it came, of no task
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What an encoder and its head say of a batch.
+
+    Attributes:
+        outputs: Of the head, `(batch, outputs)`; of a regression in scaled labels.
+        states: Hidden states, `(batch, length, width)` each: of the student after every layer, of
+            the teacher where the student's are to be like them.
+        keep: True for real tokens, `(batch, length)`.
+    """
+
+    outputs: Tensor
+    states: list[Tensor]
+    keep: Tensor
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A teacher of one task, and what a student of some architecture takes over.
+
+    Attributes:
+        encoder: Weights for the student's encoder.
+        classifier: Weights for its head.
+        layers: Which of the teacher's layers it keeps.
+    """
+
+    encoder: dict[str, Tensor]
+    classifier: dict[str, Tensor]
+    layers: tuple[int, ...]
+
+
+class Lessons:
+    """What `nas.training.teaching` wrote, for the trials of a run.
+
+    Args:
+        folder: Where it lies.
+
+    Raises:
+        InvalidData: It is not complete.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.facts = self._task(WHOLE)
+
+    def scores(self) -> dict[str, float]:
+        """Return what the teacher reaches on each task."""
+        names = sorted(path.stem for path in self.folder.glob("*.json"))
+        return {n: self._task(n)["score"] for n in names if n != WHOLE}
+
+    def cut(self, architecture: Architecture, task: str = WHOLE) -> Cut:
+        """Return the weights with which a student of `task` starts; without one, no head's."""
+        weights, classifier, worth = _read_teacher(self.folder / f"{task}.safetensors")
+        layers = tuple(self._task(task)["layers"][len(architecture.layers) - 1])
+        return Cut(extract(architecture, weights, worth, layers), classifier, layers)
+
+    def answers(
+        self, architecture: Architecture, task: str, split: EncodedSplit, *, states: bool
+    ) -> Callable[[Batch], Answers]:
+        """Return what gives the teacher's answers to a batch of the training examples.
+
+        After each layer a student's states are to be those that the next layer it keeps has always
+        read; after the last, the teacher's last.
+
+        Args:
+            architecture: Of the student.
+            task: Name of the task.
+            split: Its training examples, as they were when the teacher was made ready.
+            states: Whether hidden states are wanted.
+        """
+        kept = self._task(task)["layers"][len(architecture.layers) - 1]
+        wanted = [*kept[1:], -1] if states else []
+        logits = self._array(f"{task}.logits.npy", len(split))
+        stored = self._array(f"{task}.states.npy") if states else None
+
+        def answers(batch: Batch) -> Answers:
+            device = batch.tokens.device
+            here = batch if device.type == "cpu" else batch.to(torch.device("cpu"))
+            outputs = torch.from_numpy(logits[here.rows.numpy()]).to(device)
+            places = places_of(split, here)
+            found = []
+            for number in wanted:
+                whole = torch.zeros(*here.keep.shape, stored.shape[2])
+                whole[here.keep] = torch.from_numpy(stored[number, places]).float()
+                found.append(whole.to(device))
+            return Answers(outputs, found, batch.keep)
+
+        return answers
+
+    def _array(self, name: str, rows: int | None = None) -> np.ndarray:
+        path = self.folder / name
+        try:
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise _incomplete(path, error) from None
+        if rows is not None and len(found) != rows:
+            raise _incomplete(path, f"it has {len(found)} rows, and the data {rows}")
+        return found
+
+    def _task(self, name: str) -> dict[str, Any]:
+        return _read_facts(self.folder / f"{name}.json")
+
+
+@lru_cache(maxsize=8)
+def _read_teacher(
+    path: Path,
+) -> tuple[dict[str, Tensor], dict[str, Tensor], list[LayerWorth]]:
+    try:
+        named = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise _incomplete(path, error) from None
+    parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "classifier": {}, "worth": {}}
+    for name, value in named.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = value
+    worth = []
+    while f"{len(worth)}.head_order" in parts["worth"]:
+        own = {
+            name.partition(".")[2]: value
+            for name, value in parts["worth"].items()
+            if name.startswith(f"{len(worth)}.")
+        }
+        worth.append(
+            LayerWorth(
+                Moments(own["heads.mean"], own["heads.second"]),
+                Moments(own["feedforward.mean"], own["feedforward.second"]),
+                own["head_order"],
+                own["feedforward_order"],
+            )
+        )
+    return parts["encoder"], parts["classifier"], worth
+
+
+def is_complete(folder: Path, tasks: Iterable[str]) -> bool:
+    """Whether a teacher is there for each of some tasks."""
+    return all((folder / f"{name}.json").is_file() for name in (WHOLE, *tasks))
+
+
+def places_of(split: EncodedSplit, batch: Batch) -> np.ndarray:
+    """Return where the real tokens of a batch stand among all of its split, row by row."""
+    starts = split.offsets[batch.rows.numpy()]
+    keep = batch.keep.numpy()
+    return (starts[:, None] + np.arange(keep.shape[1]))[keep]
+
+
+def write_teacher(
+    path: Path,
+    encoder: Mapping[str, Tensor],
+    classifier: Mapping[str, Tensor],
+    worth: list[LayerWorth],
+) -> None:
+    """Write a task's teacher and what calibration found of it, whole or not at all."""
+    tensors = {f"encoder.{name}": value for name, value in encoder.items()}
+    tensors |= {f"classifier.{name}": value for name, value in classifier.items()}
+    for number, layer in enumerate(worth):
+        own = {
+            "heads.mean": layer.heads.mean,
+            "heads.second": layer.heads.second,
+            "feedforward.mean": layer.feedforward.mean,
+            "feedforward.second": layer.feedforward.second,
+            "head_order": layer.head_order,
+            "feedforward_order": layer.feedforward_order,
+        }
+        tensors |= {f"worth.{number}.{name}": value for name, value in own.items()}
+    with whole_file(path) as partial:
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial)
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        kept = found["layers"]
+        for number, layers in enumerate(kept, 1):
+            if [int(layer) for layer in layers] != sorted(set(layers)) or len(layers) != number:
+                raise ValueError(f"layers {layers!r} are no choice of {number}")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _incomplete(path, error) from None
+    return found
+
+
+def _incomplete(path: Path, error: object) -> InvalidData:
+    return InvalidData(
+        f"The teacher in {path.parent} is not complete: {path.name} cannot be read ({error}). "
+        f"Make it again with: nas resume {path.parent.parent}"
+    )

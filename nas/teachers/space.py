@@ -1,0 +1,87 @@
+"""The space inside a trained encoder: what of it may be left out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from search_spaces.architectures.architecture import Architecture
+from search_spaces.errors import InvalidExperiment
+from search_spaces.flexibert.space import FlexiBertSpace
+from search_spaces.library import load_space
+
+# Shares of a layer's heads and of its feed-forward that a candidate may keep.
+HEAD_SHARES = (0.25, 0.5, 0.75, 1.0)
+FEEDFORWARD_SHARES = (0.125, 0.25, 0.5, 0.75, 1.0)
+
+
+def teacher_space(teacher: Architecture) -> dict[str, Any]:
+    """Return the space of all cuts of an encoder whose layers are alike, as a YAML file holds it.
+
+    Any number of its layers; in each a share of its heads, as wide as they are, and of its
+    feed-forward.
+    """
+    layer, depth = teacher.layers[0], len(teacher.layers)
+    heads, inner = len(layer.heads), layer.feedforward[0]
+    return {
+        "description": f"Cuts of an encoder of {depth} layers, width {layer.width}.",
+        "layers": list(range(1, depth + 1)),
+        "widths": [layer.width],
+        "shared": "width",
+        "heads": sorted({max(1, round(share * heads)) for share in HEAD_SHARES}),
+        "head_width": layer.heads[0].width,
+        "operations": {layer.heads[0].operation: [layer.heads[0].parameter]},
+        "feedforward_widths": sorted(
+            {max(1, round(share * inner)) for share in FEEDFORWARD_SHARES}
+        ),
+        "feedforward_depths": [1],
+    }
+
+
+def require_inside(space: str | Mapping[str, Any], teacher: Architecture) -> None:
+    """Check that everything a space offers can be cut out of a teacher.
+
+    Raises:
+        InvalidExperiment: Something is larger than the teacher, or of another kind.
+    """
+    found = load_space(space)
+    if not isinstance(found, FlexiBertSpace):
+        raise InvalidExperiment(
+            f"The space {found.name!r} is none of a YAML file, so that it cannot be told whether "
+            "it lies inside the checkpoint. Leave the space out, or give a YAML file."
+        )
+    definition, layer = found.definition, teacher.layers[0]
+    head_width = definition.head_width
+    widest = max(definition.widths)
+    limits = {
+        "layers": (max(definition.layers), len(teacher.layers)),
+        "widths": (widest, layer.width),
+        "heads": (max(definition.heads), len(layer.heads)),
+        "feedforward_widths": (max(definition.feedforward_widths), layer.feedforward[0]),
+        "feedforward_depths": (max(definition.feedforward_depths), len(layer.feedforward)),
+        "head_width": (head_width or widest // min(definition.heads), layer.heads[0].width),
+    }
+    for name, (offered, most) in limits.items():
+        if offered > most:
+            raise InvalidExperiment(
+                f"The space offers {name} up to {offered}, and the checkpoint has {most}: nothing "
+                f"can be cut out that is not there. Lower {name}, or leave the space out."
+            )
+    kinds = [f"{operation}_{p}" for operation, p in definition.kinds]
+    strange = [kind for kind in kinds if kind not in {head.kind for head in layer.heads}]
+    parts = [
+        f"{slot}={part}"
+        for slot, options in definition.layer_options.items()
+        for part in options
+        if part != layer.part(slot)
+    ]
+    parts += [
+        f"{slot}={part}"
+        for slot, options in definition.model_options.items()
+        for part in options
+        if part != teacher.part(slot) and slot != "positions"
+    ]
+    if strange or parts:
+        raise InvalidExperiment(
+            f"The space offers {(strange + parts)[0]}, for which the checkpoint has no weights. It "
+            f"has {', '.join(sorted({head.kind for head in layer.heads}))} alone. Leave the space "
+            "out to search among all cuts of the checkpoint."
+        )

@@ -1,0 +1,178 @@
+"""Make a checkpoint ready to teach: fine-tune it on each task, calibrate it, store its answers.
+
+Tasks are made one after another, each complete or not there, so that what was interrupted goes on.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from nas.data.batches import Batch, batches
+from nas.data.prepared import EncodedSplit, PreparedData
+from nas.evaluation.majority import majority_score
+from nas.evaluation.suites.glue import glue_tasks
+from nas.evaluation.suites.task import Task
+from nas.models.encoder import Encoder
+from nas.teachers.calibration import calibrate
+from nas.teachers.checkpoint import Checkpoint
+from nas.teachers.layer_choice import choose_layers
+from nas.teachers.lessons import WHOLE, places_of, write_teacher
+from nas.training.device import autocast, choose_device, choose_precision
+from nas.training.finetune import finetune
+from nas.training.recipe import Recipe
+from nas.training.seeds import named_seed, random_state, thread_count
+from nas.training.task_runs import set_dropout, task_head
+from nas.training.watch import Watch
+from nas.whole_files import whole_file, write_whole
+
+# How a checkpoint is fine-tuned: gentler than a small encoder, which has less to lose.
+LEARNING_RATE, EPOCHS, DROPOUT = 1e-4, 3, 0.1
+# What calibration reads, and what the choice of layers does.
+_CALIBRATION_BATCHES, _CHOICE_BATCHES, _BATCH = 24, 4, 32
+_ANSWER_BATCH = 128
+
+
+def make_teacher(
+    folder: Path,
+    checkpoint: Checkpoint,
+    data: PreparedData,
+    recipe: Recipe,
+    *,
+    seed: int,
+    threads: int = 1,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Make everything that trials of a run learn from a checkpoint; what is there stays.
+
+    Args:
+        folder: Where it goes.
+        checkpoint: The teacher.
+        data: What trials train on, with the checkpoint's tokenizer.
+        recipe: The run's.
+        seed: The run's.
+        threads: CPU threads to use.
+        say: Called with a line for each task.
+
+    Raises:
+        TrialError: Fine-tuning became unstable.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with thread_count(threads):
+        if not (folder / f"{WHOLE}.json").is_file():
+            _make_whole(folder, checkpoint, data, recipe)
+        for task in glue_tasks(list(data.tasks)):
+            if not (folder / f"{task.name}.json").is_file():
+                say(f"Fine-tuning the teacher on {task.name}")
+                say(_make_task(folder, checkpoint, task, data.tasks[task.name], recipe, seed))
+
+
+def _make_whole(folder: Path, checkpoint: Checkpoint, data: PreparedData, recipe: Recipe) -> None:
+    """Make the part of the checkpoint as it came, calibrated on the text of all tasks."""
+    encoder = checkpoint.build(max_length=model_length(recipe), pooling=recipe.pooling)
+    each = -(-_CALIBRATION_BATCHES // len(data.tasks))
+    text = [b for splits in data.tasks.values() for b in _text(splits["train"], each)]
+    write_teacher(
+        folder / f"{WHOLE}.safetensors", encoder.state_dict(), {}, calibrate(encoder, text)
+    )
+    facts = {
+        "source": checkpoint.folder.name,
+        "licence": checkpoint.licence,
+        "architecture": checkpoint.architecture.to_dict(),
+        "layers": choose_layers(encoder, text[:: max(1, each)][:_CHOICE_BATCHES]),
+    }
+    write_whole(folder / f"{WHOLE}.json", json.dumps(facts, indent=1))
+
+
+def model_length(recipe: Recipe) -> int:
+    """Return the longest sequence that a recipe's encoders read, in tokens."""
+    return max(recipe.max_length, recipe.block_length)
+
+
+def _text(split: EncodedSplit, count: int) -> list[Batch]:
+    return list(islice(batches(split, batch_size=_BATCH, seed=0), count))
+
+
+def _make_task(
+    folder: Path,
+    checkpoint: Checkpoint,
+    task: Task,
+    splits: dict[str, EncodedSplit],
+    recipe: Recipe,
+    seed: int,
+) -> str:
+    """Make one task's part; return what to say of it."""
+    device = choose_device(recipe)
+    precision = choose_precision(recipe, device)
+    own = replace(
+        recipe.for_task(task.name),
+        finetune_learning_rate=LEARNING_RATE,
+        finetune_epochs=EPOCHS,
+        dropout=DROPOUT,
+        slots={},
+        open={},
+    )
+    own_seed = named_seed(seed, "teacher", task.name)
+    with random_state(own_seed):
+        encoder = checkpoint.build(max_length=model_length(recipe), pooling=recipe.pooling)
+        encoder.to(device)
+        set_dropout(encoder, own.dropout)
+        head = task_head(encoder, task, own, own_seed)
+        result = finetune(
+            encoder, head, task, splits, own,
+            seed=own_seed, watch=Watch(None, None), precision=precision,
+        )  # fmt: skip
+    encoder.eval()
+    head.eval()
+    _store_answers(folder, task, encoder, head, splits["train"], precision)
+    encoder.cpu()
+    text = _text(splits["train"], _CALIBRATION_BATCHES)
+    worth = calibrate(encoder, text)
+    write_teacher(
+        folder / f"{task.name}.safetensors", encoder.state_dict(), head.state_dict(), worth
+    )
+    majority = majority_score(task.name, splits)
+    facts = {
+        "score": result.score,
+        "majority": majority,
+        "layers": choose_layers(encoder, text[:_CHOICE_BATCHES]),
+    }
+    # last: with it, the task is complete
+    write_whole(folder / f"{task.name}.json", json.dumps(facts))
+    said = f"The teacher reaches {result.score:.3f} on {task.name} (majority {majority:.3f})"
+    return said if result.score > majority else f"{said}: it has nothing to teach there"
+
+
+@torch.inference_mode()
+def _store_answers(
+    folder: Path,
+    task: Task,
+    encoder: Encoder,
+    head: nn.Module,
+    split: EncodedSplit,
+    precision: str,
+) -> None:
+    """Write logits `(examples, outputs)` and states `(layers + 1, tokens, width)`."""
+    device = next(encoder.parameters()).device
+    logits = np.zeros((len(split), task.outputs), np.float32)
+    shape = (len(encoder.layers) + 1, len(split.tokens), encoder.width)
+    with whole_file(folder / f"{task.name}.states.npy") as partial:
+        states = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
+        for batch in batches(split, batch_size=_ANSWER_BATCH, shuffle=False):
+            places, rows = places_of(split, batch), batch.rows.numpy()
+            moved = batch.to(device)
+            with autocast(precision, device):
+                found = encoder.states(moved.tokens, moved.keep, moved.token_types)
+                said = head(encoder.pool(found[-1], moved.keep))
+            logits[rows] = said.float().cpu().numpy()
+            for number, state in enumerate(found):
+                states[number, places] = state[moved.keep].half().cpu().numpy()
+        states.flush()
+        del states
+    with whole_file(folder / f"{task.name}.logits.npy") as partial, partial.open("wb") as file:
+        np.save(file, logits)

@@ -1,0 +1,100 @@
+"""From a checkpoint's folder to an exported winner, by the command line; the teacher is tiny."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from nas.cli.main import cli
+from nas.zoo.card import read_card
+
+SEARCH = {
+    "data": "glue-mini",
+    "tasks": ["sst2", "stsb"],
+    "trials": 3,
+    "policy": "random",
+    "objectives": {"glue": "max", "latency_ms": "min"},
+    "execution": {"engine": "inline"},
+    "recipe": {"max_train_examples": 64, "max_dev_examples": 64, "max_length": 32,
+               "block_length": 32, "precision": "fp32"},
+}  # fmt: skip
+
+
+def nas(*arguments):
+    try:
+        cli.main([str(a) for a in arguments], prog_name="nas", standalone_mode=False)
+    except SystemExit as stop:
+        assert stop.code == 0  # noqa: PT017  a search says by its code how it ended
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, make_checkpoint):
+    place = tmp_path_factory.mktemp("from")
+    make_checkpoint(place / "tiny")
+    (place / "plan.yaml").write_text(yaml.safe_dump({**SEARCH, "checkpoint": str(place / "tiny")}))
+    return place
+
+
+@pytest.fixture(scope="module")
+def run(place):
+    nas("search", place / "plan.yaml", "--run", place / "run", "--quiet")
+    return place / "run"
+
+
+def test_a_search_inside_a_checkpoint(run, capsys):
+    import nas as api
+
+    trials = api.open_run(run).trials()
+    assert (trials["status"] == "done").all()
+    assert trials["parameters"].nunique() == 3
+    stored = yaml.safe_load((run / "experiment.yaml").read_text())
+    assert stored["space"]["head_width"] == 8
+    assert stored["recipe"]["distillation"] == "hidden"
+    nas("replay", run)
+    assert "0 differences" in capsys.readouterr().out
+
+
+def test_the_winner_loads_elsewhere_and_scores_as_in_the_search(run, place, capsys):
+    nas("export", run, "--to", place / "model")
+    assert capsys.readouterr().out.count("as in the search") == 2
+    card = read_card(place / "model")
+    assert card["teacher"]["name"] == "tiny"
+    assert card["licence"] == "apache-2.0"
+    assert set(card["teacher"]["scores"]) == {"sst2", "stsb"}
+    code = (
+        "import sys, torch; from transformers import *;"
+        f"m = AutoModelForSequenceClassification.from_pretrained({str(place / 'model')!r},"
+        "trust_remote_code=True, task_name='sst2').eval();"
+        f"t = AutoTokenizer.from_pretrained({str(place / 'model')!r});"
+        "assert 'nas' not in sys.modules;"
+        "x = t(['the cat sat', 'a dog'], padding=True, return_tensors='pt');"
+        "print('logits', m(**x).logits.tolist())"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True
+    )
+    model = AutoModelForSequenceClassification.from_pretrained(
+        place / "model", trust_remote_code=True, task_name="sst2"
+    ).eval()
+    tokenizer = AutoTokenizer.from_pretrained(place / "model")
+    batch = tokenizer(["the cat sat", "a dog"], padding=True, return_tensors="pt")
+    with torch.no_grad():
+        elsewhere = torch.tensor(json.loads(found.stdout.rpartition("logits")[2]))
+        torch.testing.assert_close(model(**batch).logits, elsewhere, atol=1e-6, rtol=1e-6)
+        # padding does not count for the mean
+        alone = model(**tokenizer(["a dog"], return_tensors="pt")).logits
+    torch.testing.assert_close(alone[0], model(**batch).logits[1], atol=1e-5, rtol=1e-5)
+
+
+def test_a_run_goes_on_without_its_checkpoint(run, place, capsys):
+    (place / "tiny").rename(place / "moved")
+    try:
+        nas("resume", run, "--trials", "+1", "--quiet")
+        nas("replay", run)
+    finally:
+        (place / "moved").rename(place / "tiny")
+    assert "0 differences" in capsys.readouterr().out

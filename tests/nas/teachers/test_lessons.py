@@ -1,0 +1,136 @@
+"""A teacher made ready: complete task by task, its stored answers are what it says."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from nas.data.batches import batches
+from nas.evaluation.suites.glue import glue_task
+from nas.models.encoder import Encoder
+from nas.models.heads import ClassificationHead
+from nas.teachers.lessons import Lessons, is_complete
+from nas.training.recipe import RECIPES
+from nas.training.teaching import make_teacher
+from nas.training.trial import run_trial
+from search_spaces import Architecture
+from search_spaces.errors import InvalidData
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return replace(
+        RECIPES["checkpoint"],
+        slots={"distillation": "hidden"},
+        tasks=("sst2", "stsb"),
+        max_length=32,
+        block_length=32,
+        finetune_batch=8,
+        precision="fp32",
+        device="cpu",
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, teacher, data, recipe):
+    folder = tmp_path_factory.mktemp("run") / "teacher"
+    make_teacher(folder, teacher, data, recipe, seed=0)
+    return folder
+
+
+def student(layers=2, heads=2, inner=24):
+    return Architecture.from_dict(
+        {
+            "l": layers,
+            "o": [["sa_sdp_8"] * heads] * layers,
+            "h": [32] * layers,
+            "f": [[inner]] * layers,
+        }
+    )
+
+
+def test_stored_answers_are_those_of_the_teacher(folder, teacher, data, recipe):
+    lessons, task = Lessons(folder), glue_task("sst2")
+    whole = student(3, 4, 64)
+    cut = lessons.cut(whole, "sst2")
+    assert cut.layers == (0, 1, 2)
+    encoder = Encoder(
+        whole, teacher.vocabulary_size, max_length=32, dropout=0.0, pooling="mean"
+    ).eval()
+    encoder.load_state_dict(cut.encoder)
+    head = ClassificationHead(32, task.outputs, 0.0).eval()
+    head.load_state_dict(cut.classifier)
+    split = data.tasks["sst2"]["train"]
+    ask = lessons.answers(whole, "sst2", split, states=True)
+    for batch in batches(split, batch_size=7, seed=3):
+        found = ask(batch)
+        with torch.no_grad():
+            states = encoder.states(batch.tokens, batch.keep, batch.token_types)
+            assert_close(
+                found.outputs, head(encoder.pool(states[-1], batch.keep)), atol=1e-4, rtol=1e-4
+            )
+        # after each layer what the next one reads, in half precision
+        for mine, its in zip(states[1:], found.states, strict=True):
+            assert_close(its[batch.keep], mine[batch.keep], atol=2e-3, rtol=2e-3)
+
+
+def test_a_cut_learns_the_states_that_its_next_layer_has_always_read(folder, data):
+    lessons = Lessons(folder)
+    split = data.tasks["stsb"]["train"]
+    kept = lessons.cut(student(2), "stsb").layers
+    assert len(kept) == 2
+    ask = lessons.answers(student(2), "stsb", split, states=True)
+    stored = np.load(folder / "stsb.states.npy")
+    batch = next(batches(split, batch_size=1, shuffle=False))
+    row = int(batch.rows[0])
+    span = slice(split.offsets[row], split.offsets[row + 1])
+    first, last = (state[0].numpy() for state in ask(batch).states)
+    np.testing.assert_array_equal(first, stored[kept[1], span].astype(np.float32))
+    np.testing.assert_array_equal(last, stored[-1, span].astype(np.float32))
+
+
+def test_what_is_there_stays_and_what_lacks_is_made(folder, teacher, data, recipe):
+    assert is_complete(folder, ["sst2", "stsb"])
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    (folder / "stsb.json").unlink()
+    assert not is_complete(folder, ["sst2", "stsb"])
+    said = []
+    make_teacher(folder, teacher, data, recipe, seed=0, say=said.append)
+    after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    changed = {name for name in after if before.get(name) != after[name]}
+    assert changed == {f"stsb.{end}" for end in ("json", "safetensors", "states.npy", "logits.npy")}
+    assert "stsb" in said[-1]
+
+
+def test_a_trial_starts_from_the_cut_and_repeats_bit_by_bit(folder, data, recipe, tmp_path):
+    data = replace(data, teacher=folder)
+    found = [
+        run_trial(student(), recipe, data, seed=5, weights_path=tmp_path / f"{i}.safetensors")
+        for i in range(2)
+    ]
+    assert found[0].scores == found[1].scores
+    assert (tmp_path / "0.safetensors").read_bytes() == (tmp_path / "1.safetensors").read_bytes()
+    assert set(found[0].scores) == {"glue", "sst2", "stsb"}
+    # a tenth of the steps is another training, and a shorter one
+    short = run_trial(student(), recipe, data, seed=5, fidelity=0.1)
+    assert short.details["stsb_loss"] > found[0].details["stsb_loss"]
+
+
+def test_what_is_damaged_is_said(folder, data, tmp_path):
+    broken = tmp_path / "run" / "teacher"
+    broken.mkdir(parents=True)
+    for path in folder.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes())
+    (broken / "sst2.safetensors").write_bytes(b"x")
+    with pytest.raises(InvalidData, match=r"sst2\.safetensors .* nas resume"):
+        Lessons(broken).cut(student(), "sst2")
+    (broken / "stsb.logits.npy").write_bytes(b"x")
+    split = data.tasks["stsb"]["train"]
+    with pytest.raises(InvalidData, match=r"stsb\.logits\.npy"):
+        Lessons(broken).answers(student(), "stsb", split, states=False)
+    (broken / "checkpoint.json").write_text(json.dumps([]))
+    with pytest.raises(InvalidData, match=r"checkpoint\.json"):
+        Lessons(broken)
