@@ -282,6 +282,13 @@ class Experiment(BaseModel):
         return self
 
 
+def space_title(space: str | Mapping[str, Any]) -> str:
+    """Return what people call the space of an experiment: its name, or its first words."""
+    if isinstance(space, str):
+        return space
+    return str(space.get("description") or "a space of its own").rstrip(".")
+
+
 def check_fidelity_tasks(experiment: Experiment) -> None:
     """Refuse tasks of fidelities that do not fit the rest of an experiment.
 

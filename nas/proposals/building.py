@@ -1,5 +1,6 @@
 """The policy that an experiment names, built the same by the driver, its helper and a replay."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ def build_policy(experiment: Experiment, recipe: "Recipe", vocabulary_size: int)
     )
 
 
-def run_space(name: str, recipe: "Recipe") -> Space:
+def run_space(name: str | Mapping[str, Any], recipe: "Recipe") -> Space:
     """Return the space of a run: the named one, with what its recipe leaves open.
 
     Args:
@@ -112,7 +113,9 @@ def refuse_given_twice(experiment: Experiment) -> None:
                 )
 
 
-def without_offered(space: str, recipe: dict[str, Any], defaults: "Recipe") -> dict[str, Any]:
+def without_offered(
+    space: str | Mapping[str, Any], recipe: dict[str, Any], defaults: "Recipe"
+) -> dict[str, Any]:
     """Return a resolved recipe without the defaults of what a space leaves open.
 
     So the experiment that lies in a run says of them what was written: nothing.
@@ -129,7 +132,7 @@ def without_offered(space: str, recipe: dict[str, Any], defaults: "Recipe") -> d
     }
 
 
-def _offered(space: str) -> dict[str, list[str]]:
+def _offered(space: str | Mapping[str, Any]) -> dict[str, list[str]]:
     """Return what a space leaves open of the recipe, positions among it, as texts."""
     definition = getattr(load_space(space), "definition", None)
     if definition is None:

@@ -62,9 +62,10 @@ class Snapshot:
         require_trusted(self.directory, named, f"nas report {shlex.quote(str(self.directory))}")
 
     @property
-    def space(self) -> str:
-        """The space of the run."""
-        return str(self.settings.get("space", "flexibert-micro"))
+    def space(self) -> "str | dict[str, Any]":
+        """The space of the run, as its experiment names or describes it."""
+        found = self.settings.get("space", "flexibert-micro")
+        return found if isinstance(found, dict) else str(found)
 
     @property
     def name(self) -> str:

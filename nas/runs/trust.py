@@ -9,9 +9,9 @@ person says so once, with `--trust`.
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from search_spaces.errors import RunError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nas.config import Experiment
 
 # Folders of a run that may be links to another disk; a file among these may be none.
-_FOLDERS = ("weights", "checkpoints", "results", "tensorboard", "data")
+_FOLDERS = ("weights", "checkpoints", "results", "tensorboard", "data", "teacher")
 _FILES = (
     "run.db", "run.db-wal", "run.db-shm", "run.db-journal", "run.lock", "confirmations.db",
     "confirmations.db-wal", "confirmations.db-shm", "confirmations.db-journal",
@@ -40,9 +40,9 @@ def named_outside(directory: Path, experiment: "Experiment") -> list[str]:
     return found
 
 
-def named_code(space: str) -> list[str]:
+def named_code(space: str | Mapping[str, Any]) -> list[str]:
     """Return what building a space of this name would import, as texts for people."""
-    return [f"space {space!r}"] if ":" in space else []
+    return [f"space {space!r}"] if isinstance(space, str) and ":" in space else []
 
 
 def require_trusted(directory: Path, named: Sequence[str], command: str) -> None:

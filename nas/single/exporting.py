@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.config import space_title
 from nas.runs.confirmations import confirmed_facts
 from nas.runs.directory import Run
 from nas.runs.environment import read_environment
@@ -145,7 +146,7 @@ def trial_card(run: Run, trial: Mapping[str, Any], *, licence: str | None = None
             "name": run.directory.resolve().name,
             "trial": int(trial["trial"]),
             "fidelity": float(trial["fidelity"]),
-            "space": experiment.space if isinstance(experiment.space, str) else "of its own",
+            "space": space_title(experiment.space),
             "policy": experiment.policy,
             "objectives": ", ".join(f"{k} {v}" for k, v in run.objectives.items()),
         },

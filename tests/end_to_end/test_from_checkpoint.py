@@ -56,6 +56,10 @@ def test_a_search_inside_a_checkpoint(run, capsys):
     assert stored["recipe"]["distillation"] == "hidden"
     nas("replay", run)
     assert "0 differences" in capsys.readouterr().out
+    for command in ("status", "trials", "pareto", "report"):
+        nas(command, run)
+    nas("why", run, 1)
+    assert "Cuts of an encoder of 3 layers" in (run / "report.html").read_text()
 
 
 def test_the_winner_loads_elsewhere_and_scores_as_in_the_search(run, place, capsys):

@@ -4,6 +4,7 @@ import shlex
 
 import yaml
 
+from nas.config import space_title
 from nas.report import blocks
 from nas.report.sections.base import SECTIONS, Section
 from nas.report.snapshot import Snapshot
@@ -23,7 +24,7 @@ def environment(snapshot: Snapshot) -> Section:
         ("seed", snapshot.settings.get("seed", 0)),
         ("data", snapshot.settings.get("data", "unknown")),
         ("policy", snapshot.settings.get("policy", "unknown")),
-        ("space", snapshot.settings.get("space", "unknown")),
+        ("space", space_title(snapshot.space)),
         ("run directory", snapshot.directory),
     ]
     machine += [("hardware", stored["hardware"])] if "hardware" in stored else []
