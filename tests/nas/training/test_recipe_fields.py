@@ -83,6 +83,7 @@ FIELDS = {
     "mask_rate": [Reaches("pretraining", 0.6)],
     "pretrain_dropout": [Reaches("pretraining", 0.3)],
     "positions": [Reaches("pretraining", "absolute", "costs")],
+    "pooling": [Reaches("finetuning", "mean")],
     "precision": [Reaches("pretraining", "bf16")],
     "warmup": [Reaches("pretraining", 0.5)],
     "weight_decay": [Reaches("pretraining", 0.9)],
