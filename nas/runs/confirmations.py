@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.runs.reading import connect_to_read
 from nas.runs.rows import checked_latency, checked_training, unreadable
 from nas.runs.schema import require_tables_only
 
@@ -59,8 +60,7 @@ class Confirmations:
         if not self._path.is_file():
             return []
         try:
-            address = f"{self._path.resolve().as_uri()}?mode=ro"
-            with closing(sqlite3.connect(address, uri=True)) as db:
+            with closing(connect_to_read(self._path)) as db:
                 db.row_factory = sqlite3.Row
                 db.execute("PRAGMA trusted_schema=OFF")
                 require_tables_only(db, str(self._path))

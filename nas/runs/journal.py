@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from nas.runs.reading import connect_to_read
 from nas.runs.rows import (
     JSON_COLUMNS,
     STATUSES,
@@ -47,8 +48,11 @@ class Journal:
         self.path = path
         if create:
             _create(path, facts or {})
-        mode = "ro" if readonly else "rw"
-        self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=30)
+        if readonly:
+            self._db = connect_to_read(path)
+        else:
+            address = f"{path.resolve().as_uri()}?mode=rw"
+            self._db = sqlite3.connect(address, uri=True, timeout=30)
         self._db.row_factory = sqlite3.Row
         self._together = False
         self._where = str(path)

@@ -30,7 +30,7 @@ def test_any_text_is_written_whatever_the_encoding(monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)
     terminal.speakable()
-    print("128·64", "\ud800")
+    stream.write("128·64 \ud800\n")
     stream.flush()
     assert stream.buffer.getvalue() == b"128\\xb764 \\ud800\n"
 
