@@ -110,7 +110,12 @@ def check_parameter(kind: Kind, parameter: object, where: str) -> str | int:
     names = bool(setting.allowed)
     if names and isinstance(parameter, str) and parameter in setting.allowed:
         return parameter
-    if not names and is_whole(parameter) and parameter >= setting.least and parameter % 2:
+    if (
+        not names
+        and is_whole(parameter)
+        and setting.least <= parameter <= 1_000_000
+        and parameter % 2
+    ):
         return int(parameter)
     raise InvalidArchitecture(
         f"{where} is {parameter!r}, which operation {kind.name!r} ({kind.title}) does not "

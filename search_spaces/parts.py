@@ -152,7 +152,8 @@ def read_kind(text: str) -> tuple[str, str | int]:
     if parenthesis:
         return name, settings.removesuffix(")")
     operation, _, parameter = text.partition("_")
-    return operation, int(parameter) if parameter.isdecimal() else parameter
+    whole = parameter.isdecimal() and len(parameter) < 10
+    return operation, int(parameter) if whole else parameter
 
 
 def write_value(value: Value) -> str:

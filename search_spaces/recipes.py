@@ -44,6 +44,8 @@ def read_choice(name: str, value: object) -> Value:
         raise InvalidArchitecture(
             f"recipe: {name} is {value!r}. Give a number, or the text of a part."
         )
+    if isinstance(found, int | float) and not abs(found) < 2**53:
+        raise InvalidArchitecture(f"recipe: {name} is {value!r}. Give a finite number.")
     if isinstance(found, float) and found == int(found) and name in NUMBERS:
         # 2.0 and 2 are one choice
         return type(NUMBERS[name].default)(found)

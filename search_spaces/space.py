@@ -3,6 +3,7 @@
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -121,14 +122,14 @@ class Space(ABC):
             raise TypeError(f"The space {self.name!r} cannot count its architectures.")
         if size > sys.maxsize:
             raise OverflowError(
-                f"The space {self.name!r} has {_shown(size)} architectures, more than len() can "
-                "return. Use space.size."
+                f"The space {self.name!r} has {shown_size(size)} architectures, more than len() "
+                "can return. Use space.size."
             )
         return size
 
     def __repr__(self) -> str:
         size = self.size
-        return f"<{type(self).__name__} {self.name!r}: {'?' if size is None else _shown(size)}>"
+        return f"<{type(self).__name__} {self.name!r}: {'?' if size is None else shown_size(size)}>"
 
     def _require(self, architecture: Architecture) -> None:
         if architecture not in self:
@@ -157,8 +158,8 @@ def draw_distinct(
     """
     if n < 0 or n > size:
         raise InvalidSpace(
-            f"Asked for {n:,} architectures of the space {name!r}, which has {_shown(size)}. "
-            f"Ask for 0 to {_shown(size)}."
+            f"Asked for {n:,} architectures of the space {name!r}, which has {shown_size(size)}. "
+            f"Ask for 0 to {shown_size(size)}."
         )
     drawn: list[Architecture] = []
     refused = 0
@@ -204,5 +205,6 @@ def draw_below(bound: int, rng: np.random.Generator) -> int:
             return value
 
 
-def _shown(size: int) -> str:
-    return f"{size:,}" if size < 10**15 else f"{size:.4e}"
+def shown_size(size: int) -> str:
+    """Return a number of architectures for people, whatever its size."""
+    return f"{size:,}" if size < 10**15 else f"{Decimal(size):.4e}"

@@ -1,6 +1,7 @@
 """`nas space`: what may be built."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,8 @@ def show(name: str, seed: int) -> None:
     click.echo(f"{found.name}: {_readable(found.size)} architectures, up to {_depth(found)}")
     if description := getattr(getattr(found, "definition", None), "description", ""):
         click.echo(description)
-    sample = found.sample(min(SAMPLE, found.size or SAMPLE), seed=seed)
+    most = max(3, min(SAMPLE, 20_000 // found.max_layers))
+    sample = found.sample(min(most, found.size or most), seed=seed)
     distinct, inside = len({a.hash for a in sample}), sum(a in found for a in sample)
     click.echo(
         f"\nA sample of {len(sample):,}: {distinct / len(sample):.1%} distinct, "
@@ -71,7 +73,7 @@ def count(name: str) -> None:
         raise InvalidSpace(
             f"The space {found.name!r} cannot count its architectures. Give it a property `size`."
         )
-    click.echo(found.size)
+    click.echo(f"{Decimal(found.size):f}")  # str() of a whole number ends at 4,300 digits
 
 
 @space.command()
@@ -197,4 +199,4 @@ def _depth(found: "Space") -> str:
 def _readable(size: int | None) -> str:
     if size is None:
         return "an unknown number of"
-    return f"{size:,}" if size < 10**12 else f"{size:.4e}"
+    return f"{size:,}" if size < 10**12 else f"{Decimal(size):.4e}"

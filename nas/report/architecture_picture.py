@@ -36,6 +36,7 @@ COLOURS = {
 OTHERS = ("#f5c4d1", "#b5dfdd", "#e6d9a8", "#cbd3f2")  # of kinds that have no colour of their own
 LINE, PALE = "#5b6672", "#a7b0ba"
 TITLES = {"norm": "add and norm", "feedforward": "feed-forward", "input": "input and output"}
+MOST_BLOCKS = 2_000  # drawn in seconds
 WIDTH, HEIGHT = 0.98, 0.34  # of a block, in inches
 FITTING = 15  # letters that fit into a block at full size
 LETTERS, SMALLER = 7.5, 6.2  # in points: in one line, and in two
@@ -64,7 +65,8 @@ def draw_architecture(
             one block with their number.
 
     Raises:
-        InvalidExperiment: The ending is none of png, svg and pdf, or the folder does not exist.
+        InvalidExperiment: The ending is none of png, svg and pdf, the folder does not exist, or
+            there are too many blocks.
     """
     if path.suffix.lower() not in ENDINGS:
         raise InvalidExperiment(
@@ -72,6 +74,7 @@ def draw_architecture(
         )
     if not path.parent.is_dir():
         raise InvalidExperiment(f"There is no folder {str(path.parent)!r}. Make it first.")
+    _refuse_too_many(architecture, every_head=every_head)
     graph = architecture.graph()
     if not every_head and max(len(layer.heads) for layer in architecture.layers) > MANY_HEADS:
         graph = group_heads(graph)
@@ -86,6 +89,18 @@ def colour_key(node: dict) -> str:
         return node["block"]
     kind = node["label"].rpartition("_")[0] or node["label"]
     return kind if kind in COLOURS else operation_of(kind)
+
+
+def _refuse_too_many(architecture: Architecture, *, every_head: bool) -> None:
+    layers = architecture.layers
+    grouped = not every_head and max(len(layer.heads) for layer in layers) > MANY_HEADS
+    heads = sum(len(layer.groups if grouped else layer.heads) for layer in layers)
+    blocks = heads + sum(len(layer.feedforward) + 2 for layer in layers)
+    if blocks > MOST_BLOCKS:
+        raise InvalidExperiment(
+            f"{architecture.short} has about {blocks:,} blocks, too many for a picture. Draw one "
+            f"of at most {MOST_BLOCKS:,} blocks, or leave out --every-head."
+        )
 
 
 class _Picture:

@@ -20,6 +20,8 @@ from typing import Any
 
 from search_spaces.architectures.layers import (
     MOST_HEADS,
+    MOST_LAYERS,
+    MOST_MAPS,
     PER_HEAD,
     PER_LAYER,
     Head,
@@ -65,7 +67,7 @@ def read_dictionary(dictionary: Mapping[str, Any]) -> Read:
         )
     style = _style(dictionary)
     _check_keys(dictionary, style)
-    count = check_width(dictionary["l"], "l (number of layers)")
+    count = check_width(dictionary["l"], "l (number of layers)", MOST_LAYERS)
     for key in HEAD_KEYS[1:] if style == PER_HEAD else LAYER_KEYS[1:]:
         _check_list(dictionary[key], key, count)
     read = _layer_per_head if style == PER_HEAD else _layer_per_layer
@@ -180,9 +182,8 @@ def _check_list(values: object, key: str, count: int) -> None:
 
 def _layer_per_layer(dictionary: Mapping[str, Any], i: int, parts: Mapping[str, Any]) -> Layer:
     width = check_width(dictionary["h"][i], f"h[{i}] (the width of layer {i})")
-    heads = check_width(
-        dictionary["n"][i], f"n[{i}] (the number of heads of layer {i})", MOST_HEADS
-    )
+    what = f"n[{i}] (the number of heads of layer {i})"
+    heads = check_width(dictionary["n"][i], what, MOST_HEADS)
     if isinstance(dictionary["o"][i], list | tuple):
         raise InvalidArchitecture(
             f"o[{i}] is a list of heads, which belongs to the per-head format, but 'p' is given "
@@ -208,6 +209,8 @@ def _layer_per_head(dictionary: Mapping[str, Any], i: int, parts: Mapping[str, A
             f"o[{i}] is {names!r}. In the per-head format each layer is a list of heads, such as "
             "['sa_sdp_64', 'l_dct_64']."
         )
+    if len(names) > MOST_HEADS:
+        raise InvalidArchitecture(f"o[{i}] has {len(names):,} heads. Give at most {MOST_HEADS:,}.")
     heads = tuple(Head.parse(name, f"o[{i}][{j}]") for j, name in enumerate(names))
     return _layer(i, width, heads, _stack(dictionary["f"][i], i), parts)
 
@@ -231,6 +234,8 @@ def _stack(widths: object, i: int) -> tuple[int, ...]:
             f"f[{i}] is {widths!r}. Give the feed-forward widths of layer {i} as a list, such as "
             "[1024] or [512, 512, 512]."
         )
+    if len(widths) > MOST_MAPS:
+        raise InvalidArchitecture(f"f[{i}] has {len(widths):,} maps. Give at most {MOST_MAPS:,}.")
     return tuple(
         check_width(width, f"f[{i}][{j}] (a feed-forward width of layer {i})")
         for j, width in enumerate(widths)

@@ -21,6 +21,7 @@ PER_LAYER, PER_HEAD = "per-layer", "per-head"  # the two published dictionary fo
 
 # Far above what anybody trains; an encoder is built, counted and drawn head by head.
 LARGEST_WIDTH, MOST_HEADS = 10**9 - 1, 4096
+MOST_LAYERS, MOST_MAPS = 256, 64
 
 
 @dataclass(frozen=True, order=True)
@@ -54,7 +55,12 @@ class Head:
         """
         kind, _, width = text.rpartition("_") if isinstance(text, str) else ("", "", "")
         operation, parameter = read_kind(kind)
-        if not operation or not width.isdecimal() or len(width) > 9 or int(width) < 1:
+        if (
+            not operation
+            or not width.isdecimal()
+            or len(width) > 9
+            or not 1 <= int(width) <= LARGEST_WIDTH
+        ):
             raise _no_head(text, where)
         bare = "(" not in kind and kind.count("_") != 1
         if bare and (kind.count("_") or operation not in OPERATIONS or OPERATIONS[operation].bare):

@@ -3,15 +3,24 @@
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import combinations_with_replacement, product
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from search_spaces.architectures.layers import Layer, shared_head
 from search_spaces.flexibert.definition import SpaceDefinition
+from search_spaces.flexibert.sequences import (
+    Chain,
+    Multisets,
+    Numbered,
+    Products,
+    Repeated,
+    numbered,
+)
 from search_spaces.kinds import LAYER_SLOTS, SLOTS
 from search_spaces.parts import Part
+from search_spaces.space import draw_below
 
 Kind = tuple[str, str | int]
 Parts = tuple[tuple[str, Part], ...]
@@ -50,18 +59,15 @@ class Choices:
         self.definition = definition
         self._order = {kind: i for i, kind in enumerate(definition.kinds)}
         # parts outermost, so that a space with one choice of them keeps its numbers
-        options = definition.layer_options
-        parts = [_parts(zip(options, chosen, strict=True)) for chosen in product(*options.values())]
-        feedforwards = list(_feedforwards(definition))
-        self.bodies = tuple(product(parts, feedforwards))
-        self._body_index = {body: i for i, body in enumerate(self.bodies)}
-        self._heads = {width: tuple(self._head_choices(width)) for width in definition.widths}
-        self._head_index = {
-            width: {kinds: i for i, kinds in enumerate(choices)}
-            for width, choices in self._heads.items()
-        }
-        self._counts = {w: len(heads) * len(self.bodies) for w, heads in self._heads.items()}
+        self._slots = tuple(definition.layer_options)
+        self._parts = numbered(Products(list(definition.layer_options.values())))
+        self._feedforwards = numbered(_feedforwards(definition))
+        self.body_count = self._parts.count * self._feedforwards.count
+        self._heads = {width: numbered(self._head_choices(width)) for width in definition.widths}
+        self._counts = {w: heads.count * self.body_count for w, heads in self._heads.items()}
         self._count = sum(self._counts[width] for width in definition.widths)
+        self._parts_at = lru_cache(maxsize=1 << 12)(self._make_parts)
+        self._parts_number = lru_cache(maxsize=1 << 12)(self._number_parts)
         self.layer = lru_cache(maxsize=1 << 16)(self._make_layer)
         self.layer_at = lru_cache(maxsize=1 << 16)(self._make_layer_at)
 
@@ -78,17 +84,24 @@ class Choices:
         for w in self.definition.widths if width is None else (width,):
             count = self._counts[w]
             if index < count:
-                heads, body = divmod(index, len(self.bodies))
-                parts, feedforward = self.bodies[body]
-                return Stack(w, self._heads[w][heads], feedforward, parts)
+                heads, body = divmod(index, self.body_count)
+                parts, feedforward = divmod(body, self._feedforwards.count)
+                return Stack(
+                    w,
+                    self._heads[w].at(heads),
+                    self._feedforwards.at(feedforward),
+                    self._parts_at(parts),
+                )
             index -= count
         raise AssertionError("a stack number is below count(width)")
 
     def index_of(self, stack: Stack) -> int:
         """Return the number over all widths of a stack that the definition allows."""
-        heads = self._head_index[stack.width][stack.kinds]
-        place = heads * len(self.bodies) + self._body_index[stack.parts, stack.feedforward]
-        return self.before(stack.width) + place
+        place = self._numbers(stack)
+        if place is None:
+            raise AssertionError("the definition allows the stack")
+        heads, body = place
+        return self.before(stack.width) + heads * self.body_count + body
 
     def before(self, width: int | None) -> int:
         """Return how many stacks of smaller widths there are; none where every width counts."""
@@ -99,13 +112,34 @@ class Choices:
     def indices(self, stack: Stack) -> tuple[int, int, int]:
         """Return where width, parts with feed-forward stack, and heads stand in their lists."""
         width = self.definition.widths.index(stack.width)
-        heads = self._head_index[stack.width][stack.kinds]
-        return width, self._body_index[stack.parts, stack.feedforward], heads
+        place = self._numbers(stack)
+        if place is None:
+            raise AssertionError("the definition allows the stack")
+        heads, body = place
+        return width, body, heads
 
     def allows(self, stack: Stack) -> bool:
         """Whether a stack is one of the choices."""
-        heads = self._head_index.get(stack.width, {})
-        return stack.kinds in heads and (stack.parts, stack.feedforward) in self._body_index
+        return self._numbers(stack) is not None
+
+    def _numbers(self, stack: Stack) -> tuple[int, int] | None:
+        """Return the numbers of heads, and of parts with feed-forward maps; None if not allowed."""
+        listed = self._heads.get(stack.width)
+        heads = None if listed is None else listed.number(stack.kinds)
+        feedforward = self._feedforwards.number(stack.feedforward)
+        if heads is None or feedforward is None:
+            return None
+        parts = self._parts_number(stack.parts)
+        return None if parts is None else (heads, parts * self._feedforwards.count + feedforward)
+
+    def _make_parts(self, number: int) -> Parts:
+        return _parts(zip(self._slots, self._parts.at(number), strict=True))
+
+    def _number_parts(self, parts: Parts) -> int | None:
+        chosen = dict(parts)
+        # what is not said is the usual
+        standing = tuple(chosen.pop(slot, SLOTS[slot].default_part) for slot in self._slots)
+        return None if chosen else self._parts.number(standing)
 
     def stack_of(self, layer: Layer) -> Stack | None:
         """Return the choice that gives a layer, or None when the definition does not allow it."""
@@ -116,6 +150,12 @@ class Choices:
         kinds.sort(key=self._order.__getitem__)
         stack = Stack(layer.width, tuple(kinds), layer.feedforward, layer.parts)
         return stack if self.allows(stack) else None
+
+    @property
+    def bodies(self) -> tuple[tuple[Parts, tuple[int, ...]], ...]:
+        """All pairs of parts and feed-forward maps, listed: only for spaces that have few."""
+        parts = [self._parts_at(number) for number in range(self._parts.count)]
+        return tuple(product(parts, self._feedforwards))
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -204,17 +244,15 @@ class Choices:
                 return mixed
         # the width came from another layer, and neither parent's number of heads divides it
         heads = self._heads[width]
-        return Stack(width, heads[rng.integers(len(heads))], feedforward, parts)
+        small = heads.count < 1 << 63
+        drawn = rng.integers(heads.count) if small else draw_below(heads.count, rng)
+        return Stack(width, heads.at(int(drawn)), feedforward, parts)
 
-    def _head_choices(self, width: int) -> Iterator[tuple[Kind, ...]]:
-        kinds = self.definition.kinds
-        for count in self.definition.heads:
-            if not self.definition.head_fits(width, count):
-                continue
-            if self.definition.heads_in_layer == "mixed":
-                yield from combinations_with_replacement(kinds, count)
-            else:
-                yield from ((kind,) * count for kind in kinds)
+    def _head_choices(self, width: int) -> Numbered:
+        definition = self.definition
+        make = Multisets if definition.heads_in_layer == "mixed" else Repeated
+        fitting = [n for n in definition.heads if definition.head_fits(width, n)]
+        return Chain({n: make(definition.kinds, n) for n in fitting})
 
     def _make_layer(self, stack: Stack) -> Layer:
         width = self.definition.width_of_heads(stack.width, len(stack.kinds))
@@ -285,9 +323,12 @@ def _parts(chosen: Iterable[tuple[str, Part]] | dict[str, Part]) -> Parts:
     )
 
 
-def _feedforwards(definition: SpaceDefinition) -> Iterator[tuple[int, ...]]:
-    for depth in definition.feedforward_depths:
-        if definition.feedforward == "homogeneous":
-            yield from ((width,) * depth for width in definition.feedforward_widths)
-        else:
-            yield from product(definition.feedforward_widths, repeat=depth)
+def _feedforwards(definition: SpaceDefinition) -> Numbered:
+    widths = definition.feedforward_widths
+    same = definition.feedforward == "homogeneous"
+    return Chain(
+        {
+            depth: Repeated(widths, depth) if same else Products([widths] * depth)
+            for depth in definition.feedforward_depths
+        }
+    )

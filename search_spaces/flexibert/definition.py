@@ -5,7 +5,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
-from search_spaces.architectures.layers import check_kind
+from search_spaces.architectures.layers import MOST_LAYERS, MOST_MAPS, check_kind
 from search_spaces.errors import InvalidArchitecture, InvalidSpace, UnknownName
 from search_spaces.flexibert.options import part_options, read_model, read_options, read_recipe
 from search_spaces.kinds import INSTALL, LAYER_SLOTS, SLOTS, require_together
@@ -177,6 +177,14 @@ class SpaceDefinition:
 
 
 NUMBER_LISTS = ("layers", "widths", "heads", "feedforward_widths", "feedforward_depths")
+# far beyond what anyone trains, and little enough to be counted and built at once
+MOST = {
+    "layers": MOST_LAYERS,
+    "widths": 1_000_000,
+    "heads": 512,
+    "feedforward_widths": 1_000_000,
+    "feedforward_depths": MOST_MAPS,
+}
 WORDS = {
     "feedforward": ("homogeneous", "heterogeneous"),
     "heads_in_layer": ("same", "mixed"),
@@ -189,8 +197,10 @@ def _numbers(key: str, values: object) -> tuple[int, ...]:
     if not isinstance(values, list | tuple) or not values:
         raise InvalidSpace(f"{key} is {values!r}. Give a list of whole numbers, such as [2, 4].")
     for value in values:
-        if not is_whole(value) or value < 1:
-            raise InvalidSpace(f"{key} contains {value!r}. Give positive whole numbers.")
+        if not is_whole(value) or not 1 <= value <= MOST[key]:
+            raise InvalidSpace(
+                f"{key} contains {value!r}. Give positive whole numbers, up to {MOST[key]:,}."
+            )
     numbers = tuple(int(value) for value in values)
     if len(set(numbers)) < len(numbers):
         twice = next(n for n in numbers if numbers.count(n) > 1)

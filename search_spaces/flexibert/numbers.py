@@ -25,16 +25,14 @@ class CompactCodes:
 
     def __init__(self, space: FlexiBertSpace):
         self.space = space
-        self.feedforwards = len(space.stacks.bodies)
+        self.feedforwards = space.stacks.body_count
         self.heads = space.stacks.count() // self.feedforwards
         definition = space.definition
         self.length = max(definition.layers) // definition.layers_per_stack
         self._repeat = definition.layers_per_stack
-        self._heads: list[str | None] = [None] * self.heads
+        self._heads: dict[int, str] = {}
+        self._feedforwards: dict[int, str] = {}
         self._fronts: dict[int, str] = {}  # of the canonical text, by frame
-        self._feedforwards = [
-            self.layer(i).canonical.partition("]")[2] for i in range(self.feedforwards)
-        ]
 
     def layer(self, stack: int) -> Layer:
         """Return the layer a stack's number stands for."""
@@ -45,10 +43,10 @@ class CompactCodes:
         texts = []
         for stack in stacks:
             heads, feedforward = divmod(stack, self.feedforwards)
-            text = self._heads[heads]
-            if text is None:
-                text = self._heads[heads] = "".join(self.layer(stack).canonical.partition("]")[:2])
-            texts += [text + self._feedforwards[feedforward]] * self._repeat
+            if heads not in self._heads or feedforward not in self._feedforwards:
+                *first, rest = self.layer(stack).canonical.partition("]")
+                self._heads[heads], self._feedforwards[feedforward] = "".join(first), rest
+            texts += [self._heads[heads] + self._feedforwards[feedforward]] * self._repeat
         if frame not in self._fronts:
             whole = self.space.architecture_of(stacks, frame).canonical
             self._fronts[frame] = whole[: whole.rfind("‖") + 1]

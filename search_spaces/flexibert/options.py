@@ -131,7 +131,8 @@ def _steps(name: str, offered: Mapping[str, Any], where: str) -> list[float]:
     keys = {"from", "to", "steps"}
     numbers = {k: read_value(v) if isinstance(v, str) else v for k, v in offered.items()}
     fine = set(offered) == keys and all(
-        isinstance(v, int | float) and not isinstance(v, bool) for v in numbers.values()
+        isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 2**53
+        for v in numbers.values()
     )
     steps = numbers.get("steps")
     if not fine or not 2 <= steps <= 100 or int(steps) != steps or numbers["from"] >= numbers["to"]:

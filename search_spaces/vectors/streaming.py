@@ -114,7 +114,8 @@ def embed_stream(
             "Use search_spaces.embed(space.sample(n))."
         )
     codes = CompactCodes(space)
-    stacks = np.full((n, codes.length), -1, np.int32)
+    small = space.stacks.count() < 2**31
+    stacks = np.full((n, codes.length), -1, np.int32 if small else object)
     digests = np.zeros((n, DIGEST), np.uint8)
     vectors = np.zeros((n, dimensions), np.float32)
     frames = np.zeros(n, np.int64)
