@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from nas.cli.output_path import OutputFolder
+from nas.cli.printing import echo
 
 _POLICIES = "boshnas,random,parameters,gp-hamming"
 
@@ -79,7 +80,7 @@ def policies(file: Path, to: Path, jobs: int, recompute: str, **options: Any) ->
     forgotten = _names(recompute)
     results = Results(to, setting, without=forgotten)
     if results.reused:
-        click.echo(f"{to} has {results.reused} results already (see --recompute).", err=True)
+        echo(f"{to} has {results.reused} results already (see --recompute).", err=True)
     progress = _Progress()
     found = run_benchmark(
         setting, plan, results, processes=jobs, noise=options["noise"], watch=progress
@@ -87,7 +88,7 @@ def policies(file: Path, to: Path, jobs: int, recompute: str, **options: Any) ->
     for section in report(found, setting):
         print_figures(section.title, section.table, section.note)
     files = write_tables(found, to) + draw_pictures(found, setting, to)
-    click.echo(f"In {to}: {', '.join(path.name for path in files)}", err=True)
+    echo(f"In {to}: {', '.join(path.name for path in files)}", err=True)
 
 
 def _read(file: Path, options: dict[str, Any]) -> tuple[Any, Any]:
@@ -177,4 +178,4 @@ class _Progress:
         text = (
             f"{done}/{total} done, {left // 60}:{left % 60:02d} left ({job.kind} of {job.policy})"
         )
-        click.echo(f"\r\033[K{text}" if moving else text, err=True, nl=not moving or done == total)
+        echo(f"\r\033[K{text}" if moving else text, err=True, nl=not moving or done == total)

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from nas.cli.printing import echo
+
 _GOALS = {"random": 0.005, "boshnas": 0.020}
 _START_GOAL = 5.0
 # workers -> idle share, and usual trials of each worker that are simulated
@@ -60,10 +62,10 @@ def scheduler(
     for name in part or _PARTS:
         for row in parts[name]():
             if as_json:
-                click.echo(json.dumps({"part": name, **row}))
+                echo(json.dumps({"part": name, **row}))
                 continue
             cells = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
-            click.echo(f"{name:<9} {', '.join(cells)}")
+            echo(f"{name:<9} {', '.join(cells)}")
 
 
 def _overhead(*, quick: bool) -> Iterator[dict]:

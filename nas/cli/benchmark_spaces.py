@@ -2,6 +2,8 @@
 
 import click
 
+from nas.cli.printing import echo
+
 
 def _whole(ctx: click.Context, param: click.Parameter, value: float) -> int:
     if value != int(value):
@@ -40,7 +42,7 @@ def spaces(quick: bool, largest: int, landmarks: int, threads: int, seed: int) -
         quick=quick, largest=largest, landmarks=landmarks, threads=threads, seed=seed
     ):
         lines.append(asdict(figure))
-        click.echo(f"{figure.what}: {figure.ours}", err=True)
+        echo(f"{figure.what}: {figure.ours}", err=True)
     note = (
         f"Threads: {threads}. networkx: its first value, published costs. Ours: the order of "
         "layers kept; exact for blocks, for published an upper bound."

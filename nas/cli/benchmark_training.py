@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from nas.cli.output_path import OutputFolder
+from nas.cli.printing import echo
 
 
 @click.command()
@@ -78,13 +79,13 @@ def training(
             figures.append(figure)
             files = write_figures(to, figures, setting)  # minutes of work survive an interruption
             beside = "" if figure.ratio is None else f", ratio {figure.ratio:.2f}"
-            click.echo(f"{figure.what}: {figure.ours:.4g} {figure.unit}{beside}", err=True)
+            echo(f"{figure.what}: {figure.ours:.4g} {figure.unit}{beside}", err=True)
     note = (
         f"{drawn}, mean {lengths.mean():.1f}, longest {lengths.max()} tokens; threads: {threads}; "
         f"medians of {size.repeats}. BertModel: its fastest attention, the fused AdamW of Trainer."
     )
     print_figures("Training", as_table(figures), "\n".join([note, *left_out]), left=("what",))
-    click.echo("Written: " + ", ".join(map(str, files)))
+    echo("Written: " + ", ".join(map(str, files)))
 
 
 def _known_data() -> Path | None:

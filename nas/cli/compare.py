@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from nas.cli.printing import echo
 from nas.cli.run_path import RunPath
 from search_spaces.errors import InvalidExperiment
 
@@ -37,7 +38,7 @@ def compare(runs: tuple[Path, ...], objective: str | None, *, as_json: bool) -> 
     if as_json:
         for name in ("summary", "fronts"):
             found[name] = [json.loads(row) for row in json_lines(found[name]).splitlines()]
-        click.echo(json.dumps(found))
+        echo(json.dumps(found))
         return
     _print(found)
 
@@ -68,7 +69,7 @@ def _print(found: dict[str, Any]) -> None:
     shown["on_common_front"] = ["yes" if v else "no" for v in shown["on_common_front"]]
     print_figures("Their fronts", shown.astype(str), left=("run", "on_common_front"))
     if not found["settings"]:
-        click.echo("The settings are the same.")
+        echo("The settings are the same.")
         return
     import pandas as pd
 

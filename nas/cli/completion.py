@@ -3,6 +3,8 @@
 import click
 from click.shell_completion import get_completion_class
 
+from nas.cli.printing import echo
+
 _WHERE = {
     "bash": ("~/.bashrc", 'eval "$(nas completion bash)"'),
     "zsh": ("~/.zshrc", 'eval "$(nas completion zsh)"'),
@@ -27,4 +29,4 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     # click's own source() asks bash for its version, which fails where bash is not installed.
     script = kind(cli, {}, "nas", "_NAS_COMPLETE")
-    click.echo(script.source_template % script.source_vars())
+    echo(script.source_template % script.source_vars())

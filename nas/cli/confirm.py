@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from nas.cli.printing import echo
 from nas.cli.run_path import TRUST
 
 
@@ -37,19 +38,17 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
     if trust:
         opened.trust()
     try:
-        chosen = confirm_run(
-            opened, top=top, seeds=seeds, say=lambda line: click.echo(line, err=True)
-        )
+        chosen = confirm_run(opened, top=top, seeds=seeds, say=lambda line: echo(line, err=True))
     except KeyboardInterrupt:
         again = f"nas confirm {run} --top {top} --seeds {seeds}"
-        click.echo(f"Interrupted; finished trainings are kept. Continue: {again}", err=True)
+        echo(f"Interrupted; finished trainings are kept. Continue: {again}", err=True)
         sys.exit(EXIT_CODES["interrupted"])
     table = opened.confirmations()
     table = table[table["hash"].isin(chosen)]
     if form == "csv":
-        click.echo(table.to_csv(index=False), nl=False)
+        echo(table.to_csv(index=False), nl=False)
     elif form == "json":
-        click.echo(table.to_json(orient="records", lines=True), nl=False)
+        echo(table.to_json(orient="records", lines=True), nl=False)
     else:
         rows = [
             {name: None if value != value else value for name, value in row.items()}
@@ -58,10 +57,10 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
         shown = ("trial", "hash", "seeds", "failed")
         measured = [c for m in ("glue", "latency_ms") for c in (m, f"{m}_mean", f"{m}_std")]
         print_rows(rows, [*shown, *measured])
-        click.echo("As found in the search, then mean and deviation over the fresh seeds.")
-        click.echo(f"Every task: nas.open_run({str(run)!r}).confirmations()")
+        echo("As found in the search, then mean and deviation over the fresh seeds.")
+        echo(f"Every task: nas.open_run({str(run)!r}).confirmations()")
         if len(table):
             again = f"nas export {run} --pick {table['hash'].iloc[0][:10]} --to NEW_FOLDER"
-            click.echo(f"Cards written before do not say this yet; write one that does: {again}")
+            echo(f"Cards written before do not say this yet; write one that does: {again}")
     if table["seeds"].sum() < len(chosen) * seeds:
-        click.echo("Some trainings failed; the same command tries them again.", err=True)
+        echo("Some trainings failed; the same command tries them again.", err=True)

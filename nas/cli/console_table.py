@@ -1,20 +1,9 @@
 """Tables on a terminal: text in every cell, as wide as the terminal, or as needed in a pipe."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-_PIPE_WIDTH = 240  # characters; a pipe has no width of its own
-
-
-def console() -> "Console":
-    """Return the terminal, or a pipe that is wide enough for every table."""
-    from rich.console import Console
-
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(width=_PIPE_WIDTH, highlight=False)
+from nas.cli.printing import console
+from nas.printable import printable
 
 
 def print_cells(
@@ -37,11 +26,11 @@ def print_cells(
     view = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
         view.add_column(
-            name,
+            printable(name),
             justify="left" if name in left else "right",
             overflow="fold",
             no_wrap=name in unbroken,
         )
     for row in rows:
-        view.add_row(*row)
+        view.add_row(*map(printable, row))
     console().print(view)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nas.cli.printing import echo
 from search_spaces.errors import NasError
 
 if TYPE_CHECKING:
@@ -141,5 +142,5 @@ def doctor(address: str | None, storage: str | None, data: str | None) -> None:
     wrong = False
     for level, name, text in _findings(address, storage, data):
         wrong |= level == "fail"
-        click.echo(f"{level:<5} {name:<9} {text}")
+        echo(f"{level:<5} {name:<9} {text}")
     sys.exit(2 if wrong else 0)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from nas.cli.output_path import OutputFile, OutputFolder
+from nas.cli.printing import echo
 from nas.cli.train import RECIPE, print_scores, read_changes, show_stages
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path))
@@ -56,7 +57,7 @@ def evaluate(
     again = finetune or not model.tasks
     if not quiet:
         what = "fine-tuned anew" if again else "its fine-tuned models"
-        click.echo(f"{folder} on {data}: {what}")
+        echo(f"{folder} on {data}: {what}")
     found = score_model(
         model,
         data,
@@ -69,9 +70,9 @@ def evaluate(
     )
     print_scores(found.rows())
     for path in found.written:
-        click.echo(f"Predictions: {path}")
+        echo(f"Predictions: {path}")
     for line in found.notes:
-        click.echo(line)
+        echo(line)
 
 
 @click.command()
@@ -104,7 +105,7 @@ def predict(
     recipe = model.recipe(read_changes(changes), default_preset("glue-mini"))
     answers = answer(model, task, read_sentences(file, task), recipe)
     if path is None:
-        click.echo(predictions_text(task, answers), nl=False)
+        echo(predictions_text(task, answers), nl=False)
     else:
         write_predictions(path, task, answers)
-        click.echo(f"Predictions: {path}")
+        echo(f"Predictions: {path}")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from nas.cli.output_path import OutputFolder
+from nas.cli.printing import echo
 from nas.cli.run_path import TRUST
 
 
@@ -85,11 +86,11 @@ def export(
         formats=formats,
         quantize=quantize is not None,
         licence=licence,
-        say=lambda line: click.echo(f"  {line}"),
+        say=lambda line: echo(f"  {line}"),
     )
-    click.echo(f"Exported trial {number} ({chosen['hash'][:10]}) to {folder}")
+    echo(f"Exported trial {number} ({chosen['hash'][:10]}) to {folder}")
     if folder.parent != Path():
-        click.echo(f"Table of this zoo: {write_results(folder.parent)}")
+        echo(f"Table of this zoo: {write_results(folder.parent)}")
     _say_how_to_load(folder, names)
 
 
@@ -112,10 +113,10 @@ def _chosen_tasks(text: str, trained: list[str]) -> list[str]:
 
 
 def _say_how_to_load(folder: Path, tasks: list[str]) -> None:
-    click.echo(f"Load it:  nas.load_model({str(folder)!r})")
-    click.echo(f"Anywhere: AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True)")
+    echo(f"Load it:  nas.load_model({str(folder)!r})")
+    echo(f"Anywhere: AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True)")
     if tasks:
-        click.echo(
+        echo(
             "Classify: AutoModelForSequenceClassification.from_pretrained("
             f"{str(folder)!r}, task_name={tasks[0]!r}, trust_remote_code=True)"
         )

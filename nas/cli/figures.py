@@ -1,9 +1,10 @@
 """Tables of figures on a terminal: text in every cell, numbers to the right."""
 
-import click
 import pandas as pd
 
-from nas.cli.console_table import console, print_cells
+from nas.cli.console_table import print_cells
+from nas.cli.printing import console, echo
+from nas.printable import printable
 
 
 def print_figures(
@@ -15,10 +16,10 @@ def print_figures(
     """
     from rich.text import Text
 
-    console().print(Text(title, style="bold"))
+    console().print(Text(printable(title), style="bold"))
     if len(table):
         words = [c for c in table if not table[c].str.contains(r"\d").any()]
         print_cells(list(table.columns), table.to_numpy().tolist(), left=(*words, *left))
     if note:
-        console().print(Text(note))
-    click.echo()
+        console().print(Text(printable(note)))
+    echo()

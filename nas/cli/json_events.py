@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-import click
+from nas.cli.printing import echo
 
 if TYPE_CHECKING:
     from nas.search.progress import Progress
@@ -22,7 +22,7 @@ _OF_A_TRIAL = ("trial", "hash", "status", "fidelity", "cause", "error", "seconds
 
 def emit(event: str, **values: Any) -> None:
     """Print one event."""
-    click.echo(json.dumps({"event": event, **values}))
+    echo(json.dumps({"event": event, **values}))
 
 
 def emit_progress(progress: "Progress") -> None:

@@ -2,14 +2,16 @@
 
 from types import TracebackType
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from nas.cli.json_events import emit, emit_progress
+from nas.cli.printing import console
 from nas.evaluation.measured import values_of
+from nas.printable import printable
 from nas.search.progress import Progress
 from search_spaces import Architecture
 
@@ -32,7 +34,7 @@ class LiveView:
     def __init__(self, *, objectives: dict[str, str], quiet: bool):
         self._score = next(iter(objectives))
         self._quiet = quiet
-        self._console = Console(highlight=False)
+        self._console = console()
         self._live: Live | None = None
 
     def __enter__(self) -> "LiveView":
@@ -57,7 +59,7 @@ class LiveView:
         if self._live is None:
             emit("stage", text=line)
             return
-        self._live.console.print(f"{line} …")
+        self._live.console.print(printable(f"{line} …"))
 
     def update(self, progress: Progress) -> None:
         """Show the progress."""
@@ -68,7 +70,7 @@ class LiveView:
             emit_progress(progress)
             return
         if line:
-            self._live.console.print(line)
+            self._live.console.print(printable(line))
         self._live.update(self._block(progress))
 
     def _trial_line(self, progress: Progress) -> str | None:
@@ -80,7 +82,7 @@ class LiveView:
             became = "failed" if trial["status"] == "failed" else "to be repeated"
             why = f"{became} ({trial['cause']}): {trial['error']}"
             return f"trial {trial['trial']:>3}  {why}  {what}"
-        value = values_of(trial)[self._score]
+        value = values_of(trial, seconds=True)[self._score]
         parameters = trial["costs"].get("parameters", 0)
         part = "" if trial["fidelity"] == 1 else f"  at {trial['fidelity']:g} of the tokens"
         return (
@@ -104,4 +106,4 @@ class LiveView:
             ProgressBar(total=progress.planned, completed=ended, width=30),
             f"{ended}/{progress.planned}",
         )
-        return Group(bar, Text(self._summary(progress)))
+        return Group(bar, Text(printable(self._summary(progress))))

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from nas.cli.output_path import OutputFile
+from nas.cli.printing import echo
 from nas.cli.run_path import RUN
 from nas.runs.directory import open_run
 from nas.runs.endings import state_line
@@ -26,19 +27,20 @@ def status(run: Path, *, as_json: bool) -> None:
     from nas.runs.status import run_status
 
     summary = run_status(open_run(run))
-    click.echo(json.dumps(summary) if as_json else "\n".join(status_lines(summary)))
+    echo(json.dumps(summary) if as_json else "\n".join(status_lines(summary)))
 
 
 def status_lines(summary: dict[str, Any]) -> list[str]:
     """Return the status for people, one line a subject."""
     causes = ", ".join(f"{n} {cause}" for cause, n in summary["causes"].items())
     failed = f"{summary['failed']} failed" + (f" ({causes})" if causes else "")
-    idle = summary["idle_percent"]
+    idle, promotions = summary["idle_percent"], summary["promotions"]
+    planned = f"{summary['planned']}" + (f" and {promotions} promotions" if promotions else "")
     lines = {
         "run": summary["run"],
         "state": state_line(summary["state"]),
         "trials": f"{summary['done']} done, {summary['running']} running, "
-        f"{summary['queued']} queued, {failed} of {summary['planned']}",
+        f"{summary['queued']} queued, {failed} of {planned}",
         "best": summary["best"] or "none finished yet",
         "front": f"{summary['front']} encoders that no other beats",
         "workers": f"{summary['workers']}"
@@ -138,7 +140,7 @@ def pareto(
         from nas.report.front_picture import draw_front
 
         draw_front(constrained(opened.finished(), where), objectives, plot)
-        click.echo(f"Picture: {plot}", err=True)
+        echo(f"Picture: {plot}", err=True)
 
 
 def _objectives(

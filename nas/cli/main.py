@@ -1,11 +1,13 @@
 """`nas`: finds the command, imports its file, and turns errors into messages."""
 
+import io
 import sys
 
 import click
 
 import nas
 from nas.cli.lazy_group import LazyGroup
+from nas.cli.printing import echo, make_log_printable
 from nas.cli.terminal import out_of_memory, require_address_space, speakable
 from search_spaces.errors import NasError
 
@@ -50,19 +52,22 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a `NasError` becomes a message and exit code 2."""
     speakable()
+    make_log_printable()
     try:
         require_address_space()
         cli.main(prog_name="nas", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)  # may name an argument, which may hold anything
+        echo(said.getvalue(), err=True, nl=False)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+        echo("Interrupted.", err=True)
         sys.exit(130)
     except NasError as error:
-        click.echo(f"Error: {error}", err=True)
+        echo(f"Error: {error}", err=True)
         sys.exit(2)
     except BrokenPipeError:  # who reads our output, such as head, has seen enough
         sys.stdout = None  # what is left in its buffer has nowhere to go
@@ -70,11 +75,11 @@ def main() -> None:
     except (MemoryError, ImportError, SystemError) as error:
         if isinstance(error, ImportError) and "map segment" not in str(error):
             raise
-        click.echo(f"Error: {out_of_memory(error)}", err=True)
+        echo(f"Error: {out_of_memory(error)}", err=True)
         sys.exit(2)
     except OSError as error:  # a file that the machine does not let us read or write
         name = "" if error.filename is None else f"{str(error.filename)[:200]!r}: "
-        click.echo(
+        echo(
             f"Error: {name}{error.strerror or error}. Give another place, or mend what the machine "
             "says of this one (nas doctor).",
             err=True,

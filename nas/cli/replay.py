@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from nas.cli.printing import echo
 from nas.cli.run_path import TRUST
 
 
@@ -32,15 +33,15 @@ def replay(run: Path, *, trust: bool, as_json: bool) -> None:
             different = decision
             break
         if not as_json and count % 100 == 0:
-            click.echo(f"{count} decisions repeated …", err=True)
+            echo(f"{count} decisions repeated …", err=True)
     if as_json:
         difference = vars(different) if different else None
         answer = {"decisions": count, "differences": int(different is not None)}
-        click.echo(json.dumps({**answer, "first": difference}))
+        echo(json.dumps({**answer, "first": difference}))
     elif different is None:
-        click.echo(f"{count} decisions repeated, 0 differences")
+        echo(f"{count} decisions repeated, 0 differences")
     else:
-        click.echo(
+        echo(
             f"{count} decisions repeated, the last one differs: event {different.event}, "
             f"{different.what}: recorded {different.recorded}, repeated {different.repeated}"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from nas.cli.output_path import OutputFile
+from nas.cli.printing import echo
 from nas.cli.run_path import TRUST
 
 
@@ -36,11 +37,11 @@ def report(run: Path, path: Path | None, *, trust: bool) -> None:
     finally:
         _say(None)
     size = written.stat().st_size
-    click.echo(f"Report: {written} ({size / 1e6:.2g} MB). Open it in a browser.")
+    echo(f"Report: {written} ({size / 1e6:.2g} MB). Open it in a browser.")
 
 
 def _say(part: str | None, done: int = 0, of: int = 0) -> None:
     """On a terminal, show in one line what is computed; None clears the line."""
     if sys.stderr.isatty():
         text = "" if part is None else f"{done}/{of}  {part.replace('_', ' ')} …"
-        click.echo(f"\r\x1b[2K{text}", nl=False, err=True)
+        echo(f"\r\x1b[2K{text}", nl=False, err=True)

@@ -8,6 +8,7 @@ import click
 
 from nas.cli.json_events import ends_in_json
 from nas.cli.output_path import OutputFolder
+from nas.cli.printing import echo
 from nas.cli.run_path import TRUST
 
 # The search without arguments promises 8 minutes: what starts before this ends before that.
@@ -158,7 +159,7 @@ def print_against_majority(run: Any) -> None:
 
     best = run.pick("best")
     tasks = PreparedData.load(run.directory / "data").tasks
-    click.echo(f"\nThe best one, trial {best['trial']}, against always the majority class:\n")
+    echo(f"\nThe best one, trial {best['trial']}, against always the majority class:\n")
     print_scores(
         [(name, best[name], None, majority_score(name, splits)) for name, splits in tasks.items()]
     )
@@ -174,14 +175,12 @@ def finish(run: Any, reason: str) -> None:
     where = run.directory
     done = run.finished()
     if reason == "interrupted":
-        click.echo(
-            f"\nInterrupted; finished trials kept: {len(done)}. Continue: nas resume {where}"
-        )
+        echo(f"\nInterrupted; finished trials kept: {len(done)}. Continue: nas resume {where}")
     elif not done.empty:
         front = run.pareto()
         arrows = {"max": "up", "min": "down"}
         goals = ", ".join(f"{name} {arrows[d]}" for name, d in run.objectives.items())
-        click.echo(f"\nPareto front ({goals}): {len(front)} of {len(done)} trained encoders\n")
+        echo(f"\nPareto front ({goals}): {len(front)} of {len(done)} trained encoders\n")
         print_table(front, first=tuple(run.objectives))
         trained = run.experiment.execution.trial_function is None
         if trained:
@@ -190,9 +189,9 @@ def finish(run: Any, reason: str) -> None:
             picture = str(draw_front(done, run.objectives, where / "front.png"))
         except OSError as error:  # a full disk, perhaps the very one that ended the search
             picture = f"not drawn ({error.strerror or error})"
-        click.echo(f"\nPicture:  {picture}\nRun:      {where}")
+        echo(f"\nPicture:  {picture}\nRun:      {where}")
         if trained:
-            click.echo(f"Export the winner:  nas export {where} --pick best --to zoo/best")
+            echo(f"Export the winner:  nas export {where} --pick best --to zoo/best")
     _say_why(run, reason)
     run.close()
     sys.exit(EXIT_CODES[reason])
@@ -203,8 +202,8 @@ def _say_why(run: Any, reason: str) -> None:
     where, experiment = run.directory, run.experiment
     if reason == "failing":
         first = next(r for r in run.journal.each_trial() if r["status"] == "failed")
-        click.echo(first["traceback"] or "", err=True)
-        click.echo(f"Stopped: every trial failed alike: {first['error']}", err=True)
+        echo(first["traceback"] or "", err=True)
+        echo(f"Stopped: every trial failed alike: {first['error']}", err=True)
     budgets = {"time": "time", "gpu_hours": "gpu-hours", "cost": "cost"}
     if reason in budgets:
         more = {
@@ -213,7 +212,7 @@ def _say_why(run: Any, reason: str) -> None:
             "cost": f"{2 * (experiment.cost or 1):g}",
         }[reason]
         name = budgets[reason]
-        click.echo(f"The {name} budget is spent. Continue with: nas resume {where} --{name} {more}")
+        echo(f"The {name} budget is spent. Continue with: nas resume {where} --{name} {more}")
     lines = {
         "exhausted": "The space has no further architecture that the constraints allow.",
         "patience": f"No progress within {experiment.patience} results. Continue with: "
@@ -226,4 +225,4 @@ def _say_why(run: Any, reason: str) -> None:
         f"then continue with: nas resume {where}",
     }
     if reason in lines:
-        click.echo(lines[reason], err=reason in ("lost", "no-space", "engine-gone"))
+        echo(lines[reason], err=reason in ("lost", "no-space", "engine-gone"))

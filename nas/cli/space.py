@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nas.cli.output_path import OutputFile
+from nas.cli.printing import echo
 
 if TYPE_CHECKING:
     from search_spaces import Architecture, Space
@@ -34,7 +35,7 @@ def list_() -> None:
     from search_spaces import list_spaces, load_space
 
     for name in list_spaces():
-        click.echo(f"{name:<22} {_readable(load_space(name).size):>16} architectures")
+        echo(f"{name:<22} {_readable(load_space(name).size):>16} architectures")
 
 
 @space.command()
@@ -45,20 +46,20 @@ def show(name: str, seed: int) -> None:
     from search_spaces import load_space
 
     found = load_space(name)
-    click.echo(f"{found.name}: {_readable(found.size)} architectures, up to {_depth(found)}")
+    echo(f"{found.name}: {_readable(found.size)} architectures, up to {_depth(found)}")
     if description := getattr(getattr(found, "definition", None), "description", ""):
-        click.echo(description)
+        echo(description)
     most = max(3, min(SAMPLE, 20_000 // found.max_layers))
     sample = found.sample(min(most, found.size or most), seed=seed)
     distinct, inside = len({a.hash for a in sample}), sum(a in found for a in sample)
-    click.echo(
+    echo(
         f"\nA sample of {len(sample):,}: {distinct / len(sample):.1%} distinct, "
         f"{inside / len(sample):.1%} in the space"
     )
     _print_costs(sample)
-    click.echo("\nExamples")
+    echo("\nExamples")
     for architecture in sample[:3]:
-        click.echo(f"  {architecture.short}  {architecture.describe()}")
+        echo(f"  {architecture.short}  {architecture.describe()}")
 
 
 @space.command()
@@ -73,7 +74,7 @@ def count(name: str) -> None:
         raise InvalidSpace(
             f"The space {found.name!r} cannot count its architectures. Give it a property `size`."
         )
-    click.echo(f"{Decimal(found.size):f}")  # str() of a whole number ends at 4,300 digits
+    echo(f"{Decimal(found.size):f}")  # str() of a whole number ends at 4,300 digits
 
 
 @space.command()
@@ -107,7 +108,7 @@ def sample(
             constraint, vocabulary_size=vocabulary, max_length=length, length=length
         )
     for architecture in initial_design(load_space(name), number, seed, design, accept=accept):
-        click.echo(json.dumps(architecture.to_dict()))
+        echo(json.dumps(architecture.to_dict()))
 
 
 @space.command()
@@ -119,11 +120,11 @@ def check(file: str, name: str | None) -> None:
     from search_spaces import count_parameters, load_space
 
     architecture = read_architecture(file)
-    click.echo(f"{architecture.hash}\n{architecture.describe()}")
-    click.echo(f"{count_parameters(architecture, vocabulary_size=VOCABULARY):,} parameters")
+    echo(f"{architecture.hash}\n{architecture.describe()}")
+    echo(f"{count_parameters(architecture, vocabulary_size=VOCABULARY):,} parameters")
     if name:
         inside = architecture in load_space(name)
-        click.echo(f"{'in' if inside else 'not in'} the space {name}")
+        echo(f"{'in' if inside else 'not in'} the space {name}")
 
 
 @space.command()
@@ -169,7 +170,7 @@ def draw(
         drawn = read_architecture(architecture)
     title = architecture or f"{name}, seed {seed}"
     draw_architecture(drawn, path, title=title, direction=direction, every_head=every_head)
-    click.echo(f"{drawn.short}  {drawn.describe()}\nPicture: {path}")
+    echo(f"{drawn.short}  {drawn.describe()}\nPicture: {path}")
 
 
 def _print_costs(architectures: list["Architecture"]) -> None:
@@ -177,7 +178,7 @@ def _print_costs(architectures: list["Architecture"]) -> None:
 
     from search_spaces import count_flops, count_parameters
 
-    click.echo(f"{'':<28}{'least':>16}{'median':>16}{'most':>16}")
+    echo(f"{'':<28}{'least':>16}{'median':>16}{'most':>16}")
     rows = {
         f"parameters, {VOCABULARY:,} tokens": [
             count_parameters(a, vocabulary_size=VOCABULARY) for a in architectures
@@ -189,7 +190,7 @@ def _print_costs(architectures: list["Architecture"]) -> None:
     }
     for title, values in rows.items():
         shown = (min(values), median(values), max(values))
-        click.echo(f"{title:<28}" + "".join(f"{round(value):>16,}" for value in shown))
+        echo(f"{title:<28}" + "".join(f"{round(value):>16,}" for value in shown))
 
 
 def _depth(found: "Space") -> str:

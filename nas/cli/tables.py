@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from nas.cli.console_table import console, print_cells
+from nas.cli.console_table import print_cells
+from nas.cli.printing import console, echo
 from nas.pareto.conditions import rows_where
+from nas.printable import printable
 from nas.tables.files import json_lines, write_table
 from nas.tables.frames import OBJECTS, flat
 from nas.tables.trials import CHOSEN
@@ -53,7 +55,7 @@ def write_to(table: pd.DataFrame, path: Path) -> None:
         NasError: The ending is none of .parquet, .csv, .json, or the file cannot be written.
     """
     write_table(table, path)
-    click.echo(f"{len(table)} rows: {path}", err=True)
+    echo(f"{len(table)} rows: {path}", err=True)
 
 
 def cell(name: str, value: object) -> str:
@@ -78,10 +80,10 @@ def print_table(table: pd.DataFrame, *, form: str = "table", first: tuple[str, .
         InvalidExperiment: Parquet, which is no text, on a terminal.
     """
     if form == "csv":
-        click.echo(flat(table).to_csv(index=False), nl=False)
+        echo(flat(table).to_csv(index=False), nl=False)
         return
     if form == "json":
-        click.echo(json_lines(table), nl=False)
+        echo(json_lines(table), nl=False)
         return
     if form == "parquet":
         if sys.stdout.isatty():
@@ -107,7 +109,8 @@ def print_table(table: pd.DataFrame, *, form: str = "table", first: tuple[str, .
     unbroken = [name for name in columns if name != "error"]
     print_cells([*columns, *described], lines, left=(*_LEFT, *described), unbroken=unbroken)
     if dropped:
-        console().print(f"Not shown for lack of width: {', '.join(dropped)} (--format csv has all)")
+        more = f"Not shown for lack of width: {', '.join(dropped)} (--format csv has all)"
+        console().print(printable(more))
 
 
 def _fitting(cells: dict[str, list[str]], width: int) -> tuple[list[str], list[str]]:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from nas.cli.output_path import OutputFolder
+from nas.cli.printing import echo
 
 RECIPE = click.option(
     "--recipe", "changes", multiple=True, metavar="KEY=VALUE", help="Change the recipe; repeatable."
@@ -127,7 +128,7 @@ def show_stages() -> Any:
     def show(stage: str, share: float) -> None:
         if not shown or shown[-1] != stage:
             shown.append(stage)
-            click.echo(f"  {stage} …")
+            echo(f"  {stage} …")
 
     return show
 
@@ -135,10 +136,10 @@ def show_stages() -> Any:
 def print_scores(rows: list[tuple[str, float, float | None, float | None]]) -> None:
     """Print task, score, deviation over seeds and the score of the majority class."""
     spread = any(row[2] is not None for row in rows)
-    click.echo(f"{'task':<8}{'score':>8}{'       ±' if spread else ''}{'majority':>10}")
+    echo(f"{'task':<8}{'score':>8}{'       ±' if spread else ''}{'majority':>10}")
     for name, score, deviation, floor in rows:
         shown = f"{'' if deviation is None else f'{deviation:.3f}':>8}" if spread else ""
-        click.echo(f"{name:<8}{score:>8.3f}{shown}{'-' if floor is None else f'{floor:.3f}':>10}")
+        echo(f"{name:<8}{score:>8.3f}{shown}{'-' if floor is None else f'{floor:.3f}':>10}")
 
 
 def _print_result(trained: Any, data: Any, folder: Path) -> None:
@@ -148,13 +149,13 @@ def _print_result(trained: Any, data: Any, folder: Path) -> None:
     counted = [value for name, value in floors.items() if name != "wnli"] or list(floors.values())
     rows = [("glue", *trained.score("glue"), sum(counted) / len(counted))]
     rows += [(name, *trained.score(name), floor) for name, floor in floors.items()]
-    click.echo()
+    echo()
     print_scores(rows)
     first = trained.measurements[0]
     costs, details = first.costs, first.details
-    click.echo(
+    echo(
         f"\n{costs['parameters']:,.0f} parameters, {costs['flops']:,.0f} FLOPs a sequence, "
         f"latency {costs['latency_ms']:.2f} ms (95 %: {details['latency_p95_ms']:.2f}), "
         f"{costs['peak_memory_mb']:.1f} MB, {first.seconds:.0f} s of training"
     )
-    click.echo(f"Model:    {folder}\nScore it: nas evaluate {folder}")
+    echo(f"Model:    {folder}\nScore it: nas evaluate {folder}")

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nas.cli.look import status_lines
+from nas.cli.printing import console, echo
 from nas.cli.run_path import RUN
 from nas.evaluation.measured import values_of
+from nas.printable import printable
 from nas.runs.directory import Run, open_run
 from nas.runs.rows import readable
 from nas.runs.status import run_status
@@ -37,7 +39,7 @@ def watch(run: Path, every: float) -> None:
     try:
         state = _live(opened, every) if sys.stdout.isatty() else _lines(opened, every)
     except KeyboardInterrupt:
-        click.echo(f"You left. The search goes on; look again with: nas watch {run}", err=True)
+        echo(f"You left. The search goes on; look again with: nas watch {run}", err=True)
         return
     from nas.runs.endings import EXIT_CODES
 
@@ -58,7 +60,7 @@ def _lines(run: Run, every: float) -> str:
         summary = run_status(run)
         now = {key: summary[key] for key in ("state", "done", "running", "failed", "warning")}
         if now != before:
-            click.echo(json.dumps({"event": "status", **summary}))
+            echo(json.dumps({"event": "status", **summary}))
             before = now
         if _over(summary, run):
             return summary["state"]
@@ -67,13 +69,10 @@ def _lines(run: Run, every: float) -> str:
 
 def _live(run: Run, every: float) -> str:
     """Redraw the terminal until the run ends; return the last state."""
-    from rich.console import Console
     from rich.live import Live
 
     summary = run_status(run)
-    with Live(
-        _screen(run, summary), console=Console(highlight=False), refresh_per_second=4
-    ) as live:
+    with Live(_screen(run, summary), console=console(), refresh_per_second=4) as live:
         while not _over(summary, run):
             time.sleep(every)
             summary = run_status(run)
@@ -88,9 +87,9 @@ def _screen(run: Run, summary: dict[str, Any]) -> "Group":
 
     ended = summary["done"] + summary["failed"]
     bar = Table.grid(padding=(0, 1))
-    planned = max(1, summary["planned"])
+    planned = summary["planned"] + summary["promotions"]
     bar.add_row(
-        ProgressBar(total=planned, completed=ended, width=40), Text(f"{ended}/{summary['planned']}")
+        ProgressBar(total=max(1, planned), completed=ended, width=40), Text(f"{ended}/{planned}")
     )
     records = run.journal.trials()
     with readable(f"The record of {str(run.directory)!r}"):
@@ -103,11 +102,11 @@ def _together(bar: Any, summary: dict[str, Any], records: list[dict[str, Any]], 
 
     return Group(
         bar,
-        Text("\n".join(status_lines(summary))),
+        Text(printable("\n".join(status_lines(summary)))),
         Text(),
-        Text("\n".join(_running(records)), no_wrap=True, overflow="ellipsis"),
+        Text(printable("\n".join(_running(records))), no_wrap=True, overflow="ellipsis"),
         Text(),
-        Text("\n".join(_front(records, run.objectives))),
+        Text(printable("\n".join(_front(records, run.objectives)))),
     )
 
 

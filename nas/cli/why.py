@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from nas.cli.printing import echo
 from nas.cli.run_path import RUN
 from nas.runs.directory import open_run
 
@@ -29,12 +30,12 @@ def why(run: Path, trial: str, neighbours: int, *, as_json: bool) -> None:
 
     found = explain(open_run(run), trial, neighbours=neighbours)
     if as_json:
-        click.echo(json.dumps(found))
+        echo(json.dumps(found))
         return
     for part in (_what, _proposal, _beliefs, _near, _failure):
         lines = part(found)
         if lines:
-            click.echo("\n".join([*lines, ""]))
+            echo("\n".join([*lines, ""]))
 
 
 def _what(found: dict[str, Any]) -> list[str]:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import click
 
+from nas.cli.printing import console, echo
+from nas.printable import printable
+
 _SHOWN = ("model", "glue", "glue_confirmed", "parameters", "latency_ms", "device", "data", "run")
 _ZOO = click.argument("zoo", type=click.Path(path_type=Path), default=Path("zoo"))
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path))
@@ -33,19 +36,19 @@ def list_(zoo: Path, kind: str) -> None:
 
     rows, problems = list_models(zoo)
     for problem in problems:
-        click.echo(f"Skipped: {problem}", err=True)
+        echo(f"Skipped: {problem}", err=True)
     path = write_results(zoo)
     if kind == "json":
-        click.echo(json.dumps(rows, indent=1))
+        echo(json.dumps(rows, indent=1))
     elif kind == "csv":
-        click.echo(path.read_text(encoding="utf-8"), nl=False)
+        echo(path.read_text(encoding="utf-8"), nl=False)
     elif not rows:
-        click.echo(f"{zoo} has no models. Fill it with: nas export RUN --to {zoo}/NAME")
+        echo(f"{zoo} has no models. Fill it with: nas export RUN --to {zoo}/NAME")
     else:
         from nas.cli.rows import print_rows
 
         print_rows(rows, [name for name in columns_of(rows) if name in _SHOWN])
-        click.echo(f"All columns: {path}")
+        echo(f"All columns: {path}")
     if problems:
         sys.exit(2)
 
@@ -61,16 +64,15 @@ def show(folder: Path, *, as_json: bool) -> None:
 
     facts = read_card(folder)
     if as_json:
-        click.echo(json.dumps(facts, indent=1))
+        echo(json.dumps(facts, indent=1))
         return
     text = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)[2]
     if sys.stdout.isatty():
-        from rich.console import Console
         from rich.markdown import Markdown
 
-        Console().print(Markdown(text))
+        console().print(Markdown(printable(text)))
     else:
-        click.echo(text, nl=False)
+        echo(text, nl=False)
 
 
 @zoo.command()
@@ -84,9 +86,9 @@ def check(folders: tuple[Path, ...]) -> None:
         problems = check_model(folder)
         sound = sound and not problems
         for problem in problems:
-            click.echo(f"Error: {problem}.", err=True)
+            echo(f"Error: {problem}.", err=True)
         if not problems:
-            click.echo(f"{folder}: all files as exported, the card complete, every model answers")
+            echo(f"{folder}: all files as exported, the card complete, every model answers")
     if not sound:
         sys.exit(2)
 
@@ -103,9 +105,9 @@ def push(folder: Path, repo: str, message: str, *, private: bool, dry_run: bool)
 
     address = push_model(folder, repo, private=private, dry_run=dry_run, message=message)
     if not dry_run:
-        click.echo(f"Pushed {folder} to {address}")
+        echo(f"Pushed {folder} to {address}")
         return
     files = files_to_push(folder)
     for name, size in files:
-        click.echo(f"{size:>12,}  {name}")
-    click.echo(f"Would send {len(files)} files, {sum(s for _, s in files):,} bytes, to {address}")
+        echo(f"{size:>12,}  {name}")
+    echo(f"Would send {len(files)} files, {sum(s for _, s in files):,} bytes, to {address}")

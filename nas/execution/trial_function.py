@@ -33,8 +33,11 @@ def trial_function(name: str | None) -> "TrialFunction":
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  a module may raise whatever it likes
+        words = error_text(error)
+        if isinstance(error, ImportError | AttributeError | ValueError):
+            words = words.partition(": ")[2]
         raise InvalidExperiment(
-            f"trial_function is {name!r}, which cannot be imported: {error_text(error)}. Write "
+            f"trial_function is {name!r}, which cannot be imported: {words}. Write "
             "package.module:function, importable here and on every worker."
         ) from None
     if not callable(found):

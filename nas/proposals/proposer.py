@@ -4,6 +4,7 @@ Both get the same messages in the same order, that of the record, and so propose
 """
 
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
@@ -174,7 +175,9 @@ class InlineProposer(Proposer):
         tell(self.policy, event)
 
     def request(self, number: int, n: int) -> None:
-        self._answers.append(Answer(number, propose(self.policy, n), 0.0))
+        begun = time.perf_counter()
+        proposals = propose(self.policy, n)
+        self._answers.append(Answer(number, proposals, time.perf_counter() - begun))
 
     def ready(self, seconds: float) -> bool:
         return bool(self._answers)

@@ -141,10 +141,15 @@ class Journal:
         return [checked_times(tuple(row), "a session", self._where) for row in rows]
 
     def proposal_seconds(self) -> list[float]:
-        """Return how long each request for proposals took, in seconds, in their order."""
+        """Return how long the policy thought for each request, in seconds, in their order.
+
+        Of a record that does not say so, what passed until the driver heard of the answer.
+        """
         rows = self._rows(
-            "SELECT MIN(asked.at) - request.at FROM events AS asked JOIN events AS request"
+            "SELECT COALESCE(MIN(json_extract(trial.proposal, '$.seconds')),"
+            " MIN(asked.at) - request.at) FROM events AS asked JOIN events AS request"
             " ON request.event = json_extract(asked.payload, '$.request')"
+            " JOIN trials AS trial ON trial.trial = asked.trial AND json_valid(trial.proposal)"
             " WHERE asked.kind = 'ask' AND json_valid(asked.payload)"
             " GROUP BY request.event ORDER BY request.event"
         )

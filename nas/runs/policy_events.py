@@ -78,7 +78,7 @@ def told(record: dict[str, Any]) -> dict[str, Any]:
         "tell": record["architecture"], "fidelity": record["fidelity"], "hash": record["hash"]
     }  # fmt: skip
     if record["status"] == "done":
-        values = values_of(record)
+        values = values_of(record, seconds=True)
         return {**event, "values": values, "cost": record["seconds"]}
     return {**event, "error": record["cause"] or "error"}
 

@@ -236,6 +236,10 @@ def checked_trial(row: dict[str, Any], where: str) -> dict[str, Any]:
     """
     for name in JSON_COLUMNS:
         row[name] = read_json_column(row[name], f"trial {row['trial']!r}, {name}", where)
+    for name in ("scores", "costs"):
+        if isinstance(row[name], dict) and any(isinstance(v, bool) for v in row[name].values()):
+            # As 0.1 recorded what a trial function answered with a truth value.
+            row[name] = {n: float(v) if isinstance(v, bool) else v for n, v in row[name].items()}
     _checked(row, _TRIAL, f"trial {row['trial']!r}", where)
     if row["status"] == "running" and row["started_at"] is None:
         raise unreadable(where, f"trial {row['trial']} is running and has never started")

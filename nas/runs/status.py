@@ -20,7 +20,8 @@ _ALIVE_SECONDS = 60.0
 def run_status(run: Run, *, now: float | None = None) -> dict[str, Any]:
     """Return how far `run` is, as plain values.
 
-    Keys: run, state (running, interrupted, or why it ended: trials, time, …), planned, the number
+    Keys: run, state (running, interrupted, or why it ended: trials, time, …), planned (how many
+    encoders), promotions (trials beyond, of encoders that went on at a higher fidelity), the number
     of trials by status, causes of failures, best (a line) and best_trial, front (how many),
     elapsed_seconds of searching, trials_per_hour, workers, idle_percent of the workers' time,
     proposal_seconds_p50 and _p95, spent_seconds of training, spent_gpu_hours, weights_mb on the
@@ -38,12 +39,14 @@ def _status(run: Run, now: float) -> dict[str, Any]:
     over = [r for r in records if r["status"] in ("done", "failed")]
     workers, idle = worker_use(records, journal.sessions(), now, journal.capacities())
     proposals = journal.proposal_seconds()
+    promotions = sum(r["continues"] is not None for r in records)
     best, front = _best_and_front(records, run.objectives)
     plan, own = run.experiment, Storage(str(run.directory.resolve()))
     return {
         "run": str(run.directory),
         "state": ended or ("running" if alive else "interrupted"),
         "planned": plan.trials,
+        "promotions": promotions,
         **{status: counts[status] for status in ("done", "running", "queued", "failed")},
         "causes": _causes(records),
         "best": best and _best_line(best, run.objectives),
@@ -58,7 +61,7 @@ def _status(run: Run, now: float) -> dict[str, Any]:
         "spent_seconds": round(sum(r["spent_seconds"] or r["seconds"] or 0 for r in records), 1),
         "spent_gpu_hours": round(sum(r["gpu_seconds"] or 0 for r in records) / 3600, 3),
         "weights_mb": round(sum(own.sizes("weights").values()) / 1e6, 1),
-        "left_seconds": None if ended else _left(over, plan, workers, elapsed),
+        "left_seconds": None if ended else _left(over, plan, workers, elapsed, promotions),
         "warning": why_stalled(
             records,
             ended=bool(ended),
@@ -104,10 +107,12 @@ def _best_line(best: dict[str, Any], objectives: dict[str, str]) -> str:
     return f"{name} {value:.4g} (trial {best['trial']}, {best['hash'][:10]})"
 
 
-def _left(over: list[dict[str, Any]], plan: Any, workers: int, elapsed: float) -> float | None:
+def _left(
+    over: list[dict[str, Any]], plan: Any, workers: int, elapsed: float, promotions: int = 0
+) -> float | None:
     """Return about how many seconds the search still takes; None before any trial ended."""
     seconds = [r["seconds"] for r in over if r["seconds"]]
     if not seconds:
         return None
-    left = mean(seconds) * max(0, plan.trials - len(over)) / max(1, workers)
+    left = mean(seconds) * max(0, plan.trials + promotions - len(over)) / max(1, workers)
     return round(left if plan.time is None else min(left, max(0.0, plan.time - elapsed)), 1)

@@ -32,6 +32,7 @@ from nas.runs.directory import Run, create_run, open_run, require_free
 from nas.runs.storage import Storage, open_storage
 from nas.search.deadlines import largest_memory_mb
 from nas.search.loop import Search
+from nas.search.preconditions import require_candidates, require_possible
 from nas.search.progress import Progress
 from nas.search.reaiming import reaim
 from nas.search.trackers import require_trackers, tracked
@@ -80,6 +81,7 @@ def _start(
     if experiment.checkpoint is not None:
         checkpoint, experiment = inside_checkpoint(experiment)
     refuse_given_twice(experiment)
+    require_possible(experiment)
     recipe = experiment_recipe(experiment)
     # Built twice: now to find mistakes before the data is read, then with the true vocabulary.
     policy = build_policy(experiment, recipe, recipe.vocabulary_size)
@@ -94,6 +96,7 @@ def _start(
         recipe = replace(recipe, tasks=tuple(data.tasks))
         policy = build_policy(experiment, recipe, data.vocabulary_size)
         options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
+    require_candidates(experiment, recipe, options["vocabulary_size"])
     run_id = uuid.uuid4().hex[:8]
     storage = open_storage(experiment.execution.storage, directory, run_id)
     usual = default_preset(experiment.data, experiment.checkpoint)

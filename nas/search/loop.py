@@ -238,6 +238,7 @@ class Search:
             self._journal.exhausted(answer.request)
         pending = list(self._pending)
         for architecture, digest, why in answer.proposals:
+            why = {**why, "seconds": answer.seconds}
             trial = self._book.enter(architecture, digest, why, answer.request, list(pending))
             pending.append(trial)
 

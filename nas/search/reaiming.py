@@ -16,6 +16,7 @@ from nas.config import (
 )
 from nas.evaluation.measured import values_of
 from nas.runs.directory import Run
+from nas.search.preconditions import require_possible
 from search_spaces.errors import InvalidExperiment
 
 # Those of a policy: where one changes, it is another policy that knows the old results.
@@ -59,7 +60,7 @@ def changed(run: Run, changes: Mapping[str, Any]) -> Experiment:
     experiment = make_experiment({**settings, **changes})
     wanted = (*experiment.objectives, *(parse_constraint(c)[0] for c in experiment.constraints))
     for record in run.journal.each_trial():
-        values = values_of(record)
+        values = values_of(record, seconds=True)
         missing = [name for name in wanted if name not in values]
         if record["status"] == "done" and missing:
             raise InvalidExperiment(
@@ -76,6 +77,7 @@ def reaim(run: Run, changes: Mapping[str, Any]) -> Experiment:
         InvalidExperiment: As `changed`; then nothing is stored.
     """
     after = changed(run, changes) if changes else run.experiment
+    require_possible(after, changes)
     settings = after.model_dump(mode="json")
     write_experiment(after, run.directory / "experiment.yaml")
     now = {name: settings[name] for name in AIMS}

@@ -58,7 +58,7 @@ class Tally:
 
     def oriented(self, record: Mapping[str, Any]) -> tuple[float, ...]:
         """Return the objectives of a finished trial in their order, larger is better."""
-        return oriented(values_of(record), self._objectives)
+        return oriented(values_of(record, seconds=True), self._objectives)
 
     @property
     def best(self) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from nas.evaluation.measured import values_of
+from nas.evaluation.measured import CHOSEN, values_of
 from nas.tables.frames import OBJECTS, ResultFrame
 from search_spaces.kinds import RECIPE_SLOTS
 from search_spaces.parts import read_value
@@ -28,7 +28,6 @@ _INTEGERS = (
 _TEXT = (
     "run", "hash", "status", "recipe", "cause", "error", "node", "device", "reason", "parent",
 )  # fmt: skip
-CHOSEN = "recipe."  # what the columns begin with that an architecture chose of its recipe
 _TIMES = ("asked_at", "started_at", "finished_at")
 
 
@@ -44,8 +43,8 @@ def trial_table(
     """
     rows = [
         {
+            **values_of(record),  # first: in an older record, a score may be called like a fact
             **{name: record[name] for name in ("trial", "hash", "status", "fidelity")},
-            **values_of(record),
             **{name: record.get(name) for name in _LAST if name != "recipe"},
             "recipe": preset,
             **_choices(record),
@@ -82,7 +81,10 @@ def typed(table: pd.DataFrame) -> ResultFrame:
 
 def _column(column: pd.Series) -> pd.Series:
     if column.name in _INTEGERS:
-        return column.astype("Int64")
+        try:
+            return column.astype("Int64")
+        except (TypeError, ValueError, OverflowError):  # an older record counts in fractions
+            return _measured(column)
     if column.name in _TEXT or _is_slot(str(column.name)):
         return column.astype("string")
     if column.name in _TIMES:
@@ -91,7 +93,21 @@ def _column(column: pd.Series) -> pd.Series:
         return column.astype("datetime64[us, UTC]")
     if column.name in OBJECTS:
         return column.astype(object)
-    return column.astype("float64")
+    return _measured(column)
+
+
+def _measured(column: pd.Series) -> pd.Series:
+    try:
+        return column.astype("float64")
+    except (TypeError, ValueError, OverflowError):  # an older record has what is refused today
+        return pd.to_numeric(column.map(_float), errors="coerce").astype("float64")
+
+
+def _float(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _is_slot(name: str) -> bool:

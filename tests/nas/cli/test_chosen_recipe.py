@@ -9,6 +9,7 @@ import pytest
 
 from nas.cli.tables import _fitting, cell
 from nas.execution.perform import perform
+from nas.execution.trial_function import TrialFunction
 from nas.report.document import build_document
 from nas.runs.directory import open_run
 from nas.single.confirm import _submit
@@ -98,5 +99,5 @@ def test_who_is_confirmed_reads_the_tokens_of_the_search(chosen, monkeypatch):
     def trial(architecture, recipe, data, tokens):
         return {"scores": {"glue": float(tokens)}, "costs": {}}
 
-    monkeypatch.setattr("nas.execution.perform.trial_function", lambda name: trial)
+    monkeypatch.setattr("nas.execution.perform.trial_function", lambda name: TrialFunction(trial))
     assert perform(jobs[0], Recipe(), None, function="x:y").scores == {"glue": 500.0}

@@ -1,0 +1,55 @@
+"""What must hold before a search begins: found out before data is read or anything is made."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nas.config import Experiment
+from nas.evaluation.measured import name_is_taken
+from nas.execution.trial_function import trial_function
+from nas.proposals.building import build_policy
+from nas.training.recipe import Recipe
+from search_spaces.errors import InvalidExperiment
+
+
+def require_possible(experiment: Experiment, changes: Mapping[str, Any] | None = None) -> None:
+    """Check what an experiment asks of its engine, its trial function and its objectives.
+
+    Args:
+        experiment: To be started or continued.
+        changes: What a resume changes; None for a new run. Of an old one only these are looked at,
+            but for the trial function.
+
+    Raises:
+        InvalidExperiment: Something that no trial could meet; the message says what to change.
+    """
+    execution = experiment.execution
+    if execution.trial_function is not None:
+        trial_function(execution.trial_function)
+    new = changes is None or "address" in (changes.get("execution") or {})
+    if new and execution.engine == "inline" and execution.address is not None:
+        raise InvalidExperiment(
+            f"address is {execution.address!r}, but the engine is inline, which runs every trial "
+            "in this process. Leave the address out, or take the engine ray."
+        )
+    for name in experiment.objectives if changes is None else ():
+        if name_is_taken(name) and name != "seconds":
+            raise InvalidExperiment(
+                f"The objective {name!r} is what a column of every table of trials is called, and "
+                "no trial may return it. Rename it here and in the trial function."
+            )
+
+
+def require_candidates(experiment: Experiment, recipe: Recipe, vocabulary_size: int) -> None:
+    """Check that something in the space meets the constraints that are known without training.
+
+    Raises:
+        InvalidExperiment: The policy finds nothing to propose.
+    """
+    policy = build_policy(experiment, recipe, vocabulary_size)
+    exact = [constraint for constraint in policy.constraints if constraint.exact]
+    if exact and not policy.ask(1):
+        wanted = ", ".join(experiment.constraints)
+        raise InvalidExperiment(
+            f"No encoder of the space {experiment.space!r} meets {wanted}. Loosen the constraints, "
+            f"or see what there is with: nas space sample {experiment.space}"
+        )
