@@ -22,8 +22,9 @@ from nas.training.task_result import TaskResult
 from nas.training.task_runs import Keep, TaskTraining, set_dropout
 from nas.training.watch import StageCallback, Watch
 from nas.zoo.card import read_card
+from nas.zoo.configuration import read_config
 from nas.zoo.files import CARD, TOKENIZER
-from nas.zoo.loading import load_model, read_config
+from nas.zoo.loading import load_model
 from search_spaces.errors import InvalidData, InvalidExperiment, NasError, NotAModel
 
 

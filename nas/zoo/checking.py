@@ -6,6 +6,9 @@ from nas.zoo.card import missing_facts, read_card
 from nas.zoo.files import CARD, CHECKSUMS, file_problem, read_checksums
 from search_spaces.errors import NotAModel
 
+# Tokens that a model is asked about; memory of attention grows with their square.
+_ASKED = 512
+
 
 def check_model(folder: Path | str) -> list[str]:
     """Return everything that is wrong with an exported folder; nothing if it is as it should be.
@@ -39,10 +42,15 @@ def _file_problems(folder: Path) -> list[str]:
     except NotAModel as error:
         return [str(error).removesuffix(".")]
     found = [file_problem(folder, name, entry) for name, entry in entries.items()]
+    found += [
+        f"{path} is a link, not a file of the model"
+        for path in (folder, *sorted(folder.rglob("*")))
+        if path.is_symlink()
+    ]
     unknown = sorted(
         path.relative_to(folder).as_posix()
-        for path in folder.rglob("*.*")
-        if path.is_file()
+        for path in folder.rglob("*")
+        if (path.is_file() or path.is_symlink())
         and path.name != CHECKSUMS
         and not path.name.startswith(".")
         and path.relative_to(folder).as_posix() not in entries
@@ -63,12 +71,14 @@ def _card_problems(folder: Path) -> list[str]:
 def _model_problems(folder: Path) -> list[str]:
     import torch
 
-    from nas.zoo.loading import load_model, read_config
+    from nas.zoo.configuration import read_config
+    from nas.zoo.loading import load_model
 
     problems = []
     try:
         config = read_config(folder)
-        tokens = torch.arange(config.max_position_embeddings)[None] % config.vocab_size
+        length = min(config.max_position_embeddings, _ASKED)
+        tokens = torch.arange(length)[None] % config.vocab_size
         for task in (None, *config.task_names):
             with torch.inference_mode():
                 output = load_model(folder, task=task)(tokens)[0]

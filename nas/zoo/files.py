@@ -2,16 +2,21 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from nas.whole_files import whole_folder
+from search_spaces.documents import read_json_file
 from search_spaces.errors import NasError, NotAModel
+from search_spaces.operations import is_whole
 
 FORMAT = 1  # of a folder; a later one says so in its configuration, as "nas_format"
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 ARCHITECTURE, TOKENIZER, CHECKSUMS = "architecture.json", "tokenizer.json", "checksums.json"
+# Names of files below a folder: no part of them is empty, "." or "..".
+_INSIDE = re.compile(r"(?!/)(?:(?:^|/)(?!\.{1,2}(?:/|$))[^/\x00-\x1f]+)+")
 ONNX, QUANTIZED, EXPORTED = "model.onnx", "model.int8.onnx", "model.pt2"
 
 
@@ -55,18 +60,25 @@ def read_checksums(folder: Path) -> dict[str, dict[str, object]]:
         NotAModel: There is none, or it cannot be read.
     """
     path = folder / CHECKSUMS
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        for entry in entries.values():
-            entry["sha256"], entry["bytes"]
-    except FileNotFoundError:
+    if not path.exists():
         raise NotAModel(
             f"{folder} has no {CHECKSUMS}, so its files cannot be trusted. Export the model again."
-        ) from None
-    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
-        raise NotAModel(
-            f"{path} cannot be read ({type(error).__name__}: {error}). Export the model again."
-        ) from None
+        )
+    entries = read_json_file(path, NotAModel)
+    if not isinstance(entries, dict):
+        raise NotAModel(f"{path} cannot be read: it is no JSON object. Export the model again.")
+    for name, entry in entries.items():
+        if not _INSIDE.fullmatch(name):
+            raise NotAModel(
+                f"{path} names the file {name!r:.100}, which is none inside the folder. Export the "
+                "model again."
+            )
+        if not (isinstance(entry, dict) and isinstance(entry.get("sha256"), str)) or not is_whole(
+            entry.get("bytes")
+        ):
+            raise NotAModel(
+                f"{path} does not say sha256 and bytes of {name!r:.100}. Export the model again."
+            )
     return entries
 
 

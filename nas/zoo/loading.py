@@ -1,22 +1,22 @@
 """From an exported folder to a model, with every doubt about the files spoken out."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from nas.models.hf import (
-    FlexiBertConfig,
     FlexiBertForSequenceClassification,
     FlexiBertModel,
     register_with_transformers,
 )
-from nas.zoo.files import CHECKSUMS, CONFIG, FORMAT, WEIGHTS, verify
+from nas.zoo.configuration import read_config
+from nas.zoo.files import CHECKSUMS, CONFIG, WEIGHTS, verify
 from search_spaces.errors import NotAModel, UnknownName
 from search_spaces.kinds import INSTALL
 
@@ -45,13 +45,15 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
         config = read_config(folder)
     build = FlexiBertModel if task is None else FlexiBertForSequenceClassification
     try:
-        model = build(config)
+        # without memory at first: a configuration may ask for more than its weights have
+        with torch.device("meta"):
+            wanted = build(config).state_dict()
     except UnknownName as error:
         raise NotAModel(
             f"{folder / CONFIG} describes no encoder of kinds that are here. {error} {INSTALL} "
             "AutoModel.from_pretrained(..., trust_remote_code=True) takes the folder's own code."
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise NotAModel(
             f"{folder / CONFIG} describes no encoder ({error}). Export it again."
         ) from error
@@ -62,41 +64,10 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
             for name, tensor in tensors.items()
             if not name.startswith(("mlm.", "classifier."))
         }
-    check_names(tensors, model.state_dict(), str(folder / WEIGHTS))
+    check_names(tensors, wanted, str(folder / WEIGHTS))
+    model = build(config)
     model.load_state_dict(tensors)
     return model.eval()
-
-
-def read_config(folder: Path) -> FlexiBertConfig:
-    """Return the configuration of an exported folder.
-
-    Raises:
-        NotAModel: There is none, or it is another kind of model's.
-    """
-    if not folder.is_dir():
-        raise NotAModel(f"{folder} is no folder. Give one that nas export has written.")
-    path = folder / CONFIG
-    if not path.is_file():
-        raise NotAModel(f"{folder} has no {CONFIG}. Give a folder that nas export has written.")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        kind = values.get("model_type")
-    except (ValueError, AttributeError) as error:
-        raise NotAModel(f"{path} is no JSON object ({error}). Export the model again.") from error
-    if kind != FlexiBertConfig.model_type:
-        raise NotAModel(
-            f"{path} has model_type {kind!r}; only {FlexiBertConfig.model_type!r} can be loaded "
-            "here. Load other models with transformers.AutoModel."
-        )
-    if values.get("nas_format", FORMAT) != FORMAT:
-        raise NotAModel(
-            f"{folder} was written in format {values['nas_format']!r}; this version reads "
-            f"{FORMAT}. Update with: pip install --upgrade encoder-nas"
-        )
-    try:
-        return FlexiBertConfig.from_dict(values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise NotAModel(f"{path} describes no encoder ({error}). Export it again.") from error
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:

@@ -107,7 +107,9 @@ def _allowed(path: str, writes: tuple[str, ...]) -> bool:
     return (
         path.startswith(("home/", _ONNX))
         or path.endswith(_RECORD)
-        or any(path == w or path.startswith(w + "/") or w.startswith(path + "/") for w in writes)
+        or any(
+            path == w or path.startswith(w + "/") or w.startswith(path + "/") for w in writes if w
+        )
     )
 
 

@@ -76,8 +76,9 @@ def make(rng: Random, folder: Path) -> list[Step]:
             line.append(_given(rng, option))
     if rng.random() < 0.05:
         line.insert(rng.randrange(len(line)), _value(rng))
+    named = tuple(word.partition("=")[2] or word for word in line)  # whoever names it may have it
     codes = (*SEARCH_CODES, *((1,) if words in ("replay", "zoo check", "doctor") else ()))
-    return [Step(tuple(line), WRITES, codes)]
+    return [Step(tuple(line), (*WRITES, *named), codes)]
 
 
 def _given(rng: Random, option: click.Option) -> str:

@@ -84,7 +84,7 @@ def make(rng: Random, folder: Path) -> list[Step]:
     )
     bound = rng.choice((("--trials", "2"), ("--time", "2s")))
     search = ("search", "experiment.yaml", "--run", "run", "--quiet", *bound)
-    return [Step(search, ("run",), SEARCH_CODES), *after_search(rng, "run")]
+    return [Step(search, ("run", "weights"), SEARCH_CODES), *after_search(rng, "run")]
 
 
 DOORS.register("experiment")(Door("experiment files", make, imports=True))

@@ -26,13 +26,13 @@ def make(rng: Random, folder: Path) -> list[Step]:
     (folder / "in.tsv").write_text("sentence\nan inglorious film\nfine\n")
     files = sorted(p for p in model.rglob("*") if p.is_file() and not p.is_symlink())
     small = [p for p in files if p.suffix == ".json"]
-    path = rng.choice(small if rng.random() < 0.7 else files)
+    path = rng.choice(small if rng.random() < 0.6 else files)
     if path.suffix == ".json" and rng.random() < 0.75:
         path.write_bytes(changed_json(rng, json.loads(path.read_text())))
     else:
         change_file(rng, path)
-    if rng.random() < 0.7 and path.name != "checksums.json":
-        _agree(path)
+    if rng.random() < 0.85 and path.name != "checksums.json":
+        _agree(path, model)
     chosen = rng.sample(COMMANDS, 4)
     return [
         Step(("zoo", "check", "zoo/model"), codes=(0, 1, 2), after="always"),
@@ -40,19 +40,17 @@ def make(rng: Random, folder: Path) -> list[Step]:
     ]
 
 
-def _agree(path: Path) -> None:
+def _agree(path: Path, model: Path) -> None:
     """Write the changed file's checksum, as whoever changed it on purpose would."""
-    sums = path.parent / "checksums.json"
-    if not sums.is_file() or not path.is_file():
-        return
-    known = json.loads(sums.read_text())
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if path.name in known:
-        known[path.name] = found
-    for value in known.values():
-        if isinstance(value, dict) and path.name in value:
-            value[path.name] = found
-    sums.write_text(json.dumps(known))
+    for folder in (path.parent, model):
+        sums, name = folder / "checksums.json", path.relative_to(folder).as_posix()
+        if not sums.is_file() or not path.is_file():
+            continue
+        known = json.loads(sums.read_text())
+        content = path.read_bytes()
+        if name in known:
+            known[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        sums.write_text(json.dumps(known))
 
 
 DOORS.register("zoo")(Door("exported folders", make))
