@@ -104,13 +104,11 @@ def faults_of(
 
 
 def _allowed(path: str, writes: tuple[str, ...]) -> bool:
-    return (
-        path.startswith(("home/", _ONNX))
-        or path.endswith(_RECORD)
-        or any(
-            path == w or path.startswith(w + "/") or w.startswith(path + "/") for w in writes if w
-        )
-    )
+    if path.startswith(("home/", _ONNX)) or path.endswith(_RECORD):
+        return True
+    # what is named, what lies in it, and the folders above it
+    named = [name for name in writes if name]
+    return any(f"{path}/".startswith(f"{n}/") or n.startswith(f"{path}/") for n in named)
 
 
 def last_frame(trace: str) -> str:
