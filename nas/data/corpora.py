@@ -4,14 +4,16 @@ import gzip
 import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 from search_spaces.errors import InvalidData
 
-_OPENERS: dict[str, Callable[..., IO[bytes]]] = {".xz": lzma.open, ".gz": gzip.open}
 _LINES_PER_TURN = 64
+_PIECE = 1 << 20  # bytes read at once
+_LONGEST_LINE = 32_000_000
+_XZ_MEMORY = 200_000_000  # three times what the strongest usual setting asks for
 
 
 def read_corpus(
@@ -63,8 +65,8 @@ def _in_turns(sources: list[Iterator[str]]) -> Iterator[str]:
 def _lines(path: Path) -> Iterator[str]:
     some = False
     try:
-        with _OPENERS.get(path.suffix, open)(path, "rb") as file:
-            for number, line in enumerate(file, start=1):
+        with closing(_PIECES.get(path.suffix, _plain)(path)) as pieces:
+            for number, line in enumerate(_whole_lines(path, pieces), start=1):
                 text = _text(path, number, line)
                 if text:
                     some = True
@@ -76,6 +78,54 @@ def _lines(path: Path) -> Iterator[str]:
         ) from None
     if not some:
         raise InvalidData(f"The corpus {path} is empty. Name a file with text in it.")
+
+
+def _whole_lines(path: Path, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines of pieces of a file; one that would take all memory is an error."""
+    begun: list[bytes] = []
+    size = number = 0
+    for piece in pieces:
+        *ended, rest = piece.split(b"\n")
+        for line in ended:
+            number += 1
+            yield b"".join([*begun, line])
+            begun, size = [], 0
+        begun.append(rest)
+        size += len(rest)
+        if size > _LONGEST_LINE:
+            raise InvalidData(
+                f"The corpus {path} has a line of more than {_LONGEST_LINE / 1e6:.0f} MB "
+                f"(line {number + 1}), which is no running text. Break it into lines."
+            )
+    if any(begun):
+        yield b"".join(begun)
+
+
+def _plain(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        yield from iter(lambda: file.read(_PIECE), b"")
+
+
+def _gz(path: Path) -> Iterator[bytes]:
+    with gzip.open(path, "rb") as file:
+        yield from iter(lambda: file.read(_PIECE), b"")
+
+
+def _xz(path: Path) -> Iterator[bytes]:
+    """Decompress one stream after the other; a header may ask for little memory only."""
+    with open(path, "rb") as file:
+        packed = file.read(_PIECE)
+        while packed:
+            stream = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+            while not stream.eof:
+                if stream.needs_input and not packed and not (packed := file.read(_PIECE)):
+                    raise EOFError("the file ends before the text does")
+                yield stream.decompress(packed, _PIECE)
+                packed = b""
+            packed = (stream.unused_data or file.read(_PIECE)).lstrip(b"\0")  # padding
+
+
+_PIECES: dict[str, Callable[[Path], Iterator[bytes]]] = {".xz": _xz, ".gz": _gz}
 
 
 def _text(path: Path, number: int, line: bytes) -> str:

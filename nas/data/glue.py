@@ -50,7 +50,7 @@ def read_task(directory: str | Path, task: Task | str, *, test: bool = False) ->
     folder = folders[plain(task.folder)]
     return TaskData(
         name=task.name,
-        train=read_split(folder / task.train, task),
+        train=read_split(folder / task.train, task, skip_broken=True),
         dev={name: read_split(folder / file, task) for name, file in task.dev.items()},
         test={
             name: read_split(folder / file, task, labelled=False)
@@ -60,13 +60,17 @@ def read_task(directory: str | Path, task: Task | str, *, test: bool = False) ->
     )
 
 
-def read_split(path: str | Path, task: Task, *, labelled: bool = True) -> Split:
+def read_split(
+    path: str | Path, task: Task, *, labelled: bool = True, skip_broken: bool = False
+) -> Split:
     """Read one file of `task`.
 
     Args:
         path: The file.
         task: Says which columns hold the sentences and the label.
         labelled: Whether the file has labels; official test files have none.
+        skip_broken: Skip as many rows that are too short as the official file is known to hold.
+            For training alone: elsewhere answers are told apart by the places of their rows.
 
     Raises:
         InvalidData: As `read_task`.
@@ -89,7 +93,7 @@ def read_split(path: str | Path, task: Task, *, labelled: bool = True) -> Split:
         fields = line.split("\t")
         if len(fields) != len(columns):
             broken += 1
-            if len(fields) < len(columns) and broken <= task.broken_rows:
+            if skip_broken and len(fields) < len(columns) and broken <= task.broken_rows:
                 continue
             raise InvalidData(
                 f"{path}, line {number}: {len(fields)} columns, expected {len(columns)} "
@@ -147,6 +151,12 @@ def file_lines(path: Path) -> list[str]:
         raise InvalidData(
             f"{path}, line {line}: not UTF-8 text (byte {error.start}). Convert the file to UTF-8."
         ) from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InvalidData(
+            f"{path}, line {line}: a NUL character, so this is no text. Put back the official "
+            "file, or convert it to UTF-8."
+        )
     if not text.strip():
         raise InvalidData(f"{path} is empty. Put back the official file, one row a line.")
     # only "\n" ends a row: str.splitlines would also split inside a sentence, at U+2028 and others

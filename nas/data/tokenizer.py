@@ -4,6 +4,7 @@ Sources: Schuster and Nakajima, "Japanese and Korean Voice Search", ICASSP 2012 
 Radford et al., "Language Models are Unsupervised Multitask Learners", 2019 (byte-level BPE).
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ PAD, UNK, CLS, SEP, MASK = range(len(SPECIAL_TOKENS))
 
 _ALPHABET_LIMIT = 1000
 _TEXTS_PER_BLOCK = 1000
+_OVERLONG = re.compile(r"\S{1000}(?=\S)")
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,8 @@ def train_tokenizer(
         InvalidData: There is no text, or the vocabulary cannot hold even the single characters.
     """
     train = _KINDS[kind]
-    texts = [text for text in texts if text.strip()]
+    # A trainer takes quadratic time for a word of megabytes, which is no word.
+    texts = [_OVERLONG.sub(r"\g<0> ", text) for text in texts if text.strip()]
     if not texts:
         raise InvalidData(
             "There is no text to train a tokenizer on. Give a corpus, or tasks with sentences."

@@ -20,7 +20,8 @@ class Task:
         test: Name of each unlabelled test split -> its file.
         label_range: Smallest and largest label of a regression.
         broken_rows: How many rows with too few columns the official files are known to hold;
-            so many are skipped, one more is an error.
+            so many are skipped in the training file, one more is an error, and so is each of
+            another file.
         source: Authors, title and venue of the task.
     """
 

@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import tracemalloc
 
 import pytest
 
@@ -44,3 +45,34 @@ def test_what_cannot_be_read_is_named(tmp_path):
     for ending in ("xz", "gz"):
         with pytest.raises(InvalidData, match="cannot be decompressed"):
             list(read_corpus(write(f"broken.{ending}", b"plain text")))
+
+
+@pytest.mark.parametrize("ending", ["gz", "xz"])
+def test_a_line_without_end_takes_little_time_and_memory(tmp_path, ending):
+    path = tmp_path / f"bomb.{ending}"
+    opener = {"gz": gzip.open, "xz": lzma.open}[ending]
+    with opener(path, "wb", **({"compresslevel": 1} if ending == "gz" else {"preset": 0})) as file:
+        file.write(b"fine\n")
+        for _ in range(64):
+            file.write(b"a" * (1 << 20))
+    tracemalloc.start()
+    with pytest.raises(InvalidData, match=r"more than 32 MB \(line 2\)"):
+        list(read_corpus(path))
+    assert tracemalloc.get_traced_memory()[1] < 80e6
+    tracemalloc.stop()
+
+
+def test_an_xz_header_that_asks_for_gigabytes_is_refused(tmp_path):
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 30}]
+    (tmp_path / "c.xz").write_bytes(lzma.compress(b"text\n", filters=filters))
+    with pytest.raises(InvalidData, match=r"cannot be decompressed \(Memory usage limit exceeded"):
+        list(read_corpus(tmp_path / "c.xz"))
+
+
+def test_several_streams_are_one_text_and_a_cut_one_is_damaged(tmp_path):
+    whole = lzma.compress(b"one\ntw", preset=9) + lzma.compress(b"o\nthree")
+    (tmp_path / "c.xz").write_bytes(whole + b"\0" * 8)
+    assert list(read_corpus(tmp_path / "c.xz")) == ["one", "two", "three"]
+    (tmp_path / "c.xz").write_bytes(whole[:-9])
+    with pytest.raises(InvalidData, match="cannot be decompressed"):
+        list(read_corpus(tmp_path / "c.xz"))

@@ -157,3 +157,24 @@ def test_real_test_files_have_no_labels():
     data = read_task(REAL, "rte", test=True)
     assert data.test["test"].labels is None
     assert len(data.test["test"]) == 3000
+
+
+def test_broken_rows_are_skipped_in_training_data_alone(tmp_path):
+    header = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n"
+    whole, broken = "1\t2\t3\ta\tb\t0\n", "1\t2\t3\ta broken\n"
+    write(tmp_path / "QQP", "train.tsv", header + broken + whole)
+    write(tmp_path / "QQP", "dev.tsv", header + whole)
+    assert len(read_task(tmp_path, "qqp").train) == 1
+    write(tmp_path / "QQP", "dev.tsv", header + whole + broken)
+    with pytest.raises(InvalidData, match=r"dev.tsv, line 3: 4 columns, expected 6"):
+        read_task(tmp_path, "qqp")
+    write(tmp_path / "QQP", "dev.tsv", header + whole)
+    write(tmp_path / "QQP", "test.tsv", "id\tquestion1\tquestion2\n0\ta\tb\n1\ta broken\n")
+    with pytest.raises(InvalidData, match=r"test.tsv, line 3: 2 columns, expected 3"):
+        read_task(tmp_path, "qqp", test=True)
+
+
+def test_a_nul_is_no_text(rte):
+    (rte / "RTE" / "dev.tsv").write_bytes(b"index\tsentence1\tsentence2\tlabel\n0\ta\0\tb\tx\n")
+    with pytest.raises(InvalidData, match=r"dev.tsv, line 2: a NUL character"):
+        read_task(rte, "rte")

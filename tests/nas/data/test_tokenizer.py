@@ -1,6 +1,7 @@
 """Tokenizers: fixed special ids, the same training twice, pairs, cutting, and every message."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -85,3 +86,12 @@ def test_special_tokens_of_a_checkpoint_stand_elsewhere(tokenizer):
     tokenizer.require_trained_here()
     with pytest.raises(InvalidData, match=r"gives \[CLS\] the id \d+, and pre-training needs 2"):
         moved.require_trained_here()
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe"])
+def test_a_word_of_megabytes_takes_seconds(kind):
+    word = "".join(chr(97 + i * i % 7) for i in range(1_000_000))
+    begun = time.perf_counter()
+    trained = train_tokenizer([*TEXTS, word], 400, kind=kind)
+    trained.encode_batch([word], max_length=32)
+    assert time.perf_counter() - begun < 10
