@@ -148,8 +148,8 @@ def _start(arguments, copy, variables, log):
 
 def _wait(process, limit):
     """Return the exit status, None where it takes longer than `limit` seconds."""
-    end = time.time() + limit
-    while time.time() < end:
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
         ended, status = os.waitpid(process, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
@@ -175,9 +175,9 @@ def noticed_in_room(copy, file, fault, rooms, options, log):
     path = Path(copy) / file
     source = path.read_bytes()
     parts = rooms.parts(file)
-    started, run, outcome = time.time(), 0, ("", False)
+    started, run, outcome = time.monotonic(), 0, ("", False)
     for part in parts:
-        while part and not options.most_seconds < time.time() - started:
+        while part and not options.most_seconds < time.monotonic() - started:
             try:
                 _write(path, fault.plant(source))
                 outcome = noticed_by(copy, part, options.limit, log)
@@ -193,12 +193,12 @@ def noticed_in_room(copy, file, fault, rooms, options, log):
             print(f"{test} fails anyway", flush=True)
             part, outcome = [name for name in part if name != test.split("::")[0]], ("", False)
         run += len(part)
-        if outcome[0] or time.time() - started > options.most_seconds:
+        if outcome[0] or time.monotonic() - started > options.most_seconds:
             break
     return {
         "noticed": "unfinished" if outcome[1] else "yes" if outcome[0] else "no",
         "by": outcome[0],
-        "seconds": round(time.time() - started),
+        "seconds": round(time.monotonic() - started),
         "tests": f"{run} of {sum(map(len, parts))} files",
         "how": "room",
     }
@@ -234,20 +234,20 @@ def planted(copy, file, fault, touching, options, log):
     source = path.read_bytes()
     first, last = fault.lines
     tests, how = touching.of(file, range(first, last + 1))
-    started, found, hangs, run = time.time(), "", False, 0
+    started, found, hangs, run = time.monotonic(), "", False, 0
     try:
         _write(path, fault.plant(source))
         for part, cost in in_parts(tests, touching.tests, file):
             found, hangs = noticed_by(copy, part, max(options.limit, 5 * cost), log)
             run += len(part)
-            if found or time.time() - started > options.most_seconds:
+            if found or time.monotonic() - started > options.most_seconds:
                 break
     finally:
         _write(path, source)
     return {
         "noticed": "timeout" if hangs else "yes" if found else "no",
         "by": found,
-        "seconds": round(time.time() - started),
+        "seconds": round(time.monotonic() - started),
         "tests": f"{run} of {len(tests)}",
         "how": how,
     }

@@ -22,7 +22,7 @@ import os, time
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 import ray
 ray.init(address="local", include_dashboard=False, logging_level="error", log_to_driver=False)
-print(time.time(), flush=True)
+print(time.monotonic(), flush=True)
 ray.shutdown()
 """
 
@@ -54,7 +54,7 @@ def start_seconds(repeats: int) -> list[dict[str, object]]:
 
 
 def _ray_alone() -> float:
-    begun = time.time()
+    begun = time.monotonic()
     answer = subprocess.run(
         [sys.executable, "-c", _BARE_RAY], capture_output=True, text=True, check=True
     )
@@ -63,7 +63,7 @@ def _ray_alone() -> float:
 
 def _first_trial(arguments: list[str], run: Path) -> float:
     """Start a search, and return the seconds until its record says that a trial starts."""
-    begun = time.time()
+    begun = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "nas", "search", *arguments, "--run", str(run)],
         stdout=subprocess.DEVNULL,
@@ -71,7 +71,7 @@ def _first_trial(arguments: list[str], run: Path) -> float:
         text=True,
     )
     try:
-        while time.time() - begun < _PATIENCE_SECONDS:
+        while time.monotonic() - begun < _PATIENCE_SECONDS:
             started = _started_at(run / "run.db")
             if started is not None:
                 return started - begun

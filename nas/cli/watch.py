@@ -104,20 +104,24 @@ def _together(bar: Any, summary: dict[str, Any], records: list[dict[str, Any]], 
         bar,
         Text(printable("\n".join(status_lines(summary)))),
         Text(),
-        Text(printable("\n".join(_running(records))), no_wrap=True, overflow="ellipsis"),
+        Text(
+            printable("\n".join(_running(records, time.time() - run.journal.clock_shift()))),
+            no_wrap=True,
+            overflow="ellipsis",
+        ),
         Text(),
         Text(printable("\n".join(_front(records, run.objectives)))),
     )
 
 
-def _running(records: list[dict[str, Any]]) -> list[str]:
+def _running(records: list[dict[str, Any]], now: float = 0.0) -> list[str]:
     """Return a line for each trial at work, and for the one that ended last."""
     from search_spaces import Architecture
 
     lines = []
     for record in (r for r in records if r["status"] == "running"):
         slot = "worker" if record["worker"] is None else f"worker {record['worker']}"
-        passed = time.time() - record["started_at"]
+        passed = now - record["started_at"]
         what = Architecture.from_dict(record["architecture"]).describe()
         lines.append(f"{slot:<10} trial {record['trial']:<4} {passed:6.0f} s  {what}")
     ended = [r for r in records if r["finished_at"]]

@@ -20,11 +20,15 @@ from nas.runs.rows import (
     checked_times,
     checked_trial,
     is_number,
+    is_time,
     read_json_column,
     unreadable,
 )
 from nas.runs.schema import FORMAT, SCHEMA, check_tables, complete, migrate
 from nas.whole_files import whole_file
+
+# A clock that differs by less from the seconds that passed is kept in step, and was not set.
+_SHIFT_SECONDS = 1.0
 
 
 class Journal:
@@ -63,6 +67,8 @@ class Journal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             migrate(self._db)
+        self._clock = self._moment_before(), time.monotonic()
+        self._shift = 0.0
 
     def close(self) -> None:
         """Close the file; a writer's last reader folds the write-ahead log back into it."""
@@ -109,12 +115,46 @@ class Journal:
         with self.together():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
+    # Time. A clock that is set, or jumps, must not lengthen a search or reorder what happened: what
+    # is recorded is the clock's time at the beginning and the seconds since.
+
+    def _moment_before(self) -> float:
+        """Return the time, or that of the last thing recorded if the clock was set back since."""
+        found = [time.time()]
+        for query in ("SELECT MAX(at) FROM events", "SELECT MAX(seen_at) FROM sessions"):
+            latest = self._db.execute(query).fetchone()[0]
+            found += [latest] if is_time(latest) else []
+        return max(found)
+
+    def _now(self) -> float:
+        before, begun = self._clock
+        return before + time.monotonic() - begun
+
+    def clock_shift(self) -> float:
+        """Return by how many seconds the clock is ahead of the record's time, behind if negative.
+
+        It is not zero once the clock was set while a driver was at work, or back before.
+        """
+        try:
+            shift = float(self.meta("clock_shift") or 0.0)
+        except ValueError:
+            return 0.0
+        return shift if is_time(abs(shift)) else 0.0
+
+    def _note_shift(self, now: float) -> None:
+        shift = time.time() - now
+        if abs(shift - self._shift) > _SHIFT_SECONDS:
+            self._shift = shift
+            self.set_meta("clock_shift", f"{shift:.3f}")
+
     # Sessions: how long a driver has been at work on this run.
 
     def begin_session(self) -> int:
         """Note that a driver starts; return the session's number."""
-        now = time.time()
+        now = self._now()
         with self.together():
+            self._shift = self.clock_shift()
+            self._note_shift(now)
             row = self._db.execute(
                 "INSERT INTO sessions (started_at, seen_at) VALUES (?, ?)", (now, now)
             )
@@ -122,18 +162,19 @@ class Journal:
 
     def seen(self, session: int) -> None:
         """Note that the session's driver is alive."""
+        now = self._now()
         with self.together():
-            self._db.execute(
-                "UPDATE sessions SET seen_at = ? WHERE session = ?", (time.time(), session)
-            )
+            self._note_shift(now)
+            self._db.execute("UPDATE sessions SET seen_at = ? WHERE session = ?", (now, session))
 
     def elapsed(self) -> float:
         """Return the seconds that drivers have spent on this run, all sessions together."""
-        return sum(seen - started for started, seen in self.sessions())
+        return sum(max(0.0, seen - started) for started, seen in self.sessions())
 
     def last_seen(self) -> float | None:
-        """Return when a driver was last alive, in seconds since the epoch."""
-        return max((seen for _, seen in self.sessions()), default=None)
+        """Return when a driver was last alive, by the clock as it goes now."""
+        latest = max((seen for _, seen in self.sessions()), default=None)
+        return None if latest is None else latest + self.clock_shift()
 
     def sessions(self) -> list[tuple[float, float]]:
         """Return when drivers were at work: (start, last seen), in seconds since the epoch."""
@@ -177,12 +218,12 @@ class Journal:
         What the policy knows then is every result recorded before this event and none after it.
         """
         with self.together():
-            return self._event("request", None, {"n": n}, time.time())
+            return self._event("request", None, {"n": n}, self._now())
 
     def exhausted(self, request: int) -> None:
         """Record that the policy had nothing left to propose."""
         with self.together():
-            self._event("exhausted", None, {"request": request}, time.time())
+            self._event("exhausted", None, {"request": request}, self._now())
 
     def asked(
         self,
@@ -210,7 +251,7 @@ class Journal:
         self, kind: str, payload: dict, architecture: dict, digest: str, fidelity: float, seed: int,
         proposal: dict, continues: int | None,
     ) -> int:  # fmt: skip
-        now = time.time()
+        now = self._now()
         with self.together():
             row = self._db.execute(
                 "INSERT INTO trials (hash, architecture, fidelity, continues, seed, status,"
@@ -231,7 +272,7 @@ class Journal:
             worker: The slot.
             payload: What else the event says, such as the trial's limit.
         """
-        now = time.time()
+        now = self._now()
         with self.together():
             self._db.execute(
                 "UPDATE trials SET status = 'running', started_at = ?, worker = ?,"
@@ -256,12 +297,12 @@ class Journal:
             payload = {"why": why, "cause": cause, "adjusted": columns.get("adjusted", {})}
             if cause is None:
                 payload = {"why": why}
-            self._event("requeue", trial, payload, time.time())
+            self._event("requeue", trial, payload, self._now())
 
     def finished(self, trial: int, status: str, **columns: Any) -> None:
         """Record how a trial ended; `columns` are columns of the table `trials`."""
         assert status in STATUSES
-        now = time.time()
+        now = self._now()
         with self.together():
             self._update(trial, {"status": status, "finished_at": now, **columns})
             self._event("tell", trial, {"status": status}, now)
@@ -277,7 +318,7 @@ class Journal:
     def decided(self, kind: str, **payload: Any) -> int:
         """Record a decision that is about no single trial, such as "aim" or "end"."""
         with self.together():
-            return self._event(kind, None, payload, time.time())
+            return self._event(kind, None, payload, self._now())
 
     def _event(self, kind: str, trial: int | None, payload: dict, at: float) -> int:
         row = self._db.execute(

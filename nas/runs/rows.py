@@ -87,7 +87,8 @@ def _share(value: Any) -> bool:
     return is_number(value) and 0 < value <= 1
 
 
-def _time(value: Any) -> bool:
+def is_time(value: Any) -> bool:
+    """Whether a value is a moment, in seconds since the epoch."""
     return is_number(value) and 0 <= value <= _LATEST
 
 
@@ -161,9 +162,9 @@ _TRIAL: Mapping[str, Check] = {
     "seed": lambda value: isinstance(value, int) and 0 <= value < 2**63,
     "status": lambda value: value in STATUSES,
     "attempts": _whole,
-    "asked_at": _time,
-    "started_at": _or_none(_time),
-    "finished_at": _or_none(_time),
+    "asked_at": is_time,
+    "started_at": _or_none(is_time),
+    "finished_at": _or_none(is_time),
     "seconds": _or_none(_seconds),
     "scores": _numbers,
     "costs": _numbers,
@@ -332,7 +333,7 @@ def checked_times(values: tuple[Any, ...], what: str, where: str) -> tuple[float
     Raises:
         RunError: One is none.
     """
-    odd = next((value for value in values if not _time(value)), None)
+    odd = next((value for value in values if not is_time(value)), None)
     if odd is not None or None in values:
         raise unreadable(where, f"{what} has the time {_shown(odd)}")
     return values

@@ -35,9 +35,10 @@ def _status(run: Run, now: float) -> dict[str, Any]:
     journal, records = run.journal, run.journal.trials()
     counts, elapsed = journal.counts(), journal.elapsed()
     seen, ended = journal.last_seen(), journal.meta("ended")
+    shift = journal.clock_shift()
     alive = seen is not None and now - seen < _ALIVE_SECONDS
     over = [r for r in records if r["status"] in ("done", "failed")]
-    workers, idle = worker_use(records, journal.sessions(), now, journal.capacities())
+    workers, idle = worker_use(records, journal.sessions(), now - shift, journal.capacities())
     proposals = journal.proposal_seconds()
     promotions = sum(r["continues"] is not None for r in records)
     best, front = _best_and_front(records, run.objectives)
@@ -65,9 +66,9 @@ def _status(run: Run, now: float) -> dict[str, Any]:
         "warning": why_stalled(
             records,
             ended=bool(ended),
-            seen=seen,
+            seen=None if seen is None else seen - shift,
             last_event=journal.last_event(),
-            now=now,
+            now=now - shift,
         ),
     }
 

@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from tests.nas.search.test_loop import again
 
 
@@ -37,3 +39,24 @@ def test_twice_stops_and_the_trials_in_flight_run_again(begin, pretend):
     second = pretend()
     assert again(search.run, second).run_until_done() == "trials"
     assert {job.trial for job in second.performed} == {3, 5, 6, 7, 8}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_terminate_or_a_terminal_that_closes_stops_at_once(begin, pretend, number):
+    executor = pretend(faults={3: lambda job: os.kill(os.getpid(), number)})
+    before = signal.getsignal(number)
+    search = begin(executor=executor)
+    assert search.run_until_done() == "interrupted"
+    assert signal.getsignal(number) is before
+    counts = search.run.journal.counts()
+    assert (counts["running"], counts["queued"]) == (0, 2)
+    assert again(search.run, pretend()).run_until_done() == "trials"
+
+
+def test_whoever_had_the_end_of_the_terminal_ignored_as_nohup_does_is_obeyed(begin, pretend):
+    executor = pretend(faults={3: lambda job: os.kill(os.getpid(), signal.SIGHUP)})
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert begin(executor=executor).run_until_done() == "trials"
+    finally:
+        signal.signal(signal.SIGHUP, before)
