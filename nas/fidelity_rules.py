@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from search_spaces.registry import Registry
+from surrogates.domination.ranked import Fronts
 
 
 class Rung:
@@ -22,6 +23,8 @@ class Rung:
         self._order: list[int] | None = []
         self.values: dict[int, tuple[float, ...]] = {}
         self.promoted: set[int] = set()
+        self._fronts = Fronts()
+        self._entered: set[int] = set()
 
     def told(self, trial: int, values: Sequence[float]) -> None:
         """Enter a result; `values` are those of the objectives, larger is better."""
@@ -32,17 +35,16 @@ class Rung:
         if self._order is None:
             keys = {trial: (0.0, -values[0]) for trial, values in self.values.items()}
             if self._several:
-                keys = {t: (front, keys[t][1]) for t, front in self._fronts().items()}
+                keys = {t: (front, keys[t][1]) for t, front in self._ranked().items()}
             self._order = sorted(keys, key=lambda trial: (*keys[trial], trial))
         return self._order
 
-    def _fronts(self) -> dict[int, int]:
-        import numpy as np
-
-        from surrogates.domination.fronts import front_numbers
-
-        fronts = front_numbers(np.array(list(self.values.values())))
-        return dict(zip(self.values, fronts.tolist(), strict=True))
+    def _ranked(self) -> dict[int, int]:
+        for trial, values in self.values.items():
+            if trial not in self._entered:
+                self._entered.add(trial)
+                self._fronts.add(trial, values)
+        return self._fronts.numbers()
 
 
 class FidelityRule(ABC):
