@@ -72,7 +72,12 @@ _register(
 )
 _register(
     "norm",
-    Kind("layer", "mean 0 and variance 1, gain and bias", parameters=lambda width, part: 2 * width),
+    Kind(
+        "layer",
+        "mean 0 and variance 1, gain and bias",
+        {"epsilon": Setting(1e-12, weight=0.001)},  # of checkpoints; no architecture idea
+        parameters=lambda width, part: 2 * width,
+    ),
 )
 _register(
     "output",

@@ -20,6 +20,8 @@ from search_spaces.registry import Registry
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNK, CLS, SEP, MASK = range(len(SPECIAL_TOKENS))
+# What the special tokens of RoBERTa and others after it are called, in the same order.
+_OTHER_NAMES = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
 
 _ALPHABET_LIMIT = 1000
 _TEXTS_PER_BLOCK = 1000
@@ -51,13 +53,15 @@ class Tokenizer:
     Attributes:
         special: The ids of [PAD], [UNK], [CLS], [SEP] and [MASK], in this order: 0 to 4 in a
             tokenizer that is trained here, others in that of a checkpoint.
+        names: What these five are called; "<s>" for [CLS] and so on in RoBERTa's.
 
     Raises:
         InvalidData: It lacks one of the special tokens.
     """
 
     def __init__(self, backend: tokenizers.Tokenizer):
-        self.special = tuple(backend.token_to_id(token) for token in SPECIAL_TOKENS)
+        self.names = special_names(backend)
+        self.special = tuple(backend.token_to_id(token) for token in self.names)
         if None in self.special:
             lacking = SPECIAL_TOKENS[self.special.index(None)]
             raise InvalidData(
@@ -66,10 +70,12 @@ class Tokenizer:
             )
         self._backend = backend
         self._backend.no_padding()
+        cls, sep = self.names[CLS], self.names[SEP]
+        between = sep if self.names is SPECIAL_TOKENS else f"{sep} {sep}"  # RoBERTa has two
         self._backend.post_processor = processors.TemplateProcessing(
-            single="[CLS] $A [SEP]",
-            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-            special_tokens=[("[CLS]", self.special[CLS]), ("[SEP]", self.special[SEP])],
+            single=f"{cls} $A {sep}",
+            pair=f"{cls} $A {between} $B:1 {sep}:1",
+            special_tokens=[(cls, self.special[CLS]), (sep, self.special[SEP])],
         )
 
     def require_trained_here(self) -> None:
@@ -165,6 +171,13 @@ class Tokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of `ids` without special tokens."""
         return self._backend.decode([int(i) for i in ids])
+
+
+def special_names(backend: tokenizers.Tokenizer) -> tuple[str, ...]:
+    """Return what the special tokens are called, in the order of `SPECIAL_TOKENS`."""
+    other = all(backend.token_to_id(name) is not None for name in _OTHER_NAMES)
+    usual = backend.token_to_id(SPECIAL_TOKENS[CLS]) is not None
+    return _OTHER_NAMES if other and not usual else SPECIAL_TOKENS
 
 
 _KINDS: Registry = Registry("kind of tokenizer")

@@ -14,15 +14,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from nas.models.bert_families import FAMILIES
 from nas.models.encoder import Encoder
 from nas.models.norms.layer import NORM_EPSILON
 from nas.whole_files import whole_file, write_whole
 from search_spaces.architectures.architecture import Architecture
-from search_spaces.documents import read_json_file
 from search_spaces.errors import InvalidData
 from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, SLOTS
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+_NEEDED = (
+    "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+    "max_position_embeddings", "type_vocab_size",
+)  # fmt: skip
 _OUTER = {
     "embeddings.tokens.weight": "embeddings.word_embeddings.weight",
     "embeddings.types.weight": "embeddings.token_type_embeddings.weight",
@@ -55,7 +59,7 @@ def load_bert(folder: str | Path, *, dropout: float | None = None) -> Encoder:
         InvalidData: The folder holds no such checkpoint, or BERT in a form the space does not have.
     """
     folder = Path(folder)
-    config = _read_config(folder)
+    config, theirs = _read(folder)
     encoder = Encoder(
         bert_architecture(config),
         config["vocab_size"],
@@ -64,7 +68,6 @@ def load_bert(folder: str | Path, *, dropout: float | None = None) -> Encoder:
         dropout=config.get("hidden_dropout_prob", 0.1) if dropout is None else dropout,
         pad_id=config.get("pad_token_id") or 0,
     )
-    theirs = _read_weights(folder)
     own = encoder.state_dict()
     taken: dict[str, Tensor] = {}
     for name, sources in _sources(own).items():
@@ -112,7 +115,7 @@ def save_bert(encoder: Encoder, folder: str | Path) -> None:
         "vocab_size": encoder.vocabulary_size,
         "max_position_embeddings": encoder.max_length,
         "type_vocab_size": encoder.embeddings.types.num_embeddings,
-        "layer_norm_eps": NORM_EPSILON,
+        "layer_norm_eps": encoder.embeddings.norm.eps,
         "hidden_dropout_prob": encoder.embeddings.dropout.p,
         "attention_probs_dropout_prob": 0.0,  # as the encoder was trained
         "pad_token_id": encoder.pad_id,
@@ -137,11 +140,9 @@ def bert_architecture(config: dict[str, Any]) -> Architecture:
         InvalidData: It asks for something the space does not have, such as another activation.
     """
     wanted = {
-        "model_type": ("bert",),
         "hidden_act": ("gelu", None),
         "position_embedding_type": ("absolute", None),
         "is_decoder": (False, None),
-        "layer_norm_eps": (NORM_EPSILON, None),
     }
     for key, allowed in wanted.items():
         if config.get(key) not in allowed:
@@ -157,7 +158,10 @@ def bert_architecture(config: dict[str, Any]) -> Architecture:
         "n": config["num_attention_heads"],
         "f": [config["intermediate_size"]],
     }
-    return Architecture.from_dict({"l": layers, **{k: [v] * layers for k, v in described.items()}})
+    epsilon = config.get("layer_norm_eps") or NORM_EPSILON
+    model = {} if epsilon == NORM_EPSILON else {"model": {"norm": f"layer(epsilon={epsilon!r})"}}
+    lists = {k: [v] * layers for k, v in described.items()}
+    return Architecture.from_dict({"l": layers, **lists, **model})
 
 
 def _only_layer(encoder: Encoder) -> Any:
@@ -171,7 +175,7 @@ def _only_layer(encoder: Encoder) -> Any:
             for slots, owners in ((LAYER_SLOTS, layers), (MODEL_SLOTS, [encoder.architecture]))
             for slot in slots
             for part in (owner.part(slot) for owner in owners)
-            if slot != "positions" and part != usual[slot]
+            if slot != "positions" and part != usual[slot] and part.kind != "layer"
         }
     )
     shapes = {(layer.width, len(layer.heads), tuple(layer.feedforward)) for layer in layers}
@@ -212,43 +216,65 @@ def _sources(own: dict[str, Tensor]) -> dict[str, list[str]]:
     return found
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    needed = (
-        "vocab_size",
-        "hidden_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "intermediate_size",
-        "max_position_embeddings",
-        "type_vocab_size",
-    )
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return a checkpoint's configuration and tensors in the words of BERT, checked."""
     path = folder / _CONFIG
     try:
-        config = read_json_file(path, InvalidData)
-        missing = [key for key in needed if not isinstance(config.get(key), int)]
-    except (InvalidData, AttributeError) as error:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        family = config.get("model_type")
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InvalidData(
             f"{path} cannot be read as a configuration ({error}). Give a folder that "
             "BertModel.save_pretrained wrote."
         ) from None
+    if not isinstance(family, str) or family not in FAMILIES:
+        raise InvalidData(
+            f"The checkpoint's model_type is {family!r}, which cannot be read as an encoder. Read "
+            f"are {', '.join(sorted(FAMILIES))}. Give a checkpoint of one of these."
+        )
+    tensors = _read_weights(folder)
+    try:
+        config, tensors = FAMILIES[family](config, tensors)
+        missing = [key for key in _NEEDED if type(config.get(key)) is not int or config[key] < 1]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InvalidData(
+            f"{path} lacks something, or has it in another form: {error!r}. Give a complete "
+            "checkpoint."
+        ) from None
     if missing:
-        raise InvalidData(f"{path} has no number {missing[0]!r}. Give a complete checkpoint.")
-    return config
+        raise InvalidData(
+            f"{path} has no number {missing[0]!r}, but {config.get(missing[0])!r}. Give a complete "
+            "checkpoint."
+        )
+    return config, tensors
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:
     path = folder / _WEIGHTS
+    if not path.is_file():
+        raise InvalidData(_how_to_convert(folder))
     try:
-        tensors = load_file(path)
+        return load_file(path)
     except (OSError, SafetensorError) as error:
         raise InvalidData(
             f"{path} cannot be read ({error}). Checkpoints of other formats, such as "
             "pytorch_model.bin, are never loaded: save them again as safetensors."
         ) from None
-    # a model with a head on top keeps its encoder under this name; old files name norms otherwise
-    renamed = {}
-    for name, value in tensors.items():
-        name = name.removeprefix("bert.")
-        name = name.replace("LayerNorm.gamma", "LayerNorm.weight")
-        renamed[name.replace("LayerNorm.beta", "LayerNorm.bias")] = value
-    return renamed
+
+
+def _how_to_convert(folder: Path) -> str:
+    """Say what to do about weights that are in several files, or in a format that runs code."""
+    found = sorted(path.name for path in folder.iterdir() if path.suffix in (".bin", ".h5", ".pt"))
+    sharded = (folder / f"{_WEIGHTS}.index.json").is_file()
+    kind = "its weights in several files" if sharded else f"its weights in {', '.join(found)}"
+    if not sharded and not found:
+        return (
+            f"{folder} has no {_WEIGHTS}. Give a folder with {_CONFIG}, {_WEIGHTS} and "
+            "tokenizer.json."
+        )
+    return (
+        f"{folder} has {kind}, and only one {_WEIGHTS} is ever loaded. Convert it once: "
+        f'python -c "from transformers import AutoModel; '
+        f"AutoModel.from_pretrained({str(folder)!r}).save_pretrained('converted', "
+        "max_shard_size='100GB')\" and copy tokenizer.json beside it."
+    )

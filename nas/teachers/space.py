@@ -33,6 +33,7 @@ def teacher_space(teacher: Architecture) -> dict[str, Any]:
             {max(1, round(share * inner)) for share in FEEDFORWARD_SHARES}
         ),
         "feedforward_depths": [1],
+        "model": {slot: {part.kind: dict(part.settings)} for slot, part in teacher.parts},
     }
 
 

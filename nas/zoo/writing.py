@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import tokenizers
 from safetensors.torch import save
 from torch import Tensor
 
+from nas.data.tokenizer import special_names
 from nas.evaluation.suites.task import Task
 from nas.models.hf import (
     FlexiBertConfig,
@@ -33,6 +34,8 @@ from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import NotAModel
 
 _MLM = "mlm."
+# in the order of `nas.data.tokenizer.SPECIAL_TOKENS`
+_SPECIAL = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 _TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 # What the classes of tasks whose files have numbers for labels are called by people.
 _LABELS = {
@@ -170,7 +173,7 @@ def _write_model(
     tensors: Mapping[str, Tensor],
     tokenizer_json: str,
 ) -> None:
-    _check_tokenizer(tokenizer_json, config.vocab_size)
+    names = _check_tokenizer(tokenizer_json, config.vocab_size)
     config.architectures = [class_name]
     config.auto_map = dict(AUTO_MAP)
     config.tokenizer_class = _TOKENIZER_CLASS  # pipelines of transformers 4 look for it here
@@ -179,12 +182,16 @@ def _write_model(
     (folder / WEIGHTS).write_bytes(save(saved, metadata={"format": "pt"}))
     write_text(folder / FILE_NAME, standalone_source(config.describe(), config.positions))
     write_text(folder / TOKENIZER, tokenizer_json)
-    write_text(folder / "tokenizer_config.json", json.dumps(_tokenizer_config(config), indent=2))
+    write_text(
+        folder / "tokenizer_config.json", json.dumps(_tokenizer_config(config, names), indent=2)
+    )
 
 
-def _check_tokenizer(tokenizer_json: str, vocabulary_size: int) -> None:
+def _check_tokenizer(tokenizer_json: str, vocabulary_size: int) -> tuple[str, ...]:
+    """Return what the special tokens of a tokenizer are called, which fits the model."""
     try:
-        size = tokenizers.Tokenizer.from_str(tokenizer_json).get_vocab_size()
+        tokenizer = tokenizers.Tokenizer.from_str(tokenizer_json)
+        size = tokenizer.get_vocab_size()
     except Exception as error:  # the library raises nothing narrower
         raise NotAModel(
             f"tokenizer_json is no tokenizer ({error}). Give the tokenizer of the run."
@@ -194,17 +201,14 @@ def _check_tokenizer(tokenizer_json: str, vocabulary_size: int) -> None:
             f"The tokenizer has {size} tokens, and the model {vocabulary_size}. Give the tokenizer "
             "that the model was trained with."
         )
+    return special_names(tokenizer)
 
 
-def _tokenizer_config(config: FlexiBertConfig) -> dict[str, Any]:
+def _tokenizer_config(config: FlexiBertConfig, names: Sequence[str]) -> dict[str, Any]:
     return {
         "tokenizer_class": _TOKENIZER_CLASS,
         "model_max_length": config.max_position_embeddings,
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         "padding_side": "right",
-        "pad_token": "[PAD]",
-        "unk_token": "[UNK]",
-        "cls_token": "[CLS]",
-        "sep_token": "[SEP]",
-        "mask_token": "[MASK]",
+        **dict(zip(_SPECIAL, names, strict=True)),
     }

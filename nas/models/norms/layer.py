@@ -19,9 +19,10 @@ class LayerNorm(nn.LayerNorm):
 
     Args:
         width: Number of features.
+        epsilon: What is added to the variance.
     """
 
     axes: ClassVar = {"weight": ("^width",), "bias": ("width",)}
 
-    def __init__(self, width: int):
-        super().__init__(width, eps=NORM_EPSILON)
+    def __init__(self, width: int, epsilon: float = NORM_EPSILON):
+        super().__init__(width, eps=epsilon)

@@ -121,7 +121,7 @@ def test_what_is_no_bert_is_not_written(architecture, options, reason, tmp_path)
             {"hidden_act": "relu"},
             "hidden_act is 'relu', and BERT .* of the space have 'gelu'",
         ),
-        ({"model_type": "roberta"}, "model_type is 'roberta'"),
+        ({"model_type": "gpt2"}, "model_type is 'gpt2'.*Read are bert, distilbert"),
         ({"hidden_size": None}, "has no number 'hidden_size'"),
         ({"intermediate_size": 64}, "has the shape .* Put back"),
         ({"num_hidden_layers": 3}, r"no tensor 'encoder\.layer\.2\..*save_pretrained"),

@@ -1,0 +1,102 @@
+"""Encoders of BERT's relatives: hidden states equal to those of `transformers`, layer by layer."""
+
+import json
+
+import pytest
+import torch
+from torch.testing import assert_close
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertForMaskedLM,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    DistilBertForSequenceClassification,
+    DistilBertModel,
+    ElectraConfig,
+    ElectraForPreTraining,
+    ElectraModel,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    RobertaModel,
+)
+
+from nas.models.bert_checkpoint import load_bert, save_bert
+from nas.models.bert_families import FAMILIES
+from search_spaces.errors import InvalidData
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+SIZES |= {"intermediate_size": 48, "vocab_size": 50, "max_position_embeddings": 24}
+DISTIL = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48, "vocab_size": 50}
+MODELS = {
+    "bert, masked language": lambda: BertForMaskedLM(BertConfig(**SIZES)),
+    "distilbert": lambda: DistilBertModel(DistilBertConfig(**DISTIL, max_position_embeddings=24)),
+    "distilbert, masked language": lambda: DistilBertForMaskedLM(DistilBertConfig(**DISTIL)),
+    "distilbert, classes": lambda: DistilBertForSequenceClassification(DistilBertConfig(**DISTIL)),
+    "electra": lambda: ElectraModel(ElectraConfig(**SIZES, embedding_size=32)),
+    "electra, discriminator": lambda: ElectraForPreTraining(
+        ElectraConfig(**SIZES, embedding_size=32)
+    ),
+    "roberta": lambda: RobertaModel(RobertaConfig(**SIZES, type_vocab_size=1, layer_norm_eps=1e-5)),
+    "roberta, masked language": lambda: RobertaForMaskedLM(
+        RobertaConfig(**SIZES, type_vocab_size=1, layer_norm_eps=1e-5)
+    ),
+}
+
+
+def spread(model):
+    with torch.no_grad():  # far from the small starting weights, which would hide differences
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_hidden_states_are_those_of_transformers(name, tmp_path):
+    torch.manual_seed(0)
+    spread(MODELS[name]()).save_pretrained(tmp_path)
+    encoder, theirs = load_bert(tmp_path), AutoModel.from_pretrained(tmp_path).eval()
+    keep = torch.arange(9) < torch.tensor([[9], [2], [5]])
+    pad = theirs.config.pad_token_id
+    tokens = torch.randint(5, 50, (3, 9)).masked_fill(~keep, pad)
+    with torch.no_grad():
+        expected = theirs(tokens, keep.long(), output_hidden_states=True).hidden_states
+        found = encoder.states(tokens, keep)
+    assert len(found) == len(expected) == 3
+    for mine, its in zip(found, expected, strict=True):
+        assert_close(mine[keep], its[keep], atol=1e-5, rtol=1e-5)
+
+
+def test_every_family_is_tried():
+    tried = {name.partition(",")[0] for name in MODELS}
+    assert tried == set(FAMILIES)
+
+
+def test_another_epsilon_is_a_point_that_goes_back(tmp_path):
+    spread(RobertaModel(RobertaConfig(**SIZES, type_vocab_size=1, layer_norm_eps=1e-5)))
+    model = spread(RobertaModel(RobertaConfig(**SIZES, type_vocab_size=1, layer_norm_eps=1e-5)))
+    model.save_pretrained(tmp_path / "a")
+    encoder = load_bert(tmp_path / "a")
+    assert str(encoder.architecture.part("norm")) == "layer(epsilon=1e-05)"
+    save_bert(encoder, tmp_path / "b")
+    assert json.loads((tmp_path / "b" / "config.json").read_text())["layer_norm_eps"] == 1e-5
+    tokens = torch.randint(5, 50, (2, 7))
+    theirs = AutoModel.from_pretrained(tmp_path / "b").eval()
+    with torch.no_grad():
+        assert_close(theirs(tokens).last_hidden_state, encoder(tokens), atol=1e-5, rtol=1e-5)
+
+
+def test_a_narrow_electra_is_refused(tmp_path):
+    ElectraModel(ElectraConfig(**SIZES, embedding_size=16)).save_pretrained(tmp_path)
+    with pytest.raises(InvalidData, match="embeddings 16 wide below layers of 32"):
+        load_bert(tmp_path)
+
+
+@pytest.mark.parametrize("files", [("pytorch_model.bin",), ("model.safetensors.index.json",)])
+def test_weights_in_other_files_are_refused_with_the_way_to_convert(files, tmp_path):
+    spread(BertForMaskedLM(BertConfig(**SIZES))).save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    for name in files:
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(InvalidData, match=r"Convert it once: python -c .*save_pretrained"):
+        load_bert(tmp_path)
