@@ -288,4 +288,4 @@ def _perform(
     # Imported in the worker, so that the driver needs no torch to submit.
     from nas.execution.perform import perform
 
-    yield perform(job, recipe, data, **options)
+    yield perform(job, recipe, data, own_process=True, **options)

@@ -40,6 +40,7 @@ def perform(
     function: str | None = None,
     storage: Storage | None = None,
     checkpoint_seconds: float = 60.0,
+    own_process: bool = False,
 ) -> Outcome:
     """Run one trial here; never raises for a fault of the trial.
 
@@ -55,6 +56,7 @@ def perform(
         storage: Where weights, checkpoints and results are kept; None where the worker reaches no
             place in common with the driver: the weights then travel back with the outcome.
         checkpoint_seconds: How often the trial writes its state.
+        own_process: Whether nobody interrupts this process but the trial itself.
     """
     started = time.monotonic()
     node, device = platform.node(), None
@@ -106,7 +108,8 @@ def perform(
             return outcome
         except BaseException as error:
             # One that a trial function raises itself, as sys.exit does, is a failure of the trial.
-            if isinstance(error, KeyboardInterrupt) and meant_for_us(error):
+            ours = isinstance(error, KeyboardInterrupt) and not own_process
+            if ours and meant_for_us(error):
                 raise
             return Outcome(
                 job.trial,

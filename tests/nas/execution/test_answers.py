@@ -155,6 +155,8 @@ def test_a_keyboard_interrupt_of_a_person_still_ends_an_inline_search(monkeypatc
     executor.submit(JOB)
     with pytest.raises(KeyboardInterrupt):
         executor.wait(0.0)
+    options = {"function": "odd_trials:every_second", "own_process": True}
+    assert perform(JOB, RECIPES["glue-mini"], None, **options).cause == "error"
 
 
 def test_a_bad_function_ends_a_resume_before_it_starts(searched, monkeypatch):
