@@ -153,11 +153,18 @@ def answer(model: ExportedModel, task: Task, sentences: Split, recipe: Recipe) -
 
     Raises:
         UnknownName: The folder has no model of `task`.
+        NotAModel: It answers with what is no number.
     """
     encoded = encode_split(model.tokenizer, sentences, recipe.max_length)
     with thread_count(recipe.threads):
         encoder, head = _parts(model, task, recipe)
-        return predict(encoder, head, task, encoded, scale=Scale(), precision=_precision(recipe))
+        found = predict(encoder, head, task, encoded, scale=Scale(), precision=_precision(recipe))
+    if not np.isfinite(found).all():
+        raise NotAModel(
+            f"The model of {task.name} in {model.folder} answers with NaN or infinite numbers, so "
+            "its weights are broken. Export or copy it again."
+        )
+    return found
 
 
 def _precision(recipe: Recipe) -> str:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from nas.zoo.card import missing_facts, read_card
-from nas.zoo.files import CARD, CHECKSUMS, file_problem, read_checksums
-from search_spaces.errors import NotAModel
+from nas.zoo.files import CARD, CHECKSUMS, TOKENIZER, file_problem, read_checksums
+from search_spaces.errors import InvalidData, NotAModel
 
 # Tokens that a model is asked about; memory of attention grows with their square.
 _ASKED = 512
@@ -84,6 +84,21 @@ def _model_problems(folder: Path) -> list[str]:
                 output = load_model(folder, task=task)(tokens)[0]
             if not output.isfinite().all():
                 problems.append(f"{folder / (task or '')} answers with NaN or infinite numbers")
+        problems += _tokenizer_problems(folder, config.vocab_size)
     except NotAModel as error:
         problems.append(str(error).removesuffix("."))
     return problems
+
+
+def _tokenizer_problems(folder: Path, entries: int) -> list[str]:
+    """Checksums may be anybody's, too: the tokenizer must be one, and have the model's entries."""
+    from nas.data.tokenizer import Tokenizer
+
+    path = folder / TOKENIZER
+    try:
+        found = Tokenizer.read(path).vocabulary_size
+    except InvalidData as error:
+        return [f"{path}: {error}".removesuffix(".")]
+    if found != entries:
+        return [f"{path} has {found:,} entries, and the model was trained with {entries:,}"]
+    return []

@@ -12,6 +12,7 @@ import nas
 from nas.cli.main import cli
 from nas.zoo import check_model, list_models, push_model, read_card
 from nas.zoo.card import REQUIRED
+from nas.zoo.files import write_checksums
 from nas.zoo.listing import write_results
 from search_spaces.errors import NasError, NotAModel
 
@@ -193,3 +194,28 @@ def test_pushing_sends_the_folder_and_says_when_the_hub_does_not_answer(folder, 
     monkeypatch.setattr(Hub, "create_repo", unreachable)
     with pytest.raises(NasError, match="did not take .*: OSError: no route to host. Check the net"):
         push_model(folder, "a/b")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "tokenizer.json cannot be read"),
+        (b'{"junk": 1}', "This is no tokenizer"),
+        (b"\xff\xfe", "cannot be read"),
+        ("other", "entries, and the model was trained with"),
+    ],
+    ids=["absent", "junk", "no text", "another's"],
+)
+def test_a_tokenizer_that_is_none_is_found_under_checksums_of_its_own(folder, content, message):
+    path = folder / "tokenizer.json"
+    if content == "other":
+        from nas.data.tokenizer import train_tokenizer
+
+        content = train_tokenizer(["some other text"] * 5, 40).json.encode()
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    write_checksums(folder)
+    assert any(message in problem for problem in check_model(folder)), check_model(folder)
+    code, said = call("evaluate", folder, "--tasks", "rte")
+    assert code == 2, said
