@@ -116,6 +116,9 @@ def check_tables(db: sqlite3.Connection, where: str) -> None:
         missing = next((name for name in wanted if name not in found), None)
         if missing is not None:
             raise unreadable(where, f"its table {table} has no column {missing!r}")
+        more = next((name for name in found if name not in (*wanted, *_SINCE_2)), None)
+        if more is not None:
+            raise unreadable(where, f"its table {table} has the column {ascii(more)[:80]}")
         if any(found.values()):  # generated, or of a virtual table
             raise unreadable(where, f"its table {table} is none of a run")
     found = {row[1] for row in db.execute("PRAGMA table_xinfo(trials)")}

@@ -42,6 +42,7 @@ HARM = {
     "UPDATE meta SET value = x'ff' WHERE key = 'objectives'": "is no text",
     "UPDATE sessions SET seen_at = 'x'": "a session has the time 'x'",
     "ALTER TABLE trials RENAME COLUMN costs TO cost": "has no column 'costs'",
+    "ALTER TABLE meta ADD COLUMN more TEXT": "table meta has the column 'more'",
     "DROP TABLE events": "its table events has no column",
     "CREATE TRIGGER t AFTER UPDATE ON trials BEGIN DELETE FROM events; END": "the trigger 't'",
     "CREATE VIEW v AS SELECT 1": "the view 'v'",
