@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from nas.addresses import has_secrets
 from nas.whole_files import write_whole
 from search_spaces.constraints import parse_constraint as read_constraint
 from search_spaces.documents import read_document
@@ -364,3 +365,5 @@ def write_experiment(experiment: Experiment, path: Path) -> None:
     """Write the resolved experiment as YAML."""
     text = yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_whole(path, text)
+    if has_secrets(experiment.execution.storage or ""):  # which a resume needs, and nobody else
+        path.chmod(0o600)

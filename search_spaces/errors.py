@@ -3,6 +3,7 @@
 They live in the lowest package because all three packages raise them.
 """
 
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -67,3 +68,9 @@ class TrialError(NasError):
     def __init__(self, message: str, cause: str = "error"):
         super().__init__(message, cause)
         self.cause = cause
+
+
+def quoted(path: object) -> str:
+    """Return a path as it stands in a command that a message suggests: one word of a shell."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)

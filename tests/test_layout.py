@@ -55,6 +55,7 @@ ROOMS = {
     "nas": {
         "printable": "text that a terminal, a page and the record can take",
         "whole_files": "files that are there whole or not at all",
+        "addresses": "URIs as people may see them",
         "limits": "cores and memory this process may use",
         "pareto": "fronts of any table",
         "evaluation": "metrics, costs, suites of tasks",

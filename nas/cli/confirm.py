@@ -7,6 +7,7 @@ import click
 
 from nas.cli.printing import echo
 from nas.cli.run_path import TRUST
+from search_spaces.errors import quoted
 
 
 @click.command()
@@ -40,7 +41,7 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
     try:
         chosen = confirm_run(opened, top=top, seeds=seeds, say=lambda line: echo(line, err=True))
     except KeyboardInterrupt:
-        again = f"nas confirm {run} --top {top} --seeds {seeds}"
+        again = f"nas confirm {quoted(run)} --top {top} --seeds {seeds}"
         echo(f"Interrupted; finished trainings are kept. Continue: {again}", err=True)
         sys.exit(EXIT_CODES["interrupted"])
     table = opened.confirmations()
@@ -60,7 +61,7 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
         echo("As found in the search, then mean and deviation over the fresh seeds.")
         echo(f"Every task: nas.open_run({str(run)!r}).confirmations()")
         if len(table):
-            again = f"nas export {run} --pick {table['hash'].iloc[0][:10]} --to NEW_FOLDER"
+            again = f"nas export {quoted(run)} --pick {table['hash'].iloc[0][:10]} --to NEW_FOLDER"
             echo(f"Cards written before do not say this yet; write one that does: {again}")
     if table["seeds"].sum() < len(chosen) * seeds:
         echo("Some trainings failed; the same command tries them again.", err=True)

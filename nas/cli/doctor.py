@@ -98,7 +98,7 @@ def _cluster(address: str | None, storage: str | None, data: str | None) -> "Ite
     if storage is not None:
         place = Storage(storage if "://" in storage else str(Path(storage).resolve()))
         place.check()
-        yield Finding("ok", "storage", f"{storage}: this machine reads and writes it")
+        yield Finding("ok", "storage", f"{place.shown}: this machine reads and writes it")
     resources = start_ray(address)
     try:
         where = f"connected to {address}" if address else "starts"

@@ -10,6 +10,7 @@ from nas.cli.json_events import ends_in_json
 from nas.cli.output_path import OutputFolder
 from nas.cli.printing import echo
 from nas.cli.run_path import TRUST
+from search_spaces.errors import quoted
 
 # The search without arguments promises 8 minutes: what starts before this ends before that.
 _DEFAULT_TIME = "7m"
@@ -172,10 +173,10 @@ def finish(run: Any, reason: str) -> None:
     from nas.report.front_picture import draw_front
     from nas.runs.endings import EXIT_CODES
 
-    where = run.directory
+    where, again = run.directory, quoted(run.directory)
     done = run.finished()
     if reason == "interrupted":
-        echo(f"\nInterrupted; finished trials kept: {len(done)}. Continue: nas resume {where}")
+        echo(f"\nInterrupted; finished trials kept: {len(done)}. Continue: nas resume {again}")
     elif not done.empty:
         front = run.pareto()
         arrows = {"max": "up", "min": "down"}
@@ -191,7 +192,7 @@ def finish(run: Any, reason: str) -> None:
             picture = f"not drawn ({error.strerror or error})"
         echo(f"\nPicture:  {picture}\nRun:      {where}")
         if trained:
-            echo(f"Export the winner:  nas export {where} --pick best --to zoo/best")
+            echo(f"Export the winner:  nas export {again} --pick best --to zoo/best")
     _say_why(run, reason)
     run.close()
     sys.exit(EXIT_CODES[reason])
@@ -199,7 +200,7 @@ def finish(run: Any, reason: str) -> None:
 
 def _say_why(run: Any, reason: str) -> None:
     """Say why the search ended and how to go on, unless it just did what was planned."""
-    where, experiment = run.directory, run.experiment
+    again, experiment = quoted(run.directory), run.experiment
     if reason == "failing":
         first = next(r for r in run.journal.each_trial() if r["status"] == "failed")
         echo(first["traceback"] or "", err=True)
@@ -212,17 +213,17 @@ def _say_why(run: Any, reason: str) -> None:
             "cost": f"{2 * (experiment.cost or 1):g}",
         }[reason]
         name = budgets[reason]
-        echo(f"The {name} budget is spent. Continue with: nas resume {where} --{name} {more}")
+        echo(f"The {name} budget is spent. Continue with: nas resume {again} --{name} {more}")
     lines = {
         "exhausted": "The space has no further architecture that the constraints allow.",
         "patience": f"No progress within {experiment.patience} results. Continue with: "
-        f"nas resume {where} --patience {2 * (experiment.patience or 1)}",
+        f"nas resume {again} --patience {2 * (experiment.patience or 1)}",
         "lost": "Stopped: workers keep vanishing before any trial ends. Check the machines "
-        f"(nas doctor), then continue with: nas resume {where}",
+        f"(nas doctor), then continue with: nas resume {again}",
         "engine-gone": f"Stopped: {run.journal.meta('lacking')}. Finished trials are kept; "
-        f"continue with: nas resume {where}",
+        f"continue with: nas resume {again}",
         "no-space": f"Stopped: {run.journal.meta('lacking') or 'The disk is full'}. Make room, "
-        f"then continue with: nas resume {where}",
+        f"then continue with: nas resume {again}",
     }
     if reason in lines:
         echo(lines[reason], err=reason in ("lost", "no-space", "engine-gone"))

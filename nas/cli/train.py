@@ -8,6 +8,7 @@ import click
 
 from nas.cli.output_path import OutputFolder
 from nas.cli.printing import echo
+from search_spaces.errors import quoted
 
 RECIPE = click.option(
     "--recipe", "changes", multiple=True, metavar="KEY=VALUE", help="Change the recipe; repeatable."
@@ -158,4 +159,4 @@ def _print_result(trained: Any, data: Any, folder: Path) -> None:
         f"latency {costs['latency_ms']:.2f} ms (95 %: {details['latency_p95_ms']:.2f}), "
         f"{costs['peak_memory_mb']:.1f} MB, {first.seconds:.0f} s of training"
     )
-    echo(f"Model:    {folder}\nScore it: nas evaluate {folder}")
+    echo(f"Model:    {folder}\nScore it: nas evaluate {quoted(folder)}")

@@ -16,6 +16,7 @@ from nas.printable import printable
 from nas.runs.directory import Run, open_run
 from nas.runs.rows import readable
 from nas.runs.status import run_status
+from search_spaces.errors import quoted
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -39,7 +40,7 @@ def watch(run: Path, every: float) -> None:
     try:
         state = _live(opened, every) if sys.stdout.isatty() else _lines(opened, every)
     except KeyboardInterrupt:
-        echo(f"You left. The search goes on; look again with: nas watch {run}", err=True)
+        echo(f"You left. The search goes on; look again with: nas watch {quoted(run)}", err=True)
         return
     from nas.runs.endings import EXIT_CODES
 

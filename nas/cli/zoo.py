@@ -7,6 +7,7 @@ import click
 
 from nas.cli.printing import console, echo
 from nas.printable import printable
+from search_spaces.errors import quoted
 
 _SHOWN = ("model", "glue", "glue_confirmed", "parameters", "latency_ms", "device", "data", "run")
 _ZOO = click.argument("zoo", type=click.Path(path_type=Path), default=Path("zoo"))
@@ -43,7 +44,8 @@ def list_(zoo: Path, kind: str) -> None:
     elif kind == "csv":
         echo(path.read_text(encoding="utf-8"), nl=False)
     elif not rows:
-        echo(f"{zoo} has no models. Fill it with: nas export RUN --to {zoo}/NAME")
+        place = quoted(zoo / "NAME")
+        echo(f"{zoo} has no models. Fill it with: nas export RUN --to {place}")
     else:
         from nas.cli.rows import print_rows
 

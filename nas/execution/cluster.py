@@ -113,7 +113,7 @@ def reachable(storage: Storage | None, nodes: Collection[str]) -> Storage | None
     _log.warning(
         "Not every node reaches %s: weights travel through the driver, and a lost trial starts "
         "again. Set execution.storage to a folder or URI that all nodes reach.",
-        storage.place,
+        storage.shown,
     )
     return None
 

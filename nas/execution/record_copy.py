@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from nas.addresses import without_secrets
 from nas.runs.storage import Storage
 
 _SECONDS = 60.0
@@ -47,7 +48,11 @@ def copied_record(directory: Path, storage: Storage) -> Iterator[None]:
         try:
             copy_record(directory, storage)
         except Exception as error:  # noqa: BLE001  the search goes on; the next copy may succeed
-            _log.warning("The record could not be copied to %s: %s", storage.place, error)
+            _log.warning(
+                "The record could not be copied to %s: %s",
+                storage.shown,
+                without_secrets(str(error)),
+            )
 
     def keep_copying() -> None:
         while not over.wait(_SECONDS):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from nas.addresses import without_secrets
 from nas.runs.storage import Storage
 
 # Names of this long are removed together: a search may end hundreds of trials a second.
@@ -52,7 +53,12 @@ class Sweeper:
                 try:
                     place.remove(name)
                 except Exception as error:  # noqa: BLE001  a file too many stops no search
-                    _log.warning("%s/%s could not be removed: %s", place.place, name, error)
+                    _log.warning(
+                        "%s/%s could not be removed: %s",
+                        place.shown,
+                        name,
+                        without_secrets(str(error)),
+                    )
 
     def close(self) -> None:
         """Wait until everything is removed."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas.addresses import without_secrets
 from nas.runs.storage import Storage, weights_name
 
 _log = logging.getLogger(__name__)
@@ -107,7 +108,11 @@ def _copied(local: Path, storage: Storage, name: str, seconds: float) -> Iterato
             try:
                 copy()
             except Exception as error:  # noqa: BLE001  the trial goes on; the next copy may succeed
-                _log.warning("The checkpoint could not be copied to %s: %s", storage.place, error)
+                _log.warning(
+                    "The checkpoint could not be copied to %s: %s",
+                    storage.shown,
+                    without_secrets(str(error)),
+                )
 
     thread = threading.Thread(target=keep_copying, daemon=True, name="checkpoint copies")
     thread.start()

@@ -19,7 +19,7 @@ from typing import Any
 
 from nas.proposals.proposer import Answer, Proposer, propose, restore, tell
 from nas.runs.journal import Journal
-from search_spaces.errors import NasError, RunError
+from search_spaces.errors import NasError, RunError, quoted
 
 # A process that dies so often in a row will not live the next time either.
 _DEATHS = 3
@@ -119,7 +119,7 @@ class ProposerProcess(Proposer):
             raise RunError(
                 f"The process that proposes architectures ended {self._deaths} times in a row "
                 f"(exit status {code}). Its messages are above. Every result is kept; continue "
-                f"with: nas resume {self._directory}"
+                f"with: nas resume {quoted(self._directory)}"
             )
         self.close()
         self._spawn()

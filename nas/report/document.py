@@ -13,7 +13,7 @@ from nas.runs.directory import Run
 from nas.runs.endings import state_words
 from nas.runs.rows import readable
 from search_spaces import Architecture
-from search_spaces.errors import NasError
+from search_spaces.errors import NasError, quoted
 from search_spaces.kinds import LAYER_SLOTS, SLOTS
 from search_spaces.operations import kind_title
 
@@ -87,7 +87,7 @@ def unfinished_text(snapshot: Snapshot) -> str | None:
     return (
         f"This run is not finished ({state_text(snapshot)}): {status['done']}{of} trials done, "
         f"{status['running']} running, {status['queued']} waiting, {status['failed']} failed. The "
-        f"report shows what was there; write it again with: nas report {snapshot.directory}"
+        f"report shows what was there; write it again with: nas report {quoted(snapshot.directory)}"
     )
 
 

@@ -1,6 +1,5 @@
 """What a report reads of a run, once, so that every section shows the same moment."""
 
-import shlex
 import time
 from functools import cached_property
 from typing import Any
@@ -16,7 +15,7 @@ from nas.runs.environment import read_environment
 from nas.runs.status import run_status
 from nas.runs.trust import named_code, require_trusted
 from search_spaces import Architecture
-from search_spaces.errors import RunError
+from search_spaces.errors import RunError, quoted
 from surrogates.objectives import sign_of
 
 
@@ -49,7 +48,7 @@ class Snapshot:
             raise RunError(
                 f"The run {str(run.directory)!r} has no finished trial, so there is nothing to "
                 f"report yet ({_counted(self.status)}). Wait for one, continue the run with: "
-                f"nas resume {run.directory}, or see: nas trials {run.directory}"
+                f"nas resume {quoted(run.directory)}, or see: nas trials {quoted(run.directory)}"
             )
 
     def require_trusted(self) -> None:
@@ -59,7 +58,7 @@ class Snapshot:
             RunError: Nobody said so.
         """
         named = named_code(self.space)
-        require_trusted(self.directory, named, f"nas report {shlex.quote(str(self.directory))}")
+        require_trusted(self.directory, named, f"nas report {quoted(self.directory)}")
 
     @property
     def space(self) -> "str | dict[str, Any]":

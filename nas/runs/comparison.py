@@ -8,7 +8,7 @@ from nas.config import read_settings
 from nas.pareto.fronts import best, hypervolume, pareto_front
 from nas.runs.rows import readable
 from nas.runs.several import SeveralRuns
-from search_spaces.errors import RunError, UnknownName
+from search_spaces.errors import RunError, UnknownName, quoted
 
 # Settings that say where a run was made or what it is called, not what it searched.
 _ASIDE = ("name",)
@@ -38,7 +38,7 @@ def _compared(runs: SeveralRuns, objectives: dict[str, str]) -> dict[str, Any]:
         if table.empty:
             raise RunError(
                 f"The run {name!r} has no finished trial yet, so there is nothing to compare. "
-                f"See how far it is with: nas status {run.directory}"
+                f"See how far it is with: nas status {quoted(run.directory)}"
             )
         done[name] = table
     for objective in objectives:

@@ -12,7 +12,6 @@ runs/search-1/
 
 import json
 import re
-import shlex
 import sqlite3
 from collections.abc import Mapping
 from functools import cached_property
@@ -28,7 +27,7 @@ from nas.runs.schema import FORMAT, READABLE
 from nas.runs.trust import named_code, named_outside, require_own_files, require_trusted, trust
 from nas.tables.results import ResultTables
 from nas.whole_files import write_whole
-from search_spaces.errors import RunError
+from search_spaces.errors import RunError, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +112,7 @@ class Run(ResultTables):
         if self._trusted:
             return
         named = named_code(self.experiment.space) if space_only else self.named_outside
-        require_trusted(self.directory, named, f"{command} {shlex.quote(str(self.directory))}")
+        require_trusted(self.directory, named, f"{command} {quoted(self.directory)}")
 
     def lock(self) -> str | None:
         """Make this process the run's only driver until it ends.
@@ -179,10 +178,10 @@ class Run(ResultTables):
 
     def way_on(self) -> str:
         failed = self.journal.counts()["failed"]
-        more = f"Continue it with: nas resume {self.directory}"
+        more = f"Continue it with: nas resume {quoted(self.directory)}"
         if not failed:
             return more
-        failures = f"nas trials {self.directory} --where \"status == 'failed'\""
+        failures = f"nas trials {quoted(self.directory)} --where \"status == 'failed'\""
         return f"{failed} failed; see why: {failures}. {more}"
 
     def pick(self, which: str) -> dict[str, Any]:
@@ -218,11 +217,11 @@ class Run(ResultTables):
             )
         if found.iloc[0]["status"] != "done":
             row = found.iloc[0]
-            why = f"{row['cause']}; nas why {self.directory} {row['trial']} says more"
+            why = f"{row['cause']}; nas why {quoted(self.directory)} {row['trial']} says more"
             raise RunError(
                 f"Trial {row['trial']} ({row['hash'][:10]}) is {row['status']}, so it has no "
                 + ("weights" if row["status"] != "failed" else f"weights ({why})")
-                + f". Pick a finished one; see: nas trials {self.directory}"
+                + f". Pick a finished one; see: nas trials {quoted(self.directory)}"
             )
         return dict(found.iloc[0])
 
@@ -245,11 +244,11 @@ def require_free(directory: Path, experiment: "Experiment") -> None:
         raise RunError(
             f"{str(directory)!r} exists already and belongs to another experiment: it has "
             f"{'; '.join(changed)}. Give a directory that does not exist yet, or continue that "
-            f"run with: nas resume {directory}"
+            f"run with: nas resume {quoted(directory)}"
         )
     raise RunError(
         f"{str(directory)!r} exists already and is not empty. "
-        f"Continue it with: nas resume {directory}"
+        f"Continue it with: nas resume {quoted(directory)}"
     )
 
 
@@ -334,7 +333,7 @@ def open_run(directory: Path | str, *, readonly: bool = True) -> Run:
         hint = f" Runs found: {', '.join(dict.fromkeys(known))}." if known else ""
         raise RunError(
             f"{str(directory)!r} is no run directory: it has no run.db.{hint} "
-            f"Start a run with: nas search --run {directory}"
+            f"Start a run with: nas search --run {quoted(directory)}"
         )
     try:
         require_own_files(directory)

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from nas.addresses import without_secrets
 from nas.limits import available_cpus
 from search_spaces.documents import read_json_file
 from search_spaces.errors import RunError
@@ -31,7 +32,7 @@ def describe_environment() -> dict[str, Any]:
         "cpus": available_cpus(),
         "packages": versions,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": shlex.join(["nas", *sys.argv[1:]]),
+        "command": without_secrets(shlex.join(["nas", *sys.argv[1:]])),
     }
 
 

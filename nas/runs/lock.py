@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from search_spaces.errors import RunError
+from search_spaces.errors import RunError, quoted
 
 # A driver notes that it is alive about once a second; on another machine nothing else tells.
 _ALIVE_SECONDS = 60.0
@@ -44,7 +44,7 @@ def take_lock(directory: Path, last_seen: float | None) -> tuple[TextIO, str | N
         who = f" (process {holder['process']} on {holder['node']})" if holder else ""
         raise RunError(
             f"Another process is driving the run {str(directory)!r}{who}. "
-            f"Wait for it, stop it, or look at it with: nas status {directory}"
+            f"Wait for it, stop it, or look at it with: nas status {quoted(directory)}"
         )
     file.truncate(0)
     file.write(json.dumps({"process": os.getpid(), "node": platform.node()}))

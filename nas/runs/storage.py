@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.addresses import without_secrets
 from nas.whole_files import whole_file, write_whole
 from search_spaces.errors import RunError
 
@@ -50,6 +51,11 @@ class Storage:
     """
 
     place: str
+
+    @property
+    def shown(self) -> str:
+        """The place as people may see it, without credentials."""
+        return without_secrets(self.place)
 
     @cached_property
     def folder(self) -> Path | None:
@@ -193,14 +199,15 @@ class Storage:
             self.remove(name)
         except Exception as error:  # each file system has errors of its own
             first = (str(error) or type(error).__name__).splitlines()[0]
+            first = without_secrets(first.replace(self.place, self.shown))
             raise RunError(
-                f"Cannot write to the storage {self.place!r}: {first}. Check that it exists and "
+                f"Cannot write to the storage {self.shown!r}: {first}. Check that it exists and "
                 "that this user or its credentials may write there, or set execution.storage to "
                 "another folder or URI."
             ) from None
         if answer != {"ok": True}:
             raise RunError(
-                f"The storage {self.place!r} does not give back what is written to it. "
+                f"The storage {self.shown!r} does not give back what is written to it. "
                 "Set execution.storage to another folder or URI."
             )
 

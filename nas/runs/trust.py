@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.addresses import without_secrets
 from search_spaces.errors import RunError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def named_outside(directory: Path, experiment: "Experiment") -> list[str]:
     for name in ("trial_function", "address", "storage"):
         value = getattr(execution, name)
         if value is not None and value != "auto":
-            found.append(f"{name} {value!r}")
+            found.append(f"{name} {without_secrets(str(value))!r}")
     for name in _FOLDERS:
         if (directory / name).is_symlink():
             found.append(f"the folder {name}, a link to {os.readlink(directory / name)!r}")

@@ -7,7 +7,7 @@ from nas.runs.directory import Run
 from nas.runs.rows import readable
 from nas.tables.proposals import pending_at_proposal, proposal_row
 from search_spaces import Architecture, graph_edit_distance
-from search_spaces.errors import RunError
+from search_spaces.errors import RunError, quoted
 
 # What the reasons in a record mean, for people.
 REASONS = {
@@ -41,7 +41,7 @@ def find_trial(run: Run, which: str) -> dict[str, Any]:
     numbers = f"1 to {records[-1]['trial']}" if records else "none yet"
     raise RunError(
         f"{which!r} names {len(matches)} trials of {str(run.directory)!r}. Give a number "
-        f"({numbers}), the start of one hash, best or knee; see: nas trials {run.directory}"
+        f"({numbers}), the start of one hash, best or knee; see: nas trials {quoted(run.directory)}"
     )
 
 

@@ -26,7 +26,7 @@ from nas.search.budgets import settled, spent
 from nas.search.lookahead import Ahead
 from nas.search.progress import Clock, Progress, progress
 from nas.search.trial_book import TrialBook
-from search_spaces.errors import RunError
+from search_spaces.errors import RunError, quoted
 
 _POLL_SECONDS = 1.0
 # How long to look at the workers while one of them waits for the policy.
@@ -101,7 +101,7 @@ class Search:
             raise RunError(
                 f"The record of {str(self.run.directory)!r} could not be written: {error}. "
                 "Nothing that it holds is lost. Make room on the disk and continue with: "
-                f"nas resume {self.run.directory}"
+                f"nas resume {quoted(self.run.directory)}"
             ) from None
         finally:
             self.proposer.close()

@@ -25,7 +25,7 @@ from nas.zoo.card import read_card
 from nas.zoo.configuration import read_config
 from nas.zoo.files import CARD, TOKENIZER
 from nas.zoo.loading import load_model
-from search_spaces.errors import InvalidData, InvalidExperiment, NasError, NotAModel
+from search_spaces.errors import InvalidData, InvalidExperiment, NasError, NotAModel, quoted
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _parts(model: ExportedModel, task: Task, recipe: Recipe) -> tuple[Any, Any]:
     if not model.tasks:
         raise NasError(
             f"{model.folder} has no fine-tuned model, only the pre-trained encoder. Fine-tune it "
-            f"with: nas evaluate {model.folder} --finetune"
+            f"with: nas evaluate {quoted(model.folder)} --finetune"
         )
     loaded = model.read(task.name).to(choose_device(recipe))
     return loaded.flexibert.encoder, loaded.classifier

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nas.runs.directory import Run
 from nas.runs.storage import Storage, open_storage, weights_name
 from search_spaces import Architecture
-from search_spaces.errors import RunError
+from search_spaces.errors import RunError, quoted
 
 if TYPE_CHECKING:
     from nas.data.prepared import PreparedData
@@ -105,20 +105,20 @@ def trial_weights(run: Run, trial: dict[str, Any]) -> dict[str, Any]:
     # Where not every node reaches the storage, weights come back through the driver.
     places = (storage, Storage(str(run.directory.resolve())))
     name = weights_name(trial["hash"], trial["fidelity"])
-    advice = f"Pick another trial; see: nas trials {run.directory}"
+    advice = f"Pick another trial; see: nas trials {quoted(run.directory)}"
     with tempfile.TemporaryDirectory(prefix="nas-export-") as folder:
         path = Path(folder) / "weights.safetensors"
         if not any(place.get(name, path) for place in places):
             raise RunError(
                 _gone(run, trial, storage)
-                or f"The weights of trial {trial['trial']} are gone: {storage.place} has no "
+                or f"The weights of trial {trial['trial']} are gone: {storage.shown} has no "
                 f"{name}. {advice}"
             )
         try:
             return load(path.read_bytes())
         except (SafetensorError, OSError, ValueError) as error:
             raise RunError(
-                f"The weights of trial {trial['trial']} cannot be read: {storage.place}/{name} "
+                f"The weights of trial {trial['trial']} cannot be read: {storage.shown}/{name} "
                 f"({error}). {advice}"
             ) from None
 
@@ -134,6 +134,6 @@ def _gone(run: Run, trial: dict[str, Any], storage: Storage) -> str | None:
         f"The weights of trial {trial['trial']} were removed: execution.keep_weights is {most}, "
         f"and it is neither among the best {most} nor on the front. Pick one that was kept "
         f"({', '.join(kept[:10]) or 'none'}), or train it again with: "
-        f"nas train {run.directory}/{trial['hash'][:10]} "
+        f"nas train {quoted(run.directory)}/{trial['hash'][:10]} "
         f"--experiment {run.directory / 'experiment.yaml'} --seed {trial['seed']}"
     )

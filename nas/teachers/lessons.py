@@ -22,7 +22,7 @@ from nas.teachers.calibration import LayerWorth, Moments
 from nas.teachers.extraction import extract
 from nas.whole_files import whole_file
 from search_spaces.architectures.architecture import Architecture
-from search_spaces.errors import InvalidData
+from search_spaces.errors import InvalidData, quoted
 
 WHOLE = "checkpoint"  # the name of the part that is the teacher as it came, of no task
 
@@ -210,5 +210,5 @@ def _read_facts(path: Path) -> dict[str, Any]:
 def _incomplete(path: Path, error: object) -> InvalidData:
     return InvalidData(
         f"The teacher in {path.parent} is not complete: {path.name} cannot be read ({error}). "
-        f"Make it again with: nas resume {path.parent.parent}"
+        f"Make it again with: nas resume {quoted(path.parent.parent)}"
     )

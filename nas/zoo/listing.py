@@ -9,7 +9,7 @@ from typing import Any
 from nas.whole_files import write_whole
 from nas.zoo.card import read_card
 from nas.zoo.files import CONFIG
-from search_spaces.errors import NotAModel
+from search_spaces.errors import NotAModel, quoted
 
 RESULTS = "results.csv"
 _COSTS = ("parameters", "flops", "latency_ms", "peak_memory_mb")
@@ -28,7 +28,8 @@ def list_models(zoo: Path | str) -> tuple[list[dict[str, Any]], list[str]]:
     """
     zoo = Path(zoo)
     if not zoo.is_dir():
-        raise NotAModel(f"{zoo} is no folder. Fill it with: nas export RUN --to {zoo}/NAME")
+        place = quoted(zoo / "NAME")
+        raise NotAModel(f"{zoo} is no folder. Fill it with: nas export RUN --to {place}")
     rows, problems = [], []
     for folder in sorted(zoo.iterdir()):
         if folder.name.startswith(".") or not (folder / CONFIG).is_file():

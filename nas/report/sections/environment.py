@@ -1,13 +1,13 @@
 """What it takes to repeat the run: versions, hardware, command, seed, settings."""
 
-import shlex
-
 import yaml
 
+from nas.addresses import without_secrets
 from nas.config import space_title
 from nas.report import blocks
 from nas.report.sections.base import SECTIONS, Section
 from nas.report.snapshot import Snapshot
+from search_spaces.errors import quoted
 
 
 @SECTIONS.register("environment")
@@ -30,7 +30,7 @@ def environment(snapshot: Snapshot) -> Section:
     machine += [("hardware", stored["hardware"])] if "hardware" in stored else []
     versions = [("Python", stored.get("python", "unknown"))]
     versions += [(name, version or "not installed") for name, version in packages.items()]
-    plan = shlex.quote(str(snapshot.directory / "experiment.yaml"))
+    plan = quoted(snapshot.directory / "experiment.yaml")
     command = f"nas search {plan} --run A-NEW-DIRECTORY"
     if "command" in stored:
         command = f"{stored['command']}\n\n# or, from the stored experiment\n{command}"
@@ -42,7 +42,7 @@ def environment(snapshot: Snapshot) -> Section:
         [
             blocks.facts(machine, title="Run"),
             blocks.facts(versions, title="Versions"),
-            blocks.code(command, title="Command"),
-            blocks.code(settings.strip(), title="Experiment, defaults filled in"),
+            blocks.code(without_secrets(command), title="Command"),
+            blocks.code(without_secrets(settings.strip()), title="Experiment, defaults filled in"),
         ],
     )
