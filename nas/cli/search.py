@@ -164,6 +164,14 @@ def print_against_majority(run: Any) -> None:
     print_scores(
         [(name, best[name], None, majority_score(name, splits)) for name, splits in tasks.items()]
     )
+    if run.experiment.checkpoint is not None:
+        from nas.data.prepared import TEACHER
+        from nas.teachers.lessons import Lessons
+
+        taught = Lessons(run.directory / TEACHER).scores()
+        listed = ", ".join(f"{name} {score:.3f}" for name, score in taught.items())
+        mean = sum(taught.values()) / len(taught)
+        echo(f"\nIts teacher, whole: {listed}; mean {mean:.3f}")
 
 
 @ends_in_json

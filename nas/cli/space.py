@@ -39,13 +39,20 @@ def list_() -> None:
 
 
 @space.command()
-@NAME
+@click.argument("name", required=False)
+@click.option("--from", "checkpoint", help="Instead: all cuts of the trained encoder in a folder.")
 @SEED
-def show(name: str, seed: int) -> None:
+def show(name: str | None, checkpoint: str | None, seed: int) -> None:
     """Print the size of the space NAME, what a sample of it costs, and three examples."""
     from search_spaces import load_space
+    from search_spaces.errors import InvalidSpace
 
-    found = load_space(name)
+    if (name is None) == (checkpoint is None):
+        raise InvalidSpace(
+            f"nas space show takes the name of a space or --from FOLDER; given: {name!r} and "
+            f"{checkpoint!r}. Give one of the two; names: nas space list."
+        )
+    found = load_space(name) if checkpoint is None else _cuts(checkpoint)
     echo(f"{found.name}: {_readable(found.size)} architectures, up to {_depth(found)}")
     if description := getattr(getattr(found, "definition", None), "description", ""):
         echo(description)
@@ -191,6 +198,31 @@ def _print_costs(architectures: list["Architecture"]) -> None:
     for title, values in rows.items():
         shown = (min(values), median(values), max(values))
         echo(f"{title:<28}" + "".join(f"{round(value):>16,}" for value in shown))
+
+
+def _cuts(folder: str) -> "Space":
+    """Return the space inside a checkpoint; print what it is and what may be cut."""
+    from nas.evaluation.cost import measure_latency
+    from nas.teachers.checkpoint import read_checkpoint
+    from nas.teachers.space import teacher_space
+    from search_spaces import load_space
+
+    checkpoint = read_checkpoint(folder)
+    definition = teacher_space(checkpoint.architecture)
+    length = min(LENGTH, checkpoint.max_length)
+    whole = checkpoint.build(max_length=length, pooling="mean")
+    latency = measure_latency(whole, length=length, threads=1)
+    echo(
+        f"{checkpoint.folder.name}: {checkpoint.architecture.describe()}; "
+        f"{sum(p.numel() for p in whole.parameters()):,} parameters, {latency.p50_ms:.1f} ms for "
+        f"one sequence of {length} tokens on one core"
+    )
+    for title, key in (("layers", "layers"), ("heads", "heads")):
+        echo(f"  {title} to keep: {', '.join(map(str, definition[key]))}")
+    echo(f"  neurons to keep: {', '.join(map(str, definition['feedforward_widths']))}")
+    found = load_space(definition)
+    found.name = f"cuts of {checkpoint.folder.name}"
+    return found
 
 
 def _depth(found: "Space") -> str:

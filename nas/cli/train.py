@@ -25,7 +25,13 @@ RECIPE = click.option(
 @RECIPE
 @click.option("--seed", type=click.IntRange(0), help="Decides everything random.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")
-@click.option("--pretrained", type=click.Path(path_type=Path), help="Start from these weights.")
+@click.option(
+    "--from",
+    "--pretrained",
+    "pretrained",
+    type=click.Path(path_type=Path),
+    help="Start from the weights in this folder.",
+)
 @click.option("--to", "folder", type=OutputFolder(), help="New folder for the model.")
 @click.option("--quiet", is_flag=True, help="Print only the result.")
 def train(
@@ -47,8 +53,9 @@ def train(
     has means and deviations, and the model of the first seed is exported. An interrupted training
     continues when the command is given again.
 
-    --pretrained starts from an exported folder's weights, of the same or another architecture, and
-    uses its tokenizer; the share inherit_tokens of the recipe's budget is then pre-trained.
+    --from starts from an exported folder's weights, of the same or another architecture, and uses
+    its tokenizer; the share inherit_tokens of the recipe's budget is then pre-trained. From the
+    folder of a BERT or one of its relatives, ARCHITECTURE is cut out of it and learns from it.
 
     \b
     nas train bert-mini --to zoo/bert-mini
@@ -58,6 +65,7 @@ def train(
     from nas.cli.architectures import read_architecture
     from nas.config import make_experiment, read_settings
     from nas.training.preparing import experiment_recipe, prepare_data
+    from nas.zoo.files import is_export
     from search_spaces.errors import NasError
 
     chosen = read_architecture(architecture)
@@ -67,6 +75,9 @@ def train(
     recipe_changes = {**(settings.get("recipe") or {}), **read_changes(changes)}
     if tokens is not None:
         recipe_changes["pretrain_tokens"] = tokens
+    inside = pretrained is not None and not is_export(pretrained)
+    if inside:
+        given["checkpoint"] = str(pretrained)
     plan = make_experiment({**settings, **given, "recipe": recipe_changes})
     folder = folder or Path("zoo") / f"{chosen.short}"
     if folder.exists():
@@ -75,18 +86,29 @@ def train(
 
     from dataclasses import replace
 
-    from nas.single.architecture import require_tokenizer, train_architecture
+    from nas.data.prepared import TEACHER
+    from nas.single.architecture import require_tokenizer, train_architecture, training_state
     from nas.single.exported import ExportedModel
+    from nas.teachers.checkpoint import read_checkpoint
+    from nas.teachers.space import require_cut
+    from nas.training.teaching import make_teacher
 
-    parent = ExportedModel.open(pretrained) if pretrained else None
+    checkpoint = None
+    if inside:
+        checkpoint = read_checkpoint(pretrained)
+        require_cut(chosen, checkpoint.architecture)
+    parent = ExportedModel.open(pretrained) if pretrained and not inside else None
     if parent is not None:
         require_tokenizer(recipe, parent)
         recipe = replace(recipe, tokenizer=str(parent.folder / "tokenizer.json"))
     say = (lambda line: None) if quiet else click.echo
     say(f"{chosen.short}  {chosen.describe()}")
     say("Reading the data and training the tokenizer …")
-    data = prepare_data(plan, recipe)
+    data = prepare_data(plan, recipe, checkpoint)
     recipe = replace(recipe, tasks=tuple(data.tasks))
+    if checkpoint is not None:
+        data = replace(data, teacher=training_state(folder) / TEACHER)
+        make_teacher(data.teacher, checkpoint, data, recipe, seed=plan.seed, say=say)
     trained = train_architecture(
         chosen,
         plan,

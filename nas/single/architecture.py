@@ -19,6 +19,7 @@ from nas.limits import available_cpus
 from nas.models.transfer import Inheritance
 from nas.single.exported import ExportedModel
 from nas.single.exporting import data_revision, default_licence
+from nas.teachers.lessons import Lessons
 from nas.training.measurement import Measurement
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed
@@ -48,6 +49,11 @@ class Trained:
         """Return the mean of a score and its standard deviation, None for one seed."""
         found = [measurement.scores[name] for measurement in self.measurements]
         return float(np.mean(found)), float(np.std(found, ddof=1)) if len(found) > 1 else None
+
+
+def training_state(folder: Path) -> Path:
+    """Return where an interrupted training of a model lies until it is exported to `folder`."""
+    return folder.parent / f".{folder.name}.training"
 
 
 def require_tokenizer(recipe: Recipe, parent: ExportedModel) -> None:
@@ -98,7 +104,7 @@ def train_architecture(
         TrialError: Training failed.
         NasError: The folder exists.
     """
-    state = folder.parent / f".{folder.name}.training"
+    state = training_state(folder)
     kept: list[TaskModel] = []
     measurements = []
     with tempfile.TemporaryDirectory(prefix="nas-train-") as temporary:
@@ -154,6 +160,7 @@ def _card(
     with tempfile.TemporaryDirectory(prefix="nas-revision-") as place:
         data.save(place)
         revision = data_revision(Path(place))
+    taught = {} if data.teacher is None else Lessons(data.teacher).card(architecture)
     start = "random weights" if pretrained is None else f"the weights in {pretrained.folder.name}"
     return {
         "tasks": list(data.tasks),
@@ -179,9 +186,14 @@ def _card(
             "corpus": [Path(path).name for path in experiment.corpus] or "the data's own text",
         },
         "run": {"name": "nas train", "trial": 1, "fidelity": 1.0},
-        "lineage": [f"pre-trained from {start}, seed {seeds[0]}"],
+        "lineage": [
+            f"cut out of {taught['name']}, layers {taught['layers']}"
+            if taught
+            else f"pre-trained from {start}, seed {seeds[0]}"
+        ],
         **_trained_by(architecture, recipe, measurement),
-        "licence": default_licence(experiment.data),
+        "licence": taught.get("licence") or default_licence(experiment.data),
+        **({"teacher": taught} if taught else {}),
     }
 
 

@@ -173,15 +173,7 @@ def _teacher(run: Run, trial: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     from nas.teachers.lessons import Lessons
 
-    lessons = Lessons(folder)
-    architecture = Architecture.from_dict(trial["architecture"])
-    return {
-        "name": lessons.facts["source"],
-        "architecture": Architecture.from_dict(lessons.facts["architecture"]).describe(),
-        "layers": list(lessons.facts["layers"][len(architecture.layers) - 1]),
-        "scores": lessons.scores(),
-        "licence": lessons.facts["licence"],
-    }
+    return Lessons(folder).card(Architecture.from_dict(trial["architecture"]))
 
 
 def trial_recipe(run: Run, trial: Mapping[str, Any]) -> dict[str, Any]:

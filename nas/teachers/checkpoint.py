@@ -89,10 +89,14 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
             f"The tokenizer in {folder} has {tokenizer.vocabulary_size:,} tokens, and the encoder "
             f"vectors for {encoder.vocabulary_size:,}. Put back the files that belong together."
         )
+    weights = encoder.state_dict()
+    # some tables have more rows than there are tokens, to be of a round size
+    table = "embeddings.tokens.weight"
+    weights[table] = weights[table][: tokenizer.vocabulary_size].clone()
     return Checkpoint(
         folder.resolve(),
         encoder.architecture,
-        encoder.state_dict(),
+        weights,
         tokenizer.json,
         encoder.max_length,
         _licence(folder),

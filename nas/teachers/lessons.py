@@ -77,6 +77,16 @@ class Lessons:
         names = sorted(path.stem for path in self.folder.glob("*.json"))
         return {n: self._task(n)["score"] for n in names if n != WHOLE}
 
+    def card(self, architecture: Architecture) -> dict[str, Any]:
+        """Return what a model card says of the teacher and of what a student keeps of it."""
+        return {
+            "name": self.facts["source"],
+            "architecture": Architecture.from_dict(self.facts["architecture"]).describe(),
+            "layers": list(self.facts["layers"][len(architecture.layers) - 1]),
+            "scores": self.scores(),
+            "licence": self.facts["licence"],
+        }
+
     def cut(self, architecture: Architecture, task: str = WHOLE) -> Cut:
         """Return the weights with which a student of `task` starts; without one, no head's."""
         weights, classifier, worth = _read_teacher(self.folder / f"{task}.safetensors")

@@ -37,6 +37,35 @@ def teacher_space(teacher: Architecture) -> dict[str, Any]:
     }
 
 
+def require_cut(child: Architecture, teacher: Architecture) -> None:
+    """Check that an architecture can be cut out of a teacher whose layers are alike.
+
+    Raises:
+        InvalidExperiment: It has something that the teacher lacks.
+    """
+    most = teacher.layers[0]
+    kinds = {(head.kind, head.width) for head in most.heads}
+    wanted = f"at most {len(teacher.layers)} layers {most.width} wide, each with at most "
+    wanted += f"{len(most.heads)} heads {most.heads[0]} and {most.feedforward[0]} neurons"
+    reasons = [f"{len(child.layers)} layers"] if len(child.layers) > len(teacher.layers) else []
+    for number, layer in enumerate(child.layers):
+        if layer.width != most.width:
+            reasons.append(f"width {layer.width} in layer {number}")
+        strange = [str(h) for h in layer.heads if (h.kind, h.width) not in kinds]
+        reasons += [f"the head {strange[0]} in layer {number}"] if strange else []
+        if len(layer.heads) > len(most.heads):
+            reasons.append(f"{len(layer.heads)} heads in layer {number}")
+        if len(layer.feedforward) > 1 or layer.feedforward[0] > most.feedforward[0]:
+            reasons.append(f"feed-forwards {list(layer.feedforward)} in layer {number}")
+        reasons += [f"{s}={p} in layer {number}" for s, p in layer.parts if p != most.part(s)]
+    reasons += [f"{s}={p}" for s, p in child.parts if s != "positions" and p != teacher.part(s)]
+    if reasons:
+        raise InvalidExperiment(
+            f"The architecture cannot be cut out of the checkpoint: it has {reasons[0]}. The "
+            f"checkpoint allows {wanted}."
+        )
+
+
 def require_inside(space: str | Mapping[str, Any], teacher: Architecture) -> None:
     """Check that everything a space offers can be cut out of a teacher.
 

@@ -113,3 +113,8 @@ def verify(folder: Path, *names: str) -> None:
 def _digest(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder is one that this project exported, and not of another kind of model."""
+    return (folder / ARCHITECTURE).is_file() or not (folder / CONFIG).is_file()

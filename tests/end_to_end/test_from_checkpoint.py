@@ -11,6 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from nas.cli.main import cli
 from nas.zoo.card import read_card
+from search_spaces.errors import InvalidExperiment, NasError
 
 SEARCH = {
     "data": "glue-mini",
@@ -102,3 +103,43 @@ def test_a_run_goes_on_without_its_checkpoint(run, place, capsys):
     finally:
         (place / "moved").rename(place / "tiny")
     assert "0 differences" in capsys.readouterr().out
+
+
+def test_one_cut_is_trained_without_a_search(place, capsys):
+    wanted = {"l": 2, "o": [["sa_sdp_8"] * 2] * 2, "h": [32] * 2, "f": [[24]] * 2}
+    (place / "cut.json").write_text(json.dumps(wanted))
+    plan = {"data": "glue-mini", "tasks": ["sst2"], "recipe": SEARCH["recipe"]}
+    (place / "train.yaml").write_text(yaml.safe_dump(plan))
+    common = ("--experiment", place / "train.yaml", "--from", place / "tiny", "--to", place / "one")
+    nas("train", place / "cut.json", *common)
+    assert "The teacher reaches" in capsys.readouterr().out
+    assert read_card(place / "one")["lineage"][0].startswith("cut out of tiny, layers [")
+    nas("evaluate", place / "one")
+    wanted["h"] = [64] * 2
+    with pytest.raises(InvalidExperiment, match=r"width 64 in layer 0.*at most 3 layers 32 wide"):
+        nas("train", json.dumps(wanted), *common[:4], "--to", place / "two")
+    assert not list(place.glob("*two*"))
+
+
+def test_what_may_be_cut_is_shown(place, capsys):
+    nas("space", "show", "--from", place / "tiny")
+    out = capsys.readouterr().out
+    assert "heads to keep: 1, 2, 3, 4" in out
+    assert "cuts of tiny: 8,420 architectures" in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"space": "flexibert-micro"}, "layers up to 4, and the checkpoint has 3"),
+        ({"inheritance": True}, "inheritance starts a trial from another"),
+        ({"checkpoint": "nowhere"}, "There is no folder 'nowhere'"),
+        ({"execution": {"trial_function": "os:getcwd", "engine": "inline"}}, "trial_function is"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_anything_is_made(changes, message, place):
+    plan = {**SEARCH, "checkpoint": str(place / "tiny"), **changes}
+    (place / "refused.yaml").write_text(yaml.safe_dump(plan))
+    with pytest.raises(NasError, match=message):
+        nas("search", place / "refused.yaml", "--run", place / "refused", "--quiet")
+    assert not (place / "refused").exists()
