@@ -119,6 +119,17 @@ def test_recipes(place):
     assert out == "{'optimizer': ('adamw', 'sgd(momentum=0.8)', 'sgd')}\n"
 
 
+def test_from_a_checkpoint(place):
+    for language, text in blocks("checkpoint.md"):
+        name = re.match(r"# file: (\S+)\n", text)
+        if name:
+            (place / name[1]).write_text(text)
+    commands = next(text for language, text in blocks("checkpoint.md") if language == "bash")
+    out = call(place, "bash", "-ec", commands.replace("python ", f"{sys.executable} "))
+    assert "cuts of teacher" in out
+    assert (place / "zoo" / "cut" / "sst2" / "config.json").exists()
+
+
 def test_links_lead_somewhere():
     pages = [ROOT / "README.md", *DOCS.glob("*.md")]
     assert len(pages) > 5
