@@ -4,7 +4,6 @@ Everything that can be wrong with the input is checked, and the workers are star
 directory is made, so that a mistake leaves nothing behind.
 """
 
-import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from nas.config import Experiment
 from nas.data.prepared import TEACHER
 from nas.execution import Executor, make_executor
 from nas.execution.record_copy import copied_record
+from nas.limits import available_cpus
 from nas.proposals.building import (
     build_policy,
     refuse_given_twice,
@@ -221,10 +221,18 @@ def _teach(
         return
     experiment = run.experiment
     checkpoint = checkpoint or read_checkpoint(experiment.checkpoint)
+    # a session of its own, so that what the teacher takes counts for the budget of time
+    session = run.journal.begin_session()
+
+    def told(line: str) -> None:
+        run.journal.seen(session)
+        say(line)
+
     make_teacher(
         data.teacher, checkpoint, data, recipe,
-        seed=experiment.seed, threads=len(os.sched_getaffinity(0)), say=say,
+        seed=experiment.seed, threads=available_cpus(), say=told,
     )  # fmt: skip
+    run.journal.seen(session)
 
 
 def _prepare_beside_ray(

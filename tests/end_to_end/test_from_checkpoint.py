@@ -51,6 +51,8 @@ def test_a_search_inside_a_checkpoint(run, capsys):
 
     trials = api.open_run(run).trials()
     assert (trials["status"] == "done").all()
+    # making the teacher is a session of its own, and counts for the budget of time
+    assert len(api.open_run(run).journal.sessions()) == 2
     assert trials["parameters"].nunique() == 3
     stored = yaml.safe_load((run / "experiment.yaml").read_text())
     assert stored["space"]["head_width"] == 8
@@ -103,6 +105,13 @@ def test_a_run_goes_on_without_its_checkpoint(run, place, capsys):
     finally:
         (place / "moved").rename(place / "tiny")
     assert "0 differences" in capsys.readouterr().out
+
+
+def test_the_front_is_confirmed_with_fresh_seeds(run, capsys):
+    nas("confirm", run, "--top", 1, "--seeds", 2, "--format", "json")
+    found = json.loads(capsys.readouterr().out)
+    assert (found["seeds"], found["failed"]) == (2, 0)
+    assert found["glue_mean"] is not None
 
 
 def test_one_cut_is_trained_without_a_search(place, capsys):
