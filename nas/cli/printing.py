@@ -5,6 +5,7 @@ what Rich takes for markup. Every command prints with `echo` or on `console()`, 
 """
 
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -35,10 +36,13 @@ def console() -> "Console":
     """
     from rich.console import Console
 
-    found = Console(highlight=False, markup=False, emoji=False)
+    # One stream, for good: a trial that runs in this process has what stands for the output
+    # replaced by what remembers its last lines, which hands them on to the live view, which would
+    # print them there again, without end.
+    found = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     if found.is_terminal:
         return found
-    return Console(width=_PIPE_WIDTH, highlight=False, markup=False, emoji=False)
+    return Console(file=sys.stdout, width=_PIPE_WIDTH, highlight=False, markup=False, emoji=False)
 
 
 class _Printable(logging.Formatter):

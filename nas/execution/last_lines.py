@@ -1,4 +1,7 @@
-"""The last lines that a trial printed or logged, kept for the record of a failure."""
+"""The last lines that a trial printed or logged, kept for the record of a failure.
+
+They go on to where they would have gone, and what a terminal would act on goes on written out.
+"""
 
 import contextlib
 import io
@@ -9,12 +12,16 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TextIO
 
+from nas.printable import printable
+
 KEPT_LINES = 50
 _LONGEST_LINE = 500
 
 
 class LastLines(io.TextIOBase):
-    """A text stream that passes everything on and remembers the end of it.
+    """A text stream that passes everything on, printable, and remembers the end of it.
+
+    A carriage return is passed on as it is: it only rewrites the line that the trial has begun.
 
     Args:
         onward: Where the text goes as well.
@@ -32,7 +39,8 @@ class LastLines(io.TextIOBase):
         *whole, self._begun = (self._begun + text).split("\n")
         self._lines.extend(line.rpartition("\r")[2][:_LONGEST_LINE] for line in whole)
         self._begun = self._begun.rpartition("\r")[2][:_LONGEST_LINE]
-        return self._onward.write(text)
+        self._onward.write("\r".join(printable(part) for part in text.split("\r")))
+        return len(text)
 
     def flush(self) -> None:
         self._onward.flush()

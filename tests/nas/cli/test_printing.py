@@ -1,6 +1,8 @@
 """What reaches a terminal: nothing that it would act on, from whatever command."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import nas.cli as commands
 from nas.cli.console_table import print_cells
 from nas.cli.live import LiveView
 from nas.cli.printing import console, echo
+from nas.execution.last_lines import last_lines
 from nas.search.progress import Progress
 from search_spaces import load_space
 
@@ -47,6 +50,34 @@ def test_the_live_view_of_a_failing_trial(capsys):
     out = capsys.readouterr().out
     assert out.count(HARMLESS) >= 4
     assert "\x1b]" not in out
+
+
+BENEATH = f"""
+import sys
+from nas.cli.live import LiveView
+from nas.execution.last_lines import last_lines
+
+with LiveView(objectives={{"glue": "max"}}, quiet=False), last_lines() as lines:
+    print({NASTY!r})
+    print({NASTY!r}, file=sys.stderr)
+assert list(lines) == [{NASTY!r}, {NASTY!r}]  # the record writes it out when it is kept
+"""
+
+
+@pytest.mark.usefixtures("terminal")
+def test_what_a_trial_prints_beneath_the_live_view():
+    # in a process of its own: printed into itself, as it once was, it ends by no exception
+    done = subprocess.run(
+        [sys.executable, "-c", BENEATH], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert done.stdout.count(HARMLESS) == 2
+    assert "\x1b]" not in done.stdout
+
+
+def test_what_a_trial_prints_into_a_pipe(capsys):
+    with last_lines():
+        sys.stdout.write(f"10 %\r20 %\n{NASTY}\n")
+    assert capsys.readouterr().out == f"10 %\r20 %\n{HARMLESS}\n"
 
 
 def test_what_an_older_record_holds(nas, searched, capsys):
