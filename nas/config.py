@@ -132,9 +132,10 @@ class Execution(BaseModel):
         engine: "ray" (parallel; this machine or a cluster) or "inline" (one after another, in
             this process; for debugging).
         address: A Ray cluster's address or "auto"; none starts Ray on this machine.
-        cpus_per_trial: Cores, and threads, a trial may use.
+        cpus_per_trial: Cores, and threads, a trial may use; inline it decides the threads alone.
         gpus_per_trial: Share of a GPU a trial reserves; "auto" takes one GPU where Ray has any.
-        max_concurrent: Most trials at once; none fills the machine.
+            Inline, where the recipe's device decides, 0 makes it the CPU, others are refused.
+        max_concurrent: Most trials at once; none fills the machine. Above 1 refused inline.
         trial_timeout: Seconds after which a trial counts as failed.
         trial_function: "package.module:function" that stands in for training, to test a cluster or
             to search by a measurement of one's own; it gets the arguments of

@@ -52,9 +52,9 @@ def ends_in_json(finish: Callable[[Any, str], None]) -> Callable[[Any, str], Non
         if sys.stdout.isatty():
             finish(run, reason)
             return
-        from nas.runs.endings import EXIT_CODES
+        from nas.runs.unmet import exit_code
 
-        emit("end", reason=reason, exit_code=EXIT_CODES[reason], **_results(run))
+        emit("end", reason=reason, exit_code=exit_code(run, reason), **_results(run))
         with redirect_stdout(sys.stderr):
             finish(run, reason)
 

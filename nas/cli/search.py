@@ -179,7 +179,7 @@ def finish(run: Any, reason: str) -> None:
     """Print the front, the picture, the directory and what to do next; exit with the code."""
     from nas.cli.tables import print_table
     from nas.report.front_picture import draw_front
-    from nas.runs.endings import EXIT_CODES
+    from nas.runs.unmet import exit_code, unmet
 
     where, again = run.directory, quoted(run.directory)
     done = run.finished()
@@ -199,11 +199,15 @@ def finish(run: Any, reason: str) -> None:
         except OSError as error:  # a full disk, perhaps the very one that ended the search
             picture = f"not drawn ({error.strerror or error})"
         echo(f"\nPicture:  {picture}\nRun:      {where}")
-        if trained:
+        lacking = unmet(run)
+        if lacking:
+            echo(f"\n{lacking}", err=True)
+        elif trained:
             echo(f"Export the winner:  nas export {again} --pick best --to zoo/best")
     _say_why(run, reason)
+    code = exit_code(run, reason)
     run.close()
-    sys.exit(EXIT_CODES[reason])
+    sys.exit(code)
 
 
 def _say_why(run: Any, reason: str) -> None:

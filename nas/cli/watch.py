@@ -16,6 +16,7 @@ from nas.printable import printable
 from nas.runs.directory import Run, open_run
 from nas.runs.rows import readable
 from nas.runs.status import run_status
+from nas.runs.unmet import exit_code
 from search_spaces.errors import quoted
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ _GONE_SECONDS = 120.0
 def watch(run: Path, every: float) -> None:
     """Watch RUN until it ends: progress, workers, the front, the best. Ctrl-C leaves it running.
 
-    The exit code is the one the search itself has: 0 done, 3 budget reached, 4 interrupted, 5 too
-    many failures. Where the output is no terminal, one line of JSON for each change.
+    The exit code is the one the search itself has: 0 done, 2 done but no trial meets the
+    constraints, 3 budget reached, 4 interrupted, 5 too many failures. Where the output is no
+    terminal, one line of JSON for each change.
     """
     opened = open_run(run)
     try:
@@ -42,9 +44,7 @@ def watch(run: Path, every: float) -> None:
     except KeyboardInterrupt:
         echo(f"You left. The search goes on; look again with: nas watch {quoted(run)}", err=True)
         return
-    from nas.runs.endings import EXIT_CODES
-
-    sys.exit(EXIT_CODES.get(state, 4))
+    sys.exit(exit_code(opened, state, default=4))
 
 
 def _over(summary: dict[str, Any], run: Run) -> bool:

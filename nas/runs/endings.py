@@ -5,6 +5,8 @@ from dataclasses import dataclass
 # Exit codes that leave nothing to continue: 0 as planned, 3 a budget. After the others trials that
 # were planned are missing.
 _COMPLETE = (0, 3)
+# Instead of 0, where all was done as planned and no finished trial meets the constraints.
+NOTHING_MEETS = 2
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,7 @@ class Ending:
 
     Attributes:
         exit_code: Of `nas search`, `resume` and `watch`: 0 done, 3 a budget is spent,
-            4 interrupted, 5 too many failures.
+            4 interrupted, 5 too many failures. See also `nas.runs.unmet.exit_code`.
         words: What happened.
         next_step: What to do about it, or empty.
     """

@@ -9,6 +9,7 @@ from nas.runs.directory import Run
 from nas.runs.rows import readable
 from nas.runs.stalled import why_stalled
 from nas.runs.storage import Storage
+from nas.runs.unmet import unmet
 from nas.runs.worker_use import percentile, worker_use
 from surrogates.domination.running import Front
 from surrogates.objectives import oriented
@@ -25,7 +26,8 @@ def run_status(run: Run, *, now: float | None = None) -> dict[str, Any]:
     of trials by status, causes of failures, best (a line) and best_trial, front (how many),
     elapsed_seconds of searching, trials_per_hour, workers, idle_percent of the workers' time,
     proposal_seconds_p50 and _p95, spent_seconds of training, spent_gpu_hours, weights_mb on the
-    disk, left_seconds (an estimate), and warning: why it makes no progress, if it does not.
+    disk, left_seconds (an estimate), and warning: why it makes no progress, if it does not, or that
+    nothing it trained meets its constraints.
     """
     with readable(f"The record of {str(run.directory)!r}"):
         return _status(run, time.time() if now is None else now)
@@ -69,7 +71,8 @@ def _status(run: Run, now: float) -> dict[str, Any]:
             seen=None if seen is None else seen - shift,
             last_event=journal.last_event(),
             now=now - shift,
-        ),
+        )
+        or (unmet(run) if ended else None),
     }
 
 

@@ -1,9 +1,9 @@
 """What must hold before a search begins: found out before data is read or anything is made."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nas.config import Experiment
+from nas.config import Execution, Experiment
 from nas.evaluation.measured import name_is_taken
 from nas.execution.trial_function import trial_function
 from nas.proposals.building import build_policy
@@ -25,17 +25,33 @@ def require_possible(experiment: Experiment, changes: Mapping[str, Any] | None =
     execution = experiment.execution
     if execution.trial_function is not None:
         trial_function(execution.trial_function)
-    new = changes is None or "address" in (changes.get("execution") or {})
-    if new and execution.engine == "inline" and execution.address is not None:
-        raise InvalidExperiment(
-            f"address is {execution.address!r}, but the engine is inline, which runs every trial "
-            "in this process. Leave the address out, or take the engine ray."
-        )
+    if execution.engine == "inline":
+        new = set(_NOT_INLINE) if changes is None else set(changes.get("execution") or ())
+        _refuse_what_only_ray_does(execution, new)
     for name in experiment.objectives if changes is None else ():
         if name_is_taken(name) and name != "seconds":
             raise InvalidExperiment(
                 f"The objective {name!r} is what a column of every table of trials is called, and "
                 "no trial may return it. Rename it here and in the trial function."
+            )
+
+
+# What the engine inline does not do -> values that ask for nothing else than what it does.
+_NOT_INLINE: dict[str, tuple[object, ...]] = {
+    "address": (None,),
+    "max_concurrent": (None, 1),
+    "gpus_per_trial": ("auto", 0),  # 0 has the recipe take the CPU
+}
+
+
+def _refuse_what_only_ray_does(execution: Execution, names: Iterable[str]) -> None:
+    for name, harmless in _NOT_INLINE.items():
+        value = getattr(execution, name)
+        if name in names and value not in harmless:
+            raise InvalidExperiment(
+                f"{name} is {value!r}, but the engine is inline, which runs one trial after "
+                f"another in this process, on the recipe's device. Leave {name} out, or take the "
+                "engine ray."
             )
 
 

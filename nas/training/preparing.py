@@ -33,7 +33,10 @@ def experiment_recipe(experiment: Experiment) -> Recipe:
     settings = {"preset": preset, **experiment.recipe}
     if experiment.tasks:
         settings["tasks"] = list(experiment.tasks)
-    settings.setdefault("threads", max(1, int(experiment.execution.cpus_per_trial)))
+    execution = experiment.execution
+    settings.setdefault("threads", max(1, int(execution.cpus_per_trial)))
+    if execution.engine == "inline" and execution.gpus_per_trial == 0:
+        settings.setdefault("device", "cpu")  # where Ray would hide the GPUs of the machine
     if experiment.checkpoint is not None:
         settings.setdefault("distillation", _DISTILLATION)
     if experiment.fidelity != "full" and "schedule" not in settings:
