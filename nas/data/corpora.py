@@ -13,6 +13,7 @@ from search_spaces.errors import InvalidData
 _LINES_PER_TURN = 64
 _PIECE = 1 << 20  # bytes read at once
 _LONGEST_LINE = 32_000_000
+_LONGEST_PART = 1_000_000  # characters; a tokenizer needs a hundred times that while it reads
 _XZ_MEMORY = 200_000_000  # three times what the strongest usual setting asks for
 
 
@@ -70,7 +71,7 @@ def _lines(path: Path) -> Iterator[str]:
                 text = _text(path, number, line)
                 if text:
                     some = True
-                    yield text
+                    yield from _parts(text)
     except (lzma.LZMAError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InvalidData(
             f"The corpus {path} cannot be decompressed ({error}). Compress the text again, or "
@@ -126,6 +127,18 @@ def _xz(path: Path) -> Iterator[bytes]:
 
 
 _PIECES: dict[str, Callable[[Path], Iterator[bytes]]] = {".xz": _xz, ".gz": _gz}
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield a line in parts that a tokenizer can hold, broken at white space where there is any."""
+    begin = 0
+    while len(text) - begin > _LONGEST_PART:
+        end = begin + _LONGEST_PART
+        space = text.rfind(" ", begin + 1, end)
+        end = space if space > 0 else end
+        yield text[begin:end]
+        begin = end
+    yield text[begin:]
 
 
 def _text(path: Path, number: int, line: bytes) -> str:

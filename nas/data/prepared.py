@@ -23,7 +23,7 @@ _VALIDATION_SHARE = 0.05
 _VALIDATION_BLOCKS = 512
 _CHARACTERS_PER_TOKEN = 6  # more than any tokenizer here needs
 _TOKENIZER_CHARACTERS = 32_000_000  # more text changes hardly an entry of the vocabulary
-_LINES_PER_CALL = 2000
+_LINES_PER_CALL, _CHARACTERS_PER_CALL = 2000, 4_000_000
 _MOST_UNKNOWN = 0.5
 
 
@@ -293,7 +293,7 @@ def _blocks(
     """Return the blocks to train on and those held out."""
     pieces, total = [], 0
     lines = iter(lines)
-    while chunk := list(islice(lines, _LINES_PER_CALL)):
+    while chunk := _first(islice(lines, _LINES_PER_CALL), _CHARACTERS_PER_CALL):
         pieces.append(tokenizer.encode_lines(chunk).astype(kind))
         total += len(pieces[-1])
         if corpus_tokens is not None and total >= corpus_tokens:

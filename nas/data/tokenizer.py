@@ -6,9 +6,9 @@ Radford et al., "Language Models are Unsupervised Multitask Learners", 2019 (byt
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ _OTHER_NAMES = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
 
 _ALPHABET_LIMIT = 1000
 _TEXTS_PER_BLOCK = 1000
+_CHARACTERS_PER_BLOCK = 4_000_000
 _OVERLONG = re.compile(r"\S{1000}(?=\S)")
 
 
@@ -253,11 +254,22 @@ def _train_bpe(texts: list[str], vocabulary_size: int) -> tokenizers.Tokenizer:
 def _alphabet(texts: list[str], normalizer: normalizers.Normalizer) -> list[str]:
     """Return the most frequent characters, ties in their own order."""
     counts: Counter[str] = Counter()
-    remaining = iter(texts)
-    while block := " ".join(islice(remaining, _TEXTS_PER_BLOCK)):
+    for block in _joined(texts):
         counts.update(normalizer.normalize_str(block))
     ranked = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))
     return sorted(ranked[:_ALPHABET_LIMIT])
+
+
+def _joined(texts: list[str]) -> Iterator[str]:
+    """Yield texts side by side, as many as the normaliser can hold."""
+    block, size = [], 0
+    for text in texts:
+        block.append(text)
+        size += len(text)
+        if len(block) == _TEXTS_PER_BLOCK or size > _CHARACTERS_PER_BLOCK:
+            yield " ".join(block)
+            block, size = [], 0
+    yield " ".join(block)
 
 
 def _check_size(vocabulary_size: int, needed: int) -> None:

@@ -69,10 +69,13 @@ class Confirmations:
             raise unreadable(str(self._path), str(error)) from None
 
     def _write(self, query: str, *values: Any) -> None:
-        with sqlite3.connect(self._path, timeout=30) as db:
-            db.executescript(_SCHEMA)
-            db.execute("PRAGMA synchronous=FULL")
-            db.execute(query, values)
+        try:
+            with sqlite3.connect(self._path, timeout=30) as db:
+                db.executescript(_SCHEMA)
+                db.execute("PRAGMA synchronous=FULL")
+                db.execute(query, values)
+        except sqlite3.Error as error:
+            raise unreadable(str(self._path), str(error)) from None
 
     def trainings(self) -> list[dict[str, Any]]:
         """Return every training, in the order they ended."""

@@ -4,6 +4,7 @@ Everything that can be wrong with the input is checked, and the workers are star
 directory is made, so that a mistake leaves nothing behind.
 """
 
+import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from nas.proposals.process import ProposerProcess
 from nas.proposals.proposer import InlineProposer, Proposer
 from nas.runs.claims import claimed_directory
 from nas.runs.directory import Run, create_run, open_run, require_free
+from nas.runs.rows import unreadable
 from nas.runs.storage import Storage, open_storage
 from nas.search.deadlines import largest_memory_mb
 from nas.search.loop import Search
@@ -171,6 +173,9 @@ def resume(
             if data is not None and experiment.checkpoint is not None:
                 _teach(run, None, data, recipe, say)
             return run, Search(run, experiment, proposer, executor, told, storage).run_until_done()
+    except sqlite3.Error as error:  # tables that can be read, and not be written to
+        run.close()
+        raise unreadable(str(run.directory / "run.db"), str(error)) from None
     except BaseException:
         run.close()
         raise

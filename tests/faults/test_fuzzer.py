@@ -1,10 +1,41 @@
-"""The fuzzer sees what it must see.
+"""Nothing that comes in at a door breaks a command: seeded cases, in a guarded process.
 
 A case that fails is repeated with `python experiments/fuzz_table.py --door DOOR --seeds SEED`.
 """
 
+import pytest
+from fuzzer.doors import NAMES
 from fuzzer.planted import PLANTED
 from fuzzer.session import Session
+
+FEW, MANY = 24, 300
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    with Session(tmp_path_factory.mktemp("fuzz")) as opened:
+        yield opened
+
+
+def strike(session, door, seeds):
+    """Run the cases; print every fault and how to repeat it, and count what was not refused."""
+    verdicts = list(session.run(door, seeds))
+    faulty = [v for v in verdicts if v.faults]
+    assert not faulty, "\n\n".join(v.story() for v in faulty)
+    return verdicts
+
+
+@pytest.mark.parametrize("door", NAMES)
+def test_what_comes_in_breaks_nothing(session, door):
+    outcomes = {v.outcome for v in strike(session, door, range(FEW))}
+    assert "accepted" in outcomes  # or nothing behind the door is struck
+    assert "refused" in outcomes or door == "answers"  # which become their trials' failures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("door", NAMES)
+def test_what_comes_in_breaks_nothing_in_many_cases(session, door):
+    strike(session, door, range(FEW, MANY))
 
 
 def test_every_kind_of_fault_is_seen(tmp_path):

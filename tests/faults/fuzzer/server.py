@@ -46,12 +46,14 @@ def run_case(name: str, seed: int, work: Path) -> Verdict:
     }  # fmt: skip
     steps = door.make(Random(f"{name}/{seed}"), folder)
     precious = digest(folder / VICTIM)
+    refused = False
     for number, step in enumerate(steps):
-        if step.after == "accepted" and verdict.outcome != "accepted":
+        if step.after == "accepted" and refused:
             continue
         before = snapshot(folder)
         ran = run_command(list(step.arguments), folder, logs)
         after = snapshot(folder)
+        refused = ran.code in (2, LEAVES)
         verdict.commands.append((" ".join(step.arguments), ran.code))
         verdict.seconds += ran.seconds
         verdict.slowest = max(verdict.slowest, ran.seconds)

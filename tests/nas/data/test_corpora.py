@@ -76,3 +76,13 @@ def test_several_streams_are_one_text_and_a_cut_one_is_damaged(tmp_path):
     (tmp_path / "c.xz").write_bytes(whole[:-9])
     with pytest.raises(InvalidData, match="cannot be decompressed"):
         list(read_corpus(tmp_path / "c.xz"))
+
+
+def test_a_line_of_megabytes_comes_in_parts_that_lose_nothing(tmp_path):
+    words, word = "ab cd " * 500_000, "x" * 2_500_000
+    (tmp_path / "a.txt").write_text(f"short\n{words}\n{word}\nend")
+    lines = list(read_corpus(tmp_path / "a.txt"))
+    assert max(map(len, lines)) <= 1_000_000
+    assert (lines[0], lines[-1]) == ("short", "end")
+    assert " ".join(lines).split()[1:-4] == words.split()
+    assert "".join(lines[-4:-1]) == word

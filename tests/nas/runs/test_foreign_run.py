@@ -76,6 +76,19 @@ def test_a_record_that_no_driver_wrote_is_one_message_for_every_command(
     assert outside(tmp_path, run) == before
 
 
+def test_tables_that_cannot_be_written_to_are_a_message(nas, searched):
+    function = {"engine": "inline", "trial_function": "nas.benchmarks.trivial_trial:measure"}
+    harms = {
+        "CREATE UNIQUE INDEX one ON sessions (1)": "UNIQUE constraint failed",
+    }
+    for number, (sql, message) in enumerate(harms.items()):
+        run = searched(f"run{number}", objectives={"glue": "max"}, execution=function)
+        changed(run, sql)
+        code, _, err = nas("resume", run, "--trials", "+1", "--quiet", "--trust")
+        assert code == 2, err
+        assert message in err
+
+
 def test_damaged_files_are_one_message_for_every_command(nas, searched, tmp_path):
     run = searched()
     whole = (run / "run.db").read_bytes()
