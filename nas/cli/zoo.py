@@ -38,11 +38,11 @@ def list_(zoo: Path, kind: str) -> None:
     rows, problems = list_models(zoo)
     for problem in problems:
         echo(f"Skipped: {problem}", err=True)
-    path = write_results(zoo)
+    path = write_results(zoo) if rows else None  # a zoo of which nothing can be read stays as it is
     if kind == "json":
         echo(json.dumps(rows, indent=1))
     elif kind == "csv":
-        echo(path.read_text(encoding="utf-8"), nl=False)
+        echo(path.read_text(encoding="utf-8") if path else "", nl=False)
     elif not rows:
         place = quoted(zoo / "NAME")
         echo(f"{zoo} has no models. Fill it with: nas export RUN --to {place}")

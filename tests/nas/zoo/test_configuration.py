@@ -99,3 +99,11 @@ def test_links_and_names_without_a_dot_are_noticed(folder):
     problems = " ".join(check_model(folder))
     assert "Makefile is not one of the files that were exported" in problems
     assert "secret.txt is a link, not a file of the model" in problems
+
+
+def test_a_list_of_nothing_that_can_be_read_leaves_no_table(nas, folder):
+    (folder / "README.md").write_bytes(b"\xcf\xff")
+    code, _, err = nas("zoo", "list", folder.parent)
+    assert code == 2
+    assert "README.md cannot be read" in err
+    assert sorted(p.name for p in folder.parent.iterdir()) == ["model"]
