@@ -19,13 +19,15 @@ class Step:
         arguments: After `nas`.
         writes: Paths below the case's folder that it may make or change, where it is not refused.
         codes: Exit codes that the documentation gives it.
-        after: "accepted": only if no earlier command was refused; "always".
+        after: "accepted": only if the command before was not refused; "always".
+        own: Whether a path elsewhere may be written to that the arguments name.
     """
 
     arguments: tuple[str, ...]
     writes: tuple[str, ...] = ()
     codes: tuple[int, ...] = READING_CODES
     after: str = "accepted"
+    own: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ The fork has everything imported already, so that a command costs milliseconds. 
 the case's folder, start another process or reach a network ends it and is noted.
 """
 
+import errno
 import os
 import resource
 import signal
@@ -147,7 +148,9 @@ def _limit() -> None:
 
 
 class _Watchman:
-    """An audit hook: ends the fork before it leaves its folder.
+    """An audit hook: notes and forbids what would change something outside of the folder.
+
+    A fork that would start a process or reach a network is ended.
 
     Args:
         folder: Where it may write and delete, but for the victim.
@@ -185,7 +188,8 @@ class _Watchman:
             for path in given[: self._PATHS[event]]:
                 if isinstance(path, str | bytes | os.PathLike) and self._outside(os.fsdecode(path)):
                     os.write(self._notes, f"outside {event} {os.fsdecode(path)!r}\n".encode())
-        except (OSError, ValueError):
+                    raise PermissionError(errno.EACCES, "outside of the case", os.fsdecode(path))
+        except ValueError:  # no path that a system has
             pass
         finally:
             self._busy = False

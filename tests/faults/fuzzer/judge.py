@@ -89,7 +89,9 @@ def faults_of(
         found.append(("exit code", str(ran.code)))
     elif "Traceback (most recent call last)" in ran.err and ran.code not in (5, LEAVES):
         found.append(("traceback", "printed: " + last_frame(ran.err)))
-    outside = [note for note in ran.noted if note.startswith("outside")]
+    named = tuple(w.partition("=")[2] or w for w in step.arguments if len(w) > 1 and step.own)
+    outside = [n for n in ran.noted if n.startswith("outside")]
+    outside = [n for n in outside if not n.partition("'")[2].startswith(named)]
     if outside:
         found.append(("outside", outside[0]))
     if ran.code != LEAVES:  # what was ended before its time could not clean up

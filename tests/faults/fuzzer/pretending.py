@@ -8,10 +8,12 @@ from nas.benchmarks.trivial_trial import measure
 
 def run_trial(
     architecture: Any, recipe: Any, data: Any, *, weights_path: Path | None = None, **_: Any
-) -> dict[str, Any]:
+) -> Any:
     """Stand in for `nas.training.trial.run_trial`."""
     import torch
     from safetensors.torch import save_file
+
+    from nas.training.measurement import Measurement
 
     if weights_path is not None:
         save_file({"mlm.bias": torch.zeros(2)}, weights_path)
@@ -19,7 +21,7 @@ def run_trial(
     tasks = getattr(data, "tasks", None) or recipe.tasks
     scores = dict.fromkeys(tasks, found["scores"]["glue"]) | found["scores"]
     costs = found["costs"] | {"flops": 1e6, "latency_ms": 1.5, "peak_memory_mb": 3.0}
-    return {"scores": scores, "costs": costs, "details": {}, "seconds": 0.1}
+    return Measurement(scores, costs, 0.1)
 
 
 def pretend() -> None:

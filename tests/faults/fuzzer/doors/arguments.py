@@ -78,7 +78,7 @@ def make(rng: Random, folder: Path) -> list[Step]:
         line.insert(rng.randrange(len(line)), _value(rng))
     named = tuple(word.partition("=")[2] or word for word in line)  # whoever names it may have it
     codes = (*SEARCH_CODES, *((1,) if words in ("replay", "zoo check", "doctor") else ()))
-    return [Step(tuple(line), (*WRITES, *named), codes)]
+    return [Step(tuple(line), (*WRITES, *named), codes, own=True)]
 
 
 def _given(rng: Random, option: click.Option) -> str:

@@ -26,9 +26,10 @@ READING = (
 def make(rng: Random, folder: Path) -> list[Step]:
     """Change the record by SQL or bytes, or one of the other files; read, repeat, continue it."""
     old = rng.random() < 0.3
-    run = bases.copy(bases.GOLDEN / "old_run" if old else bases.run(), folder / "run")
+    source = bases.GOLDEN / "old_run" if old else bases.run()
+    run = bases.copy(source, folder / "run")
     for _ in range(rng.choice((1, 1, 1, 2))):
-        _change(rng, run)
+        _change(rng, run, source)
     reading = rng.sample(READING, 2)
     trust = ("--trust",) if rng.random() < 0.5 and _has_trust() else ()
     export = ("export", "run", "--pick", "best", "--to", "out", *trust)
@@ -50,7 +51,7 @@ def _has_trust() -> bool:
     return any("--trust" in option.opts for option in resume.params)
 
 
-def _change(rng: Random, run: Path) -> None:
+def _change(rng: Random, run: Path, source: Path) -> None:
     kind = rng.randrange(20)
     if kind < 12:
         change_database(rng, run / "run.db")
@@ -58,10 +59,12 @@ def _change(rng: Random, run: Path) -> None:
         change_file(rng, run / "run.db")
     elif kind < 16:
         path = run / "experiment.yaml"
-        path.write_bytes(changed_yaml(rng, yaml.safe_load(path.read_text())))
+        # of the source: what a change before this one wrote may be out of all bounds
+        settings = yaml.safe_load((source / path.name).read_text())
+        path.write_bytes(changed_yaml(rng, settings))
     elif kind == 16:
         path = run / "experiment.yaml"
-        settings = yaml.safe_load(path.read_text())
+        settings = yaml.safe_load((source / path.name).read_text())
         where, name = rng.choice(((settings, "space"), (settings["execution"], "trial_function")))
         where[name] = values.CANARY + rng.choice((":Space", ":measure", ""))
         path.write_text(json.dumps(settings))
