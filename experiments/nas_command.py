@@ -54,9 +54,14 @@ class Command:
         """Whether it has said something: Python has started, and `nas` is at work."""
         return self._out.stat().st_size > 0
 
-    def signal(self, number: int) -> None:
+    def signal(self, number: int, *, everyone: bool = False) -> None:
+        """Send it a signal; `everyone` in its process group gets it too, as from a terminal."""
         self.struck_at = time.monotonic()
-        self._process.send_signal(number)
+        if everyone:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+        else:
+            self._process.send_signal(number)
 
     def wait(self, seconds: float = 300.0) -> int | None:
         """Return its exit code, or None if it is still at work after so long."""
@@ -96,12 +101,14 @@ class Command:
             return err.strip().splitlines()[-1].startswith("Error: ") if err.strip() else False
         if code not in EXIT_CODES.values():
             return False
+        told = re.search(r"(?i)continue.*nas resume|start it again", err) is not None
         try:
-            end = json.loads(out.strip().splitlines()[-1])
+            last = json.loads(out.strip().splitlines()[-1])
         except (IndexError, ValueError):
-            return False
-        told = code == 0 or re.search(r"(?i)continue.*nas resume", err) is not None
-        return end["event"] == "end" and end["exit_code"] == code and told
+            last = {}
+        if last.get("event") != "end":  # interrupted before or after the search itself
+            return code == EXIT_CODES["interrupted"] and told
+        return last["exit_code"] == code and (code == 0 or told)
 
     def _read(self, path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")

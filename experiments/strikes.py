@@ -23,7 +23,7 @@ DAY = 86_400
 CLOCK_VARIABLE = "NAS_STRIKE_CLOCK"
 # A trial wants 100 MB free before it starts (`nas.execution.disk_room`).
 _DISK_MB, _TOO_LITTLE_MB = 128, 50
-_PAUSE_SECONDS = 5.0
+_PAUSE_SECONDS = 8.0
 
 
 def committed(directory: Path) -> dict[int, dict]:
@@ -200,13 +200,14 @@ def raylet(stage: Stage) -> str:
 
 
 def sighup(stage: Stage) -> str:
-    """Close the terminal."""
+    """Close the terminal: those that it has started in it may hear of it, too."""
     command = stage.search()
     stage.moment(command)
+    everyone = stage.chance.random() < 0.5
     stage.strike(command)
-    command.signal(signal.SIGHUP)
+    command.signal(signal.SIGHUP, everyone=everyone)
     command.wait()
-    return "SIGHUP"
+    return "SIGHUP to all" if everyone else "SIGHUP"
 
 
 def clock(stage: Stage) -> str:

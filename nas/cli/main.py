@@ -8,7 +8,7 @@ import click
 import nas
 from nas.cli.lazy_group import LazyGroup
 from nas.cli.printing import echo, make_log_printable
-from nas.cli.terminal import out_of_memory, require_address_space, speakable
+from nas.cli.terminal import endable, out_of_memory, require_address_space, speakable
 from search_spaces.errors import NasError
 
 # command -> (module, one line of help); the module is imported when the command is called.
@@ -35,6 +35,9 @@ COMMANDS = {
     "doctor": ("nas.cli.doctor", "Check this machine and installation."),
 }
 
+# Exit code of a search that somebody has interrupted (`nas.runs.endings`).
+_RESUMABLE = 4
+
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(nas.__version__, prog_name="nas")
@@ -55,7 +58,8 @@ def main() -> None:
     make_log_printable()
     try:
         require_address_space()
-        cli.main(prog_name="nas", standalone_mode=False)
+        with endable():
+            cli.main(prog_name="nas", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
@@ -63,9 +67,10 @@ def main() -> None:
         error.show(said)  # may name an argument, which may hold anything
         echo(said.getvalue(), err=True, nl=False)
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        echo("Interrupted.", err=True)
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt) as error:
+        words = str(error.__cause__ or error)  # click puts its own around it
+        echo(words or "Interrupted.", err=True)
+        sys.exit(_RESUMABLE if words else 130)
     except NasError as error:
         echo(f"Error: {error}", err=True)
         sys.exit(2)

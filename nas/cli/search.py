@@ -82,11 +82,13 @@ def search(
     plan = make_experiment({**settings, **given})
 
     from nas.cli.live import LiveView
+    from nas.execution.interrupts import told_how_to_go_on
     from nas.search.driver import start
 
     with LiveView(objectives=plan.objectives, quiet=quiet) as view:
         run, reason = start(plan, directory, watch=view.update, say=view.say)
-    finish(run, reason)
+    with told_how_to_go_on(run.directory):
+        finish(run, reason)
 
 
 def _sort_files(
@@ -133,6 +135,7 @@ def resume(run: Path, *, trust: bool, quiet: bool, **options: Any) -> None:
     """  # noqa: D301  click reads \b
     from nas.cli.live import LiveView
     from nas.config import parse_objectives
+    from nas.execution.interrupts import told_how_to_go_on
     from nas.runs.directory import open_run
     from nas.search.driver import resume as continue_run
 
@@ -149,7 +152,8 @@ def resume(run: Path, *, trust: bool, quiet: bool, **options: Any) -> None:
         opened, reason = continue_run(
             run, changes=changes, watch=view.update, say=view.say, trust=trust
         )
-    finish(opened, reason)
+    with told_how_to_go_on(opened.directory):
+        finish(opened, reason)
 
 
 def print_against_majority(run: Any) -> None:

@@ -1,6 +1,10 @@
-"""What the process that a command runs in can do: write any text, and reserve memory."""
+"""The process that a command runs in: it writes any text, reserves memory, tidies up at its end."""
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from nas.limits import address_space
 from search_spaces.errors import NasError
@@ -15,6 +19,26 @@ def speakable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def endable() -> Iterator[None]:
+    """Let a request to terminate, and the end of the terminal, interrupt the block as Ctrl-C does.
+
+    Without, they end the process where it stands, with half-written files and what it has started
+    left behind. Whoever has them ignored, as nohup does, is obeyed.
+    """
+    ours = []
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, signal.default_int_handler)
+                ours.append(number)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def require_address_space() -> None:

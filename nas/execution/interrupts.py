@@ -2,9 +2,13 @@
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
+
+from search_spaces.errors import quoted
 
 
 class StopNow(KeyboardInterrupt):
@@ -51,11 +55,69 @@ class Interrupts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        _put_back(self._before)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.asked or number in _AT_ONCE:
             raise StopNow
         self.asked = True
         self._first()
+
+
+@contextmanager
+def told_how_to_go_on(directory: Path) -> Iterator[None]:
+    """Let an interrupt in the block, whatever was just done for a run, say how to continue.
+
+    Raises:
+        StopNow: With words, in the place of any interrupt.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (directory / "run.db").exists():
+            words = f"Interrupted. Continue: nas resume {quoted(directory)}"
+        else:
+            words = "Interrupted before there was a run: nothing is left of it. Start it again."
+        raise StopNow(words) from None
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let the block, which tidies up, come to its own end, unless Ctrl-C insists.
+
+    Who asks for the end there gets it anyway: what was being done is over.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked and number == signal.SIGINT:
+            raise StopNow
+        asked = True
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, *_AT_ONCE)}
+    try:
+        yield
+    finally:
+        _put_back(before)
+
+
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Put back, after the block, the handlers that a library has replaced without being asked."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *_AT_ONCE)}
+    try:
+        yield
+    finally:
+        _put_back(before)
+
+
+def _put_back(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler if handler is not None else signal.SIG_DFL)

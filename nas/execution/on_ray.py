@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.execution.cluster import Node, alive_nodes, reachable, require_places
 from nas.execution.endings import outcome_of
+from nas.execution.interrupts import handlers_kept
 from nas.execution.jobs import Executor, Job, Outcome
 from nas.execution.packing import device_memory_mb, gpu_share
 from nas.execution.ray_alive import RayAlive
@@ -48,16 +49,23 @@ def start_ray(address: str | None) -> dict[str, float]:
         # A task without a GPU must see none; without this, Ray prints a notice on every start.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        if address:
-            try:
-                _knock(address)
-                ray.init(address=address, **quiet)
-            except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-                ray.shutdown()
-                raise _no_connection(address, error) from None
-        else:
-            start_session(quiet)
+        with handlers_kept():  # Ray's own for SIGTERM ends the process with code 15
+            if address:
+                _connect(address, quiet)
+            else:
+                start_session(quiet)
     return ray.cluster_resources()
+
+
+def _connect(address: str, quiet: dict[str, Any]) -> None:
+    import ray
+
+    try:
+        _knock(address)
+        ray.init(address=address, **quiet)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        ray.shutdown()
+        raise _no_connection(address, error) from None
 
 
 def _no_connection(address: str, error: Exception) -> RunError:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nas.config import Experiment
 from nas.data.prepared import TEACHER
 from nas.execution import Executor, make_executor
+from nas.execution.interrupts import told_how_to_go_on, undisturbed
 from nas.execution.record_copy import copied_record
 from nas.limits import available_cpus
 from nas.proposals.building import (
@@ -69,8 +70,9 @@ def start(
 
     Raises:
         NasError: Anything wrong with the experiment, the data or the directory.
+        StopNow: Interrupted before the search began, or after it had ended.
     """
-    with claimed_directory(experiment.name, directory) as place:
+    with claimed_directory(experiment.name, directory) as place, told_how_to_go_on(place):
         return _start(experiment, place, watch, say)
 
 
@@ -139,7 +141,20 @@ def resume(
 
     Raises:
         NasError: No run there, another driver at work, or a change that cannot be.
+        StopNow: Interrupted before the search began, or after it had ended.
     """
+    with told_how_to_go_on(Path(directory)):
+        return _resume(directory, changes or {}, watch, say, trust=trust)
+
+
+def _resume(
+    directory: Path | str,
+    changes: Mapping[str, Any],
+    watch: ProgressCallback | None,
+    say: Say,
+    *,
+    trust: bool,
+) -> tuple[Run, str]:
     from nas.training.recipe import Recipe
 
     run = open_run(directory, readonly=False)
@@ -151,7 +166,7 @@ def resume(
             run.trust()
         run.require_trusted("nas resume")
         require_trackers(run.experiment.trackers)
-        experiment = reaim(run, changes or {})
+        experiment = reaim(run, changes)
         run.trust()  # a cluster or storage given now is named by whoever gave it
         recipe = Recipe.from_dict(experiment.recipe)
         data = None
@@ -292,4 +307,5 @@ def _workers(
         with copied_record(directory, storage):
             yield executor
     finally:
-        executor.close()
+        with undisturbed():
+            executor.close()

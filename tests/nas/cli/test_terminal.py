@@ -3,6 +3,7 @@
 import io
 import os
 import resource
+import signal
 import subprocess
 import sys
 
@@ -60,3 +61,27 @@ def test_memory_that_runs_out_is_an_error(error, limit, said, monkeypatch, capsy
         main.main()
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_search_that_is_ended_while_it_is_set_up_leaves_nothing(number, tmp_path, monkeypatch):
+    state = tmp_path / "state"
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "e.yaml"
+    file.write_text("trials: 4\nexecution: {trial_function: 'time:sleep', engine: inline}\n")
+    code = (
+        "import os, signal, sys\n"
+        "from nas.search import driver\n"
+        f"driver.make_executor = lambda *_: os.kill(os.getpid(), {int(number)})\n"
+        "from nas.cli.main import main\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "search", str(file)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 4, done.stderr
+    assert "Interrupted before there was a run: nothing is left of it." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["e.yaml"]

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from nas.execution.interrupts import StopNow, handlers_kept, told_how_to_go_on, undisturbed
 from tests.nas.search.test_loop import again
 
 
@@ -14,6 +15,9 @@ def interrupting(times):
             os.kill(os.getpid(), signal.SIGINT)
 
     return act
+
+
+ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def test_once_drains(begin, pretend):
@@ -60,3 +64,35 @@ def test_whoever_had_the_end_of_the_terminal_ignored_as_nohup_does_is_obeyed(beg
         assert begin(executor=executor).run_until_done() == "trials"
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_an_interrupt_outside_of_the_search_says_how_to_go_on(tmp_path):
+    nothing = pytest.raises(StopNow, match="nothing is left of it. Start it again")
+    with nothing, told_how_to_go_on(tmp_path):
+        raise KeyboardInterrupt
+    (tmp_path / "run.db").touch()
+    with pytest.raises(StopNow, match="Continue: nas resume "), told_how_to_go_on(tmp_path):
+        raise StopNow
+
+
+def test_what_tidies_up_is_not_disturbed_but_by_a_second_interrupt():
+    before, heard = [signal.getsignal(number) for number in ALL], []
+
+    def tidy():
+        with undisturbed():
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+                os.kill(os.getpid(), number)
+                heard.append(number)
+
+    with pytest.raises(StopNow):
+        tidy()
+    assert heard == [signal.SIGTERM, signal.SIGHUP, signal.SIGTERM]
+    assert [signal.getsignal(number) for number in ALL] == before
+
+
+def test_handlers_that_a_library_replaces_are_put_back():
+    before = [signal.getsignal(number) for number in ALL]
+    with handlers_kept():
+        for number in ALL:
+            signal.signal(number, lambda *_: None)
+    assert [signal.getsignal(number) for number in ALL] == before
