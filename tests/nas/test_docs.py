@@ -120,7 +120,7 @@ def test_recipes(place):
 
 
 def test_from_a_checkpoint(place):
-    for language, text in blocks("checkpoint.md"):
+    for _, text in blocks("checkpoint.md"):
         name = re.match(r"# file: (\S+)\n", text)
         if name:
             (place / name[1]).write_text(text)
