@@ -168,14 +168,29 @@ def print_against_majority(run: Any) -> None:
     print_scores(
         [(name, best[name], None, majority_score(name, splits)) for name, splits in tasks.items()]
     )
-    if run.experiment.checkpoint is not None:
-        from nas.data.prepared import TEACHER
-        from nas.teachers.lessons import Lessons
+    whole = teacher_figures(run)
+    if whole:
+        listed = ", ".join(f"{name} {whole[name]:.3f}" for name in ("glue", *tasks))
+        costs = f"{whole['parameters']:,.0f} parameters, {whole['latency_ms']:.2f} ms"
+        echo(f"\nIts teacher, whole: {listed}; {costs}")
 
-        taught = Lessons(run.directory / TEACHER).scores()
-        listed = ", ".join(f"{name} {score:.3f}" for name, score in taught.items())
-        mean = sum(taught.values()) / len(taught)
-        echo(f"\nIts teacher, whole: {listed}; mean {mean:.3f}")
+
+def teacher_figures(run: Any) -> dict[str, float]:
+    """Return scores and costs of the encoder that a run's are cut out of; none where it has none.
+
+    A teacher of an unfinished run, or of an older version, may lack them.
+    """
+    if run.experiment.checkpoint is None:
+        return {}
+    from nas.data.prepared import TEACHER
+    from nas.teachers.lessons import Lessons
+    from search_spaces.errors import InvalidData
+
+    try:
+        found = Lessons(run.directory / TEACHER).figures()
+    except InvalidData:
+        return {}
+    return found if {"glue", "parameters", "latency_ms"} <= found.keys() else {}
 
 
 @ends_in_json
@@ -198,8 +213,9 @@ def finish(run: Any, reason: str) -> None:
         trained = run.experiment.execution.trial_function is None
         if trained:
             print_against_majority(run)
+        whole = teacher_figures(run)
         try:
-            picture = str(draw_front(done, run.objectives, where / "front.png"))
+            picture = str(draw_front(done, run.objectives, where / "front.png", whole=whole))
         except OSError as error:  # a full disk, perhaps the very one that ended the search
             picture = f"not drawn ({error.strerror or error})"
         echo(f"\nPicture:  {picture}\nRun:      {where}")

@@ -1,6 +1,6 @@
 """A picture of the trials and their Pareto front."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,12 @@ from nas.whole_files import whole_file
 
 
 def draw_front(
-    trials: pd.DataFrame, objectives: dict[str, str], path: Path, *, costs: Sequence[str] = ()
+    trials: pd.DataFrame,
+    objectives: dict[str, str],
+    path: Path,
+    *,
+    costs: Sequence[str] = (),
+    whole: Mapping[str, float] | None = None,
 ) -> Path:
     """Draw the first objective against each of the others, one panel each; write a picture.
 
@@ -21,6 +26,7 @@ def draw_front(
         objectives: Column to direction; with only one, `costs` or the parameters give the x axis.
         path: Where to write; the ending decides the format (png, pdf, svg).
         costs: Columns for the x axes instead of the other objectives.
+        whole: Scores and costs of the encoder that all are cut out of, for a star of its own.
     """
     (score, direction), *others = objectives.items()
     axes_of = [(name, objectives.get(name, "min")) for name in costs] or others
@@ -35,6 +41,9 @@ def draw_front(
         panel.scatter(front[cost], front[score], s=40, color="#d1495b", label="on the front")
         where = "post" if cost_direction == "min" else "pre"
         panel.step(stair[cost], stair[score], where=where, color="#d1495b", linewidth=1.2)
+        if whole and {score, cost} <= whole.keys():
+            star = {"s": 110, "marker": "*", "color": "#2f4b7c", "label": "the teacher, whole"}
+            panel.scatter([whole[cost]], [whole[score]], **star)
         panel.set_xlabel(column_title(cost))
         panel.set_ylabel(column_title(score))
         panel.grid(visible=True, alpha=0.25)

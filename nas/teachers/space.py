@@ -9,8 +9,8 @@ from search_spaces.flexibert.space import FlexiBertSpace
 from search_spaces.library import load_space
 
 # Shares of a layer's heads and of its feed-forward that a candidate may keep.
-HEAD_SHARES = (0.25, 0.5, 0.75, 1.0)
-FEEDFORWARD_SHARES = (0.125, 0.25, 0.5, 0.75, 1.0)
+HEAD_SHARES = (0.125, 0.25, 0.5, 0.75, 1.0)
+FEEDFORWARD_SHARES = (0.0625, 0.125, 0.25, 0.5, 0.75, 1.0)
 
 
 def teacher_space(teacher: Architecture) -> dict[str, Any]:

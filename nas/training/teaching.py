@@ -15,6 +15,7 @@ from torch import nn
 
 from nas.data.batches import Batch, batches
 from nas.data.prepared import EncodedSplit, PreparedData
+from nas.evaluation.cost import measure_latency
 from nas.evaluation.majority import majority_score
 from nas.evaluation.suites.glue import glue_tasks
 from nas.evaluation.suites.task import Task
@@ -85,6 +86,12 @@ def _make_whole(folder: Path, checkpoint: Checkpoint, data: PreparedData, recipe
         "licence": checkpoint.licence,
         "architecture": checkpoint.architecture.to_dict(),
         "layers": choose_layers(encoder, text[:: max(1, each)][:_CHOICE_BATCHES]),
+        "costs": {
+            "parameters": sum(parameter.numel() for parameter in encoder.parameters()),
+            "latency_ms": measure_latency(
+                encoder, length=recipe.max_length, threads=recipe.threads
+            ).p50_ms,
+        },
     }
     write_whole(folder / f"{WHOLE}.json", json.dumps(facts, indent=1))
 
