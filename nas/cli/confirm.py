@@ -31,6 +31,7 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
     nas confirm runs/search-1 --top 3 --seeds 5
     """  # noqa: D301  click reads \b
     from nas.cli.rows import print_rows
+    from nas.execution import EngineGone
     from nas.runs.directory import open_run
     from nas.runs.endings import EXIT_CODES
     from nas.single.confirm import confirm as confirm_run
@@ -40,9 +41,10 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
         opened.trust()
     try:
         chosen = confirm_run(opened, top=top, seeds=seeds, say=lambda line: echo(line, err=True))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EngineGone) as error:
         again = f"nas confirm {quoted(run)} --top {top} --seeds {seeds}"
-        echo(f"Interrupted; finished trainings are kept. Continue: {again}", err=True)
+        why = f"Stopped: {error}" if isinstance(error, EngineGone) else "Interrupted"
+        echo(f"{why}; finished trainings are kept. Continue: {again}", err=True)
         sys.exit(EXIT_CODES["interrupted"])
     table = opened.confirmations()
     table = table[table["hash"].isin(chosen)]

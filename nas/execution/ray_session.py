@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from nas.execution.interrupts import undisturbed
 from nas.limits import address_space, available_cpus, available_memory
 from search_spaces.errors import RunError
 
@@ -73,6 +74,7 @@ def start_session(quiet: dict[str, Any]) -> None:
         ) from None
 
 
+@undisturbed()
 def end_session() -> None:
     """Shut Ray down, and remove the folder of the session that this process started, if any."""
     global _folder

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nas.config import Experiment
 from nas.data.prepared import TEACHER
 from nas.execution import Executor, make_executor
-from nas.execution.interrupts import told_how_to_go_on, undisturbed
+from nas.execution.interrupts import told_how_to_go_on
 from nas.execution.record_copy import copied_record
 from nas.limits import available_cpus
 from nas.proposals.building import (
@@ -307,5 +307,4 @@ def _workers(
         with copied_record(directory, storage):
             yield executor
     finally:
-        with undisturbed():
-            executor.close()
+        executor.close()

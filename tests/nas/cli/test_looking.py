@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from nas.cli.main import COMMANDS
+from nas.execution import EngineGone
 from nas.report.front_text import front_text
 from nas.runs.directory import open_run
 from nas.runs.stalled import minutes, why_stalled
@@ -338,6 +339,21 @@ def test_leaving_the_watch_says_that_the_search_goes_on(nas, searched, monkeypat
     code, _, err = nas("watch", searched())
     assert code == 0
     assert "The search goes on" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(KeyboardInterrupt(), "Interrupted"), (EngineGone("Ray's raylet"), "Stopped: Ray's raylet")],
+)
+def test_confirming_that_is_cut_off_says_how_to_go_on(error, said, nas, searched, monkeypatch):
+    def cut_off(*given, **options):
+        raise error
+
+    monkeypatch.setattr("nas.single.confirm.confirm", cut_off)
+    code, _, err = nas("confirm", searched(), "--top", "2")
+    assert code == 4
+    assert f"{said}; finished trainings are kept. Continue: nas confirm " in err
+    assert "--top 2 --seeds 5" in err
 
 
 def test_the_front_as_text():

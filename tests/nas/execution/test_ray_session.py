@@ -3,6 +3,7 @@
 import fcntl
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -75,6 +76,16 @@ def test_folders_of_killed_searches_are_removed_and_those_of_others_are_not(tmp_
         ray_session._remove_left_behind(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"nas-ray-alive", "nas-ray-elsewhere", "nas-ray-link", "other"}
+
+
+def test_a_session_is_tidied_up_whoever_asks_for_the_end_meanwhile(tmp_path, monkeypatch):
+    folder = tmp_path / "nas-ray-mine"
+    folder.mkdir()
+    monkeypatch.setattr("ray.shutdown", lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with open(folder / "lock", "w") as lock:
+        monkeypatch.setattr(ray_session, "_folder", (folder, lock))
+        ray_session.end_session()
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("victim", ["gcs_server", "raylet"])
