@@ -52,6 +52,12 @@ def cli() -> None:
     """  # noqa: D301  click reads \b
 
 
+def _drop_output_of_closed_terminal() -> bool:
+    from nas.execution.interrupts import drop_output_of_closed_terminal
+
+    return drop_output_of_closed_terminal()
+
+
 def main() -> None:
     """Run the command line; a `NasError` becomes a message and exit code 2."""
     speakable()
@@ -68,6 +74,7 @@ def main() -> None:
         echo(said.getvalue(), err=True, nl=False)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:
+        _drop_output_of_closed_terminal()
         words = str(error.__cause__ or error)  # click puts its own around it
         echo(words or "Interrupted.", err=True)
         sys.exit(_RESUMABLE if words else 130)
@@ -83,6 +90,8 @@ def main() -> None:
         echo(f"Error: {out_of_memory(error)}", err=True)
         sys.exit(2)
     except OSError as error:  # a file that the machine does not let us read or write
+        if _drop_output_of_closed_terminal():  # before the signal that says so came through
+            sys.exit(_RESUMABLE)
         name = "" if error.filename is None else f"{str(error.filename)[:200]!r}: "
         echo(
             f"Error: {name}{error.strerror or error}. Give another place, or mend what the machine "

@@ -1,6 +1,9 @@
 """Ctrl-C once: start nothing more and let the trials in flight end. Twice: stop now."""
 
+import errno
+import os
 import signal
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +26,26 @@ def meant_for_us(error: KeyboardInterrupt) -> bool:
 _AT_ONCE = (signal.SIGTERM, signal.SIGHUP)
 # Handlers that nobody installed: there every interrupt is taken to be one from outside.
 _OF_PYTHON = (signal.default_int_handler, signal.SIG_DFL)
+
+
+def drop_output_of_closed_terminal() -> bool:
+    """Send to nowhere what would be written to a terminal that is gone; return whether one is.
+
+    Every line to it would be an error, and the first of them the end of what is being tidied up.
+    """
+    gone = []
+    for stream in (1, 2):
+        try:
+            termios.tcgetattr(stream)
+        except termios.error as error:  # ENOTTY for a file or a pipe
+            if error.args[0] == errno.EIO:
+                gone.append(stream)
+    if gone:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in gone:
+            os.dup2(nowhere, stream)
+        os.close(nowhere)
+    return bool(gone)
 
 
 class Interrupts:
@@ -58,6 +81,8 @@ class Interrupts:
         _put_back(self._before)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            drop_output_of_closed_terminal()
         if self.asked or number in _AT_ONCE:
             raise StopNow
         self.asked = True

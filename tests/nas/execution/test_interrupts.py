@@ -1,11 +1,15 @@
 """Ctrl-C once lets the trials in flight end, twice stops at once; both can be resumed."""
 
+import json
 import os
+import pty
 import signal
+import sys
 
 import pytest
 
 from nas.execution.interrupts import StopNow, handlers_kept, told_how_to_go_on, undisturbed
+from nas.runs.directory import open_run
 from tests.nas.search.test_loop import again
 
 
@@ -96,3 +100,34 @@ def test_handlers_that_a_library_replaces_are_put_back():
         for number in ALL:
             signal.signal(number, lambda *_: None)
     assert [signal.getsignal(number) for number in ALL] == before
+
+
+SLOW = """
+import time
+
+def slow():
+    time.sleep(0.5)
+    return {"scores": {"glue": 0.5}, "costs": {}}
+"""
+
+
+def test_a_search_whose_terminal_is_closed_ends_as_interrupted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    (tmp_path / "slow_trials.py").write_text(SLOW)
+    execution = {"engine": "inline", "trial_function": "slow_trials:slow"}
+    plan = {"policy": "random", "objectives": "glue:max", "trials": 900, "execution": execution}
+    (tmp_path / "plan.yaml").write_text(json.dumps(plan))
+    child, terminal = pty.fork()
+    if not child:
+        os.execv(
+            sys.executable, [sys.executable, "-m", "nas", "search", "plan.yaml", "--run", "run"]
+        )
+    shown = b""
+    while b"trial   1" not in shown:
+        shown += os.read(terminal, 65_536)
+    os.close(terminal)  # the kernel sends SIGHUP, and takes not a character more
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4, shown
+    counts = open_run("run").journal.counts()
+    assert (counts["running"], counts["failed"], counts["done"] >= 1) == (0, 0, True)
+    assert open_run("run").journal.meta("ended") == "interrupted"
