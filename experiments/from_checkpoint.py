@@ -2,6 +2,7 @@
 
     python experiments/from_checkpoint.py teacher --checkpoint DIR --data GLUE --tasks mrpc,stsb
     python experiments/from_checkpoint.py students --checkpoint DIR --data GLUE --tasks mrpc,stsb
+    python experiments/from_checkpoint.py untrained --checkpoint DIR --data GLUE
 
 The teacher is fine-tuned once a task and seed and kept under `--work`. Each row of
 `from_checkpoint/students.csv` is one student of one task and seed: a cut of the teacher (layers
@@ -14,6 +15,9 @@ not made again. Kinds of rows:
 - `plain`: the same layers, fine-tuned without a teacher;
 - `cut`: heads and feed-forwards of all layers cut alike, refitted, distilled;
 - `searched`: an architecture that a search found (`--architectures FILE`, a JSON text a line).
+
+`untrained` prints what cuts keep before any training: the rank correlation of STS-B's scores (rows
+700 to 1,000 of its development part) with the cosine of mean embeddings, cut and refitted.
 """
 
 import argparse
@@ -21,18 +25,24 @@ import csv
 import json
 import time
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.stats import spearmanr
 
-from nas.data.prepared import prepare_tasks
+from nas.data.batches import batches
+from nas.data.prepared import encode_split, prepare_tasks
 from nas.data.source import load_source
+from nas.data.tables import Split
 from nas.data.tokenizer import Tokenizer
 from nas.evaluation.cost import measure_latency
 from nas.evaluation.suites.glue import glue_task
 from nas.models.encoder import Encoder
+from nas.teachers.calibration import calibrate
 from nas.teachers.checkpoint import read_checkpoint
+from nas.teachers.extraction import extract
 from nas.teachers.lessons import Lessons
 from nas.training.budget import Budget
 from nas.training.recipe import Recipe
@@ -57,7 +67,7 @@ POINTS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("teacher", "students"))
+    parser.add_argument("what", choices=("teacher", "students", "untrained"))
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--data", required=True, help="official GLUE files")
     parser.add_argument("--tasks", default="cola,mrpc,rte,sst2,stsb")
@@ -71,6 +81,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("from-checkpoint-work"))
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.what == "untrained":
+        untrained(options)
+        return
     for seed in map(int, options.seeds.split(",")):
         for task in options.tasks.split(","):
             with_task(options, task, seed)
@@ -112,6 +125,48 @@ def with_task(options: argparse.Namespace, task: str, seed: int) -> None:
             found = student(architecture, own, replace(data, teacher=place), seed)
             teacher = Lessons(folder).scores()[task]
             append({**row, **found, "teacher": round(teacher, 4)})
+
+
+def untrained(options: argparse.Namespace) -> None:
+    """Print what cuts of all layers alike keep of a similarity that nobody trained."""
+    checkpoint = read_checkpoint(options.checkpoint)
+    tokenizer = Tokenizer.from_json(checkpoint.tokenizer_json)
+    source, _ = load_source(options.data, tasks=["stsb"], cache_directory=str(options.work), seed=0)
+    data = prepare_tasks(source, tokenizer, max_length=128)
+    whole = checkpoint.build(max_length=128, pooling="mean").eval()
+    text = islice(batches(data.tasks["stsb"]["train"], batch_size=32, seed=0), 24)
+    worth = calibrate(whole, text)
+    (dev,) = source["stsb"].dev.values()
+    rows = slice(700, 1000)
+
+    def embed(encoder: Encoder, texts: list[str]) -> torch.Tensor:
+        split = encode_split(tokenizer, Split(texts, None, None), 128)
+        found = torch.zeros(len(texts), encoder.width)
+        with torch.inference_mode():
+            for batch in batches(split, batch_size=64, shuffle=False):
+                hidden = encoder(batch.tokens, batch.keep, batch.token_types)
+                real = batch.keep[:, :, None].float()
+                found[batch.rows] = (hidden * real).sum(1) / real.sum(1)
+        return torch.nn.functional.normalize(found)
+
+    def correlation(encoder: Encoder) -> float:
+        both = [embed(encoder, list(side[rows])) for side in (dev.first, dev.second)]
+        return float(spearmanr((both[0] * both[1]).sum(1).numpy(), dev.labels[rows]).statistic)
+
+    print(f"whole {correlation(whole):.3f}")
+    for heads, inner in ((12, 768), (12, 384), (6, 1536), (6, 768)):
+        architecture, values = cut(6, heads, inner), []
+        for refit in (False, True):
+            started = time.process_time()
+            weights = extract(architecture, whole.state_dict(), worth, range(6), refit=refit)
+            seconds = time.process_time() - started
+            encoder = Encoder(
+                architecture, checkpoint.vocabulary_size, max_length=128, dropout=0.0
+            ).eval()
+            encoder.load_state_dict(weights)
+            values.append(f"{correlation(encoder):.3f}")
+        kept = f"{heads} heads, {inner} neurons"
+        print(f"{kept}: cut {values[0]}, refitted {values[1]} ({seconds:.2f} s)")
 
 
 def wanted(options: argparse.Namespace) -> list[tuple[str, Architecture]]:
