@@ -232,6 +232,8 @@ def finish(run: Any, reason: str) -> None:
 
 def _say_why(run: Any, reason: str) -> None:
     """Say why the search ended and how to go on, unless it just did what was planned."""
+    from nas.execution.disk_room import shortage
+
     again, experiment = quoted(run.directory), run.experiment
     if reason == "failing":
         first = next(r for r in run.journal.each_trial() if r["status"] == "failed")
@@ -254,7 +256,7 @@ def _say_why(run: Any, reason: str) -> None:
         f"(nas doctor), then continue with: nas resume {again}",
         "engine-gone": f"Stopped: {run.journal.meta('lacking')}. Finished trials are kept; "
         f"continue with: nas resume {again}",
-        "no-space": f"Stopped: {run.journal.meta('lacking') or 'The disk is full'}. Make room, "
+        "no-space": f"Stopped: {run.journal.meta('lacking') or shortage()}. Make room, "
         f"then continue with: nas resume {again}",
     }
     if reason in lines:

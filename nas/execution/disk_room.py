@@ -1,6 +1,7 @@
 """Whether the disk has room for another trial; a full one pauses the search, for a while."""
 
 import errno
+import resource
 import shutil
 import sqlite3
 import time
@@ -14,6 +15,8 @@ _LOOK_SECONDS = 1.0
 _RETRY_SECONDS = 30.0
 # How long a full disk is waited for before the search ends, to be resumed.
 _PATIENCE_SECONDS = 600.0
+# A disk that is full, a quota that is spent, a file that has reached what files may have.
+_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DiskRoom:
@@ -34,7 +37,7 @@ class DiskRoom:
         now = time.monotonic()
         self._not_before = now + _RETRY_SECONDS
         self._since = now if self._since is None else self._since
-        self.lacking = f"The disk is full ({error or 'no message'}). {self._free(self._folders[0])}"
+        self.lacking = f"{shortage()} ({error or 'no message'}). {self._free(self._folders[0])}"
 
     def has_room(self) -> bool:
         """Whether a trial may start now; looks at the disk at most once a second."""
@@ -78,8 +81,23 @@ def out_of_space(error: BaseException, folder: Path | None = None) -> bool:
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         nothing_left = folder is not None and free_bytes(folder) < 1 << 20
-        return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and nothing_left)
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        unsure = nothing_left or _file_limit() is not None
+        return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and unsure)
+    return isinstance(error, OSError) and error.errno in _OF_SPACE
+
+
+def shortage() -> str:
+    """Return in words what there is too little of."""
+    limit = _file_limit()
+    if limit is None:
+        return "The disk is full"
+    return f"The disk is full, or files may not grow (ulimit -f: {limit / 1e6:,.1f} MB)"
+
+
+def _file_limit() -> int | None:
+    """Return how many bytes a file of this process may have, or None."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def free_bytes(folder: Path) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 FOLDER = "tensorboard"
+_FLUSH_SECONDS = 10.0
 
 
 class Tracker(ABC):
@@ -62,7 +63,7 @@ class TensorBoard(Tracker):
         super().__init__(run)
         self._run = run
         self._writer: Any = None
-        self._step = 0
+        self._step, self._flushed = 0, 0.0
 
     def log(self, record: Mapping[str, Any], best: float | None) -> None:
         if self._writer is None:
@@ -71,13 +72,16 @@ class TensorBoard(Tracker):
 
     def _begin(self, latest: int) -> None:
         """Open the file and write what the record has beside the trial that ended just now."""
-        from tensorboardX import SummaryWriter
+        # Not its SummaryWriter: that writes in a thread, and again when Python exits, where a full
+        # disk is a traceback and not an error that anybody could catch.
+        from tensorboardX.event_file_writer import EventsWriter
 
         run = self._run
         folder = run.directory / FOLDER
+        folder.mkdir(exist_ok=True)
         for old in folder.glob("events.out.tfevents.*"):
             old.unlink()
-        self._writer = SummaryWriter(str(folder), flush_secs=10)
+        self._writer = EventsWriter(str(folder / "events"))
         name, direction = next(iter(run.objectives.items()))
         self._best = f"best/{name}"
         better, best = (max if direction == "max" else min), None
@@ -91,6 +95,7 @@ class TensorBoard(Tracker):
             self._write(record, best)
 
     def _write(self, record: Mapping[str, Any], best: float | None) -> None:
+        from tensorboardX.proto.event_pb2 import Event
         from tensorboardX.proto.summary_pb2 import Summary
 
         self._step += 1
@@ -101,7 +106,11 @@ class TensorBoard(Tracker):
             values[self._best] = best
         # One event with all of them: `add_scalar` would make an event of each.
         row = [Summary.Value(tag=tag, simple_value=float(v)) for tag, v in values.items()]
-        self._writer.file_writer.add_summary(Summary(value=row), self._step, walltime=at)
+        self._writer.write_event(Event(wall_time=at, step=self._step, summary=Summary(value=row)))
+        now = time.monotonic()
+        if now - self._flushed >= _FLUSH_SECONDS:
+            self._flushed = now
+            self._writer.flush()
 
     def close(self) -> None:
         if self._writer is not None:

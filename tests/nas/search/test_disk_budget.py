@@ -1,6 +1,7 @@
 """The disk: what stays on it, and what a search does when it is full."""
 
 import random
+import resource
 import shutil
 from collections import namedtuple
 
@@ -8,6 +9,7 @@ import pytest
 
 from nas.cli.search import _say_why
 from nas.execution import Outcome
+from nas.execution.disk_room import shortage
 from nas.proposals.building import run_policy
 from nas.proposals.proposer import InlineProposer
 from nas.runs.directory import open_run
@@ -16,6 +18,7 @@ from nas.search.kept_weights import KeptWeights
 from nas.search.loop import Search
 from nas.single.trials import trial_weights
 from search_spaces.errors import InvalidExperiment, RunError
+from tests.nas.search.test_loop import again
 
 Usage = namedtuple("Usage", "total used free")
 INLINE = {"engine": "inline"}
@@ -212,3 +215,21 @@ def test_two_runs_of_one_name_share_no_file(tmp_path, begin):
     first.write_json("results/x.json", {"x": 1})
     assert second.read_json("results/x.json") is None
     assert Storage(str(tmp_path / "s" / "run-a")).read_json("results/x.json") == {"x": 1}
+
+
+def test_a_record_that_may_not_grow_ends_the_search_as_a_full_disk_does(begin, pretend):
+    search, limits = begin(trials=6), resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def watch(progress):
+        if progress.counts["done"] == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+
+    search._watch = watch
+    try:
+        assert search.run_until_done() == "no-space"
+        words = shortage()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert words == "The disk is full, or files may not grow (ulimit -f: 0.0 MB)"
+    assert search.run.journal.counts()["done"] == 2
+    assert again(search.run, pretend()).run_until_done() == "trials"

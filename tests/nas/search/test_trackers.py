@@ -1,6 +1,8 @@
 """Trackers repeat the record, and a broken one never stops a search."""
 
+import errno
 import struct
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -47,6 +49,19 @@ def test_tensorboard_has_every_trial_and_the_best_so_far(begin, pretend):
     assert best == sorted(best)
     assert best[-1] == pytest.approx(max(glue))
     assert {"trial/parameters", "trial/latency_ms", "trial/seconds", "trial/cola"} <= set(found)
+
+
+def test_tensorboard_fails_where_it_is_called_and_not_in_a_thread(begin, monkeypatch, caplog):
+    def full(writer):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tensorboardX.event_file_writer.EventsWriter.flush", full)
+    before = set(threading.enumerate())
+    run = searched(begin)
+    assert run.journal.counts()["done"] == 5
+    left_out = "The tracker 'tensorboard' failed and is left out from here on: [Errno 28] No space"
+    assert left_out in caplog.text
+    assert not [thread for thread in threading.enumerate() if thread not in before]
 
 
 def test_a_resumed_run_repeats_no_event(begin):
