@@ -12,13 +12,21 @@ from pathlib import Path
 
 import numpy as np
 
+from nas.data.prepared_files import (
+    VERSION,
+    check_ids,
+    check_split,
+    check_tasks,
+    read_array,
+    read_index,
+    read_tokenizer,
+)
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import CLS, SEP, UNK, Tokenizer, train_tokenizer
 from nas.whole_files import write_whole
 from search_spaces.errors import InvalidData
 
 TEACHER = "teacher"  # the folder beside a run's data
-_VERSION = 1
 _VALIDATION_SHARE = 0.05
 _VALIDATION_BLOCKS = 512
 _CHARACTERS_PER_TOKEN = 6  # more than any tokenizer here needs
@@ -90,7 +98,7 @@ class PreparedData:
                 for array in _ARRAYS:
                     np.save(directory / f"{name}.{split}.{array}.npy", getattr(data, array))
         index = {
-            "version": _VERSION,
+            "version": VERSION,
             "vocabulary_size": self.vocabulary_size,
             "tasks": {name: list(splits) for name, splits in self.tasks.items()},
         }
@@ -98,50 +106,50 @@ class PreparedData:
         write_whole(directory / "prepared.json", json.dumps(index, indent=1))
 
     @classmethod
-    def load(cls, directory: str | Path, *, mmap: bool = True) -> "PreparedData":
+    def load(
+        cls, directory: str | Path, *, mmap: bool = True, needed: Iterable[str] = ()
+    ) -> "PreparedData":
         """Read a folder written by `save`.
 
         Args:
             directory: The folder.
             mmap: Share the arrays with other processes instead of copying them into memory.
+            needed: Tasks that it must hold.
 
         Raises:
             InvalidData: The folder holds no complete prepared data of this version.
         """
         directory = Path(directory)
-        try:
-            index = json.loads((directory / "prepared.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InvalidData(
-                f"{directory} holds no prepared data ({error}). Prepare it again."
-            ) from None
-        if index.get("version") != _VERSION:
-            raise InvalidData(
-                f"{directory} was prepared in format {index.get('version')!r}; this version reads "
-                f"{_VERSION}. Prepare it again."
-            )
+        index = read_index(directory)
+        size = index["vocabulary_size"]
+        pretrain, validation = (
+            read_array(directory, name, mmap=mmap, dimensions=2)
+            for name in ("pretrain", "validation")
+        )
+        if not mmap:  # else looking at each id would read it all
+            check_ids(pretrain, size, directory / "pretrain.npy")
+            check_ids(validation, size, directory / "validation.npy")
 
-        def array(name: str) -> np.ndarray:
-            path = directory / f"{name}.npy"
-            try:
-                return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-            except (OSError, ValueError) as error:
-                raise InvalidData(
-                    f"{path} cannot be read ({error}). Prepare the data again."
-                ) from None
+        def split(name: str) -> EncodedSplit:
+            arrays = [read_array(directory, f"{name}.{part}", mmap=mmap) for part in _ARRAYS]
+            check_split(arrays, size, directory / name)
+            return EncodedSplit(*arrays)
 
+        tasks = {
+            name: {part: split(f"{name}.{part}") for part in splits}
+            for name, splits in index["tasks"].items()
+        }
+        check_tasks(
+            {name: {s: split.labels for s, split in tasks[name].items()} for name in tasks},
+            directory,
+            needed,
+        )
         return cls(
-            tokenizer_json=(directory / "tokenizer.json").read_text(encoding="utf-8"),
-            vocabulary_size=index["vocabulary_size"],
-            pretrain=array("pretrain"),
-            validation=array("validation"),
-            tasks={
-                name: {
-                    split: EncodedSplit(*(array(f"{name}.{split}.{part}") for part in _ARRAYS))
-                    for split in splits
-                }
-                for name, splits in index["tasks"].items()
-            },
+            tokenizer_json=read_tokenizer(directory),
+            vocabulary_size=size,
+            pretrain=pretrain,
+            validation=validation,
+            tasks=tasks,
             teacher=teacher if (teacher := directory.parent / TEACHER).is_dir() else None,
         )
 

@@ -174,7 +174,7 @@ def _resume(
             from nas.data.prepared import PreparedData
 
             say("Reading the record and the tokenised data")
-            data = PreparedData.load(run.directory / "data", mmap=False)
+            data = PreparedData.load(run.directory / "data", mmap=False, needed=recipe.tasks)
             if experiment.checkpoint is not None:
                 data = replace(data, teacher=run.directory.resolve() / TEACHER)
         vocabulary_size = run.model_options.get("vocabulary_size")

@@ -61,6 +61,7 @@ def export_trial(
             are not those of torch.
         NotAModel: Weights, options or tokenizer do not fit.
     """
+    from nas.data.prepared_files import read_tokenizer
     from nas.zoo.files import written_at_once
     from nas.zoo.formats import require_expressible
     from nas.zoo.formats_of_model import write_formats
@@ -68,7 +69,7 @@ def export_trial(
 
     architecture = Architecture.from_dict(trial["architecture"])
     require_expressible(architecture, [*formats, *(["onnx"] if quantize else [])])
-    tokenizer = (run.directory / "data" / "tokenizer.json").read_text(encoding="utf-8")
+    tokenizer = read_tokenizer(run.directory / "data")
     config = make_config(architecture, run.model_options, list(tasks))
     card = trial_card(run, trial, licence=licence)
     card = {"name": folder.name, "tasks": list(config.task_names), **card}

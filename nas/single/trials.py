@@ -27,7 +27,7 @@ def training_of(run: Run) -> tuple["Recipe", "PreparedData"]:
     from nas.training.recipe import Recipe
 
     recipe = Recipe.from_dict(run.experiment.recipe)
-    return recipe, PreparedData.load(run.directory / "data", mmap=False)
+    return recipe, PreparedData.load(run.directory / "data", mmap=False, needed=recipe.tasks)
 
 
 def device_here(run: Run) -> str:

@@ -27,6 +27,7 @@ from nas.training.task_runs import FROM_MNLI, TaskTraining, set_dropout
 from nas.training.trial import build_encoder
 from nas.training.watch import StageCallback, Watch
 from search_spaces import Architecture
+from search_spaces.errors import NotAModel
 
 
 @dataclass(frozen=True)
@@ -74,18 +75,25 @@ def task_models(
 
     Raises:
         TrialError: Training became unstable.
+        NotAModel: The weights do not fit the architecture and the data.
     """
     recipe = recipe.chosen(architecture)
     device = choose_device(recipe)
     with thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
         encoder = build_encoder(architecture, recipe, data.vocabulary_size).to(device)
-        encoder.load_state_dict(
-            {
-                name.removeprefix("encoder."): tensor
-                for name, tensor in weights.items()
-                if name.startswith("encoder.")
-            }
-        )
+        tensors = {
+            name.removeprefix("encoder."): tensor
+            for name, tensor in weights.items()
+            if name.startswith("encoder.")
+        }
+        try:
+            encoder.load_state_dict(tensors)
+        except (RuntimeError, AttributeError) as error:  # another name or shape, no tensor
+            raise NotAModel(
+                f"The trial's weights are not those of {architecture.hash[:10]} with the "
+                f"vocabulary of the run's data: {str(error)[:300]}. Use a copy of the run, or pick "
+                "another trial."
+            ) from None
         set_dropout(encoder, recipe.dropout)
     kept: dict[str, TaskModel] = {}
 

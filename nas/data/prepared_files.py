@@ -1,0 +1,152 @@
+"""Reading the files of prepared data, which may come with a run from elsewhere.
+
+Whatever is missing, damaged or does not fit together is one message before anything is trained on
+it: an id beyond the vocabulary would otherwise end in the middle of a training.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.evaluation.suites.glue import GLUE
+from search_spaces.documents import read_json_file
+from search_spaces.errors import InvalidData
+
+VERSION = 1
+_NAME = re.compile(r"\w[\w\-]*")  # of tasks and splits: they become names of files
+_LARGEST_VOCABULARY = 10_000_000
+
+
+def read_index(directory: Path) -> dict[str, Any]:
+    """Return what prepared.json says: "vocabulary_size", and "tasks" with their splits.
+
+    Raises:
+        InvalidData: It is missing, damaged, or of another version.
+    """
+    try:
+        index = read_json_file(directory / "prepared.json", InvalidData)
+    except (OSError, InvalidData) as error:
+        raise InvalidData(
+            f"{directory} holds no prepared data ({error}). Prepare it again."
+        ) from None
+    version = index.get("version") if isinstance(index, dict) else None
+    if version != VERSION:
+        raise InvalidData(
+            f"{directory} was prepared in format {version!r}; this version reads {VERSION}. "
+            "Prepare it again."
+        )
+    size, tasks = index.get("vocabulary_size"), index.get("tasks")
+    if type(size) is not int or not 0 < size <= _LARGEST_VOCABULARY:
+        raise _damaged(directory / "prepared.json", f"its vocabulary_size is {size!r}")
+    if not isinstance(tasks, dict) or not all(
+        isinstance(splits, list) and all(_is_name(name) for name in (task, *splits))
+        for task, splits in tasks.items()
+    ):
+        raise _damaged(directory / "prepared.json", "its tasks are not names with lists of splits")
+    return index
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def read_tokenizer(directory: Path) -> str:
+    """Return the text of tokenizer.json.
+
+    Raises:
+        InvalidData: It is missing, or no UTF-8.
+    """
+    path = directory / "tokenizer.json"
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(path, str(error)) from None
+
+
+def read_array(directory: Path, name: str, *, mmap: bool, dimensions: int = 1) -> np.ndarray:
+    """Return an array of whole numbers, or of floats where its name says "labels".
+
+    Raises:
+        InvalidData: The file is missing, no array, or one of another kind or shape.
+    """
+    path = directory / f"{name}.npy"
+    try:
+        found = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except Exception as error:  # noqa: BLE001  numpy lets through whatever its parser meets
+        raise _damaged(path, f"{type(error).__name__}: {str(error)[:200]}") from None
+    kinds = "f" if name.endswith(".labels") else "iu"
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in kinds:
+        kind = getattr(found, "dtype", type(found).__name__)
+        raise _damaged(path, f"it holds {kind}")
+    if found.ndim != dimensions:
+        raise _damaged(path, f"it has the shape {found.shape}")
+    return found
+
+
+def check_tasks(
+    tasks: Mapping[str, Mapping[str, np.ndarray]], directory: Path, needed: Iterable[str] = ()
+) -> None:
+    """Check that every task has its splits, and every split labels that the task knows.
+
+    Args:
+        tasks: Task name -> split name -> labels.
+        directory: Where they come from.
+        needed: Tasks that must be among them.
+
+    Raises:
+        InvalidData: A task or split is not there, or a label is none of the task's.
+    """
+    absent = [name for name in needed if name not in tasks]
+    if absent:
+        raise _damaged(directory / "prepared.json", f"it has no task {absent[0]}")
+    for name, splits in tasks.items():
+        task = GLUE.get(name)
+        wanted = {"train", *(task.dev if task else ())}
+        if not wanted <= set(splits):
+            lacking = ", ".join(sorted(wanted - set(splits)))
+            raise _damaged(directory / "prepared.json", f"{name} has no split {lacking}")
+        for split, labels in splits.items():
+            classes = np.arange(task.outputs) if task and not task.is_regression else None
+            if not len(labels) or not np.isfinite(labels).all():
+                raise _damaged(directory / f"{name}.{split}.labels.npy", "it lacks labels")
+            if classes is not None and not np.isin(labels, classes).all():
+                raise _damaged(
+                    directory / f"{name}.{split}.labels.npy",
+                    f"it has labels other than 0 to {classes[-1]}",
+                )
+
+
+def check_ids(ids: np.ndarray, vocabulary_size: int, path: Path) -> None:
+    """Check that all ids are in the vocabulary.
+
+    Raises:
+        InvalidData: One is not.
+    """
+    if ids.size and not (ids.min() >= 0 and ids.max() < vocabulary_size):
+        raise _damaged(path, f"it has the ids {ids.min()} to {ids.max()} of {vocabulary_size}")
+
+
+def check_split(arrays: Sequence[np.ndarray], vocabulary_size: int, path: Path) -> None:
+    """Check that a split's tokens, offsets, second_start and labels belong to each other.
+
+    Raises:
+        InvalidData: They do not.
+    """
+    tokens, offsets, second, labels = arrays
+    lengths = np.diff(offsets.astype(np.int64))
+    if not (
+        len(offsets) == len(second) + 1 == len(labels) + 1
+        and offsets[0] == 0
+        and offsets[-1] == len(tokens)
+        and (lengths >= 0).all()
+        and ((second >= 0) & (second <= lengths)).all()
+    ):
+        raise _damaged(path, "its arrays do not fit together")
+    check_ids(tokens, vocabulary_size, path)
+
+
+def _damaged(path: Path, why: str) -> InvalidData:
+    return InvalidData(f"{path} cannot be read ({why}). Prepare the data again, or use a copy.")
