@@ -52,7 +52,7 @@ def after_search(rng: Random, run: str) -> list[Step]:
     """Return what is done to a run that came to be: it goes on, and what was accepted is read."""
     looking = rng.choice(("status", "trials", "pareto"))
     return [
-        Step(("resume", run, "--trials", "+1", "--quiet"), (run,), (0, 3, 5)),
+        Step(("resume", run, "--trials", "+1", "--quiet"), (run, "weights"), (0, 3, 5)),
         Step(("replay", run), codes=(0,)),
         Step(("report", run), (run,)),
         Step((looking, run), codes=(0, 2) if looking == "pareto" else (0,)),

@@ -51,10 +51,11 @@ def _raise(rng: Random) -> None:
             "x" * 10**6,
         )
     )
+    # not ENOSPC: a search waits for room, and says so
     errors = (
         ValueError(text), RuntimeError(text), Unprintable(), KeyError(text), MemoryError(),
         StopIteration(text),
-        OSError(28, text), OSError(text), SystemExit(3), SystemExit(text), SystemExit(0),
+        OSError(5, text), OSError(text), SystemExit(3), SystemExit(text), SystemExit(0),
         GeneratorExit(),
         RecursionError(text), AssertionError(), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"),
         Exception(),
