@@ -100,9 +100,10 @@ default search (16 encoders, `glue-mini`, two CPU cores), `runs/search-2` a seco
 What trains on this page does so for seconds (`small.yaml`), so its scores say nothing; times depend
 on what else the machine did. `nas COMMAND --help` lists the options of each.
 
-`nas search` and `nas resume` end with a front and the exit code 0 (done), 2 (bad input), 3 (a
-budget is reached), 4 (interrupted, resumable) or 5 (too many failures). Where standard output is no
-terminal it gets one JSON object a line, and the summary for people goes to standard error.
+`nas search` and `nas resume` end with a front and the exit code 0 (done), 2 (bad input, or no
+trial meets the constraints), 3 (a budget is reached), 4 (interrupted or Ray ended, resumable) or 5
+(too many failures, or a full disk). Where standard output is no terminal it gets one JSON object a
+line, and the summary for people goes to standard error.
 """
 
 

@@ -24,7 +24,7 @@ def outcome_of(
     """
     from ray import exceptions
 
-    message, logs = str(error), ""
+    message, logs, answers = str(error), "", False
     if isinstance(error, exceptions.OutOfMemoryError):
         cause = "out-of-memory"
     elif isinstance(error, exceptions.OutOfDiskError | exceptions.ObjectStoreFullError):
@@ -34,7 +34,7 @@ def outcome_of(
     else:
         cause = _how_the_node_is(place)
         if cause == "crashed":
-            killed, logs = _ask_node(place)
+            killed, logs, answers = _ask_node(place)
             cause = "out-of-memory" if killed > place.oom_kills else "lost"
             if cause == "out-of-memory":
                 message = f"Linux killed the worker on {place.node} for memory. {message}"
@@ -49,6 +49,7 @@ def outcome_of(
         node=place.node if place else None,
         device=f"GPU {','.join(place.gpus)}" if place and place.gpus else None,
         logs=logs,
+        node_answers=answers and cause == "lost",
     )
 
 
@@ -67,8 +68,11 @@ def _how_the_node_is(place: Whereabouts | None) -> str:
     return "crashed"
 
 
-def _ask_node(place: Whereabouts) -> tuple[int, str]:
-    """Return the node's count of processes killed for memory, and the worker's last lines."""
+def _ask_node(place: Whereabouts) -> tuple[int, str, bool]:
+    """Return how many processes the node killed for memory, the worker's last lines, and True.
+
+    False if the node does not answer.
+    """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -77,9 +81,9 @@ def _ask_node(place: Whereabouts) -> tuple[int, str]:
         num_cpus=0, num_gpus=0, max_retries=0, scheduling_strategy=there
     )
     try:
-        return ray.get(ask.remote(place.output), timeout=_ASK_NODE_SECONDS)
+        return *ray.get(ask.remote(place.output), timeout=_ASK_NODE_SECONDS), True
     except ray.exceptions.RayError:
-        return 0, ""  # the node is going too
+        return 0, "", False  # the node is going too
 
 
 def _on_node(output: str) -> tuple[int, str]:

@@ -76,6 +76,8 @@ class Outcome:
         node: Name of the machine.
         device: "cpu" or the GPU's name.
         logs: The last lines that the trial printed or logged.
+        node_answers: Whether the node of a lost worker ran something else right afterwards, so that
+            the trial took the worker along, unless somebody killed it.
     """
 
     trial: int
@@ -90,6 +92,7 @@ class Outcome:
     node: str | None = None
     device: str | None = None
     logs: str = ""
+    node_answers: bool = False
 
 
 class EngineGone(NasError):

@@ -31,7 +31,8 @@ from search_spaces.errors import RunError, quoted
 _POLL_SECONDS = 1.0
 # How long to look at the workers while one of them waits for the policy.
 _GLANCE_SECONDS = 0.01
-# Losses in a row, without a single result between them, after which nothing will ever finish.
+# Losses in a row, without a single result between them, after which nothing will ever finish. Where
+# the node was well, a trial counts once, when it is given up.
 _LOSSES_IN_A_ROW = 10
 
 Actions = list[Callable[[], None]]
@@ -278,8 +279,11 @@ class Search:
             self._room.ran_out(outcome.error)
         else:
             self._room.wrote()
-            self._losses = self._losses + 1 if outcome.cause in BLAMELESS else 0
         record = self._book.finish(outcome)
+        if outcome.cause not in BLAMELESS:
+            self._losses = 0
+        elif outcome.cause != "no-space":
+            self._losses += not outcome.node_answers or record["status"] == "failed"
         if record["status"] != "queued":
             event, unneeded = told(record), self._book.expendable()
             actions.append(lambda: self.proposer.tell(event))

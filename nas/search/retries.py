@@ -13,7 +13,8 @@ from nas.execution import BLAMELESS, Outcome
 
 # An out-of-memory trial is retried alone on its device, then in so many parts a batch at most.
 MOST_MICRO_BATCHES = 8
-# A trial that has taken its worker along so often, while others finished, is what kills workers.
+# A trial that has taken its worker along so often, while others finished or the node was well each
+# time, is what kills workers.
 LOSSES_OF_ONE = 5
 
 
@@ -45,7 +46,8 @@ def judge(
     if cause in BLAMELESS:
         lost = [entry for entry in history if entry["cause"] == "lost"]
         others = bool(lost) and history[-1]["done"] > lost[0]["done"]
-        guilty = cause == "lost" and others and len(lost) >= LOSSES_OF_ONE
+        well = all(entry.get("node_answers", False) for entry in lost)
+        guilty = cause == "lost" and (others or well) and len(lost) >= LOSSES_OF_ONE
         return Verdict(retry=not guilty, adjusted=same)
     parts = 2 * same.get("micro_batches", 1)
     if cause == "out-of-memory" and not same.get("alone"):
@@ -86,4 +88,6 @@ def attempt_entry(
         "logs": outcome.logs,
         "done": done,
     }
+    if outcome.cause == "lost" and outcome.node_answers:
+        entry["node_answers"] = True
     return {**entry, "limited_by": limited_by} if outcome.cause == "time-out" else entry

@@ -14,6 +14,7 @@ from nas.runs.endings import EXIT_CODES
 from nas.search.loop import Search
 from nas.search.reaiming import reaim
 from nas.search.replay import replayed
+from nas.search.retries import LOSSES_OF_ONE
 from search_spaces import FiniteSpace, load_space
 from search_spaces.errors import InvalidExperiment
 
@@ -208,6 +209,20 @@ def test_a_trial_that_takes_every_worker_along_is_given_up_in_the_end(begin, pre
     records = {r["trial"]: r for r in search.run.journal.trials()}
     assert (records[3]["status"], records[3]["cause"]) == ("failed", "lost")
     assert search.run.journal.counts()["done"] == 7
+
+
+def test_trials_at_the_front_that_take_workers_of_a_node_along_that_is_well(begin, pretend):
+    gone = [Outcome(n, cause="lost", error="gone", node_answers=True) for n in range(15)]
+    search = begin(executor=pretend(faults={n: lambda job: gone[job.trial] for n in (1, 2)}))
+    assert search.run_until_done() == "trials"
+    counts = search.run.journal.counts()
+    assert (counts["failed"], counts["done"]) == (2, 6)
+    assert len(search.run.journal.trials()[0]["history"]) == LOSSES_OF_ONE
+    # where nothing else happens any more, it is the machine after all
+    faults = {n: lambda job: gone[job.trial] for n in range(2, 15)}
+    search = begin(name="broken", executor=pretend(faults=faults), trials=14)
+    assert search.run_until_done() == "lost"
+    assert search.run.journal.counts()["failed"] == 10
 
 
 def test_workers_that_only_vanish_end_the_search(begin, pretend):
