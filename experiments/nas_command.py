@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +39,8 @@ class Command:
                 stderr=err,
                 env={**os.environ, **environment, "PYTHONPATH": path},
                 start_new_session=True,
+                # nohup, under which this may run for hours, has it ignored in all that it starts
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             )
         self.pid, self.struck_at = self._process.pid, time.monotonic()
         self.seconds = 0.0  # from when it was struck until its end
@@ -54,7 +57,7 @@ class Command:
         """Whether it has said something: Python has started, and `nas` is at work."""
         return self._out.stat().st_size > 0
 
-    def signal(self, number: int, *, everyone: bool = False) -> None:
+    def send(self, number: int, *, everyone: bool = False) -> None:
         """Send it a signal; `everyone` in its process group gets it too, as from a terminal."""
         self.struck_at = time.monotonic()
         if everyone:

@@ -129,7 +129,7 @@ def driver(stage: Stage) -> str:
     """Kill the driver; Ray's workers may outlive it a bit."""
     command = stage.search()
     stage.moment(command)
-    command.signal(signal.SIGKILL)
+    command.send(signal.SIGKILL)
     command.wait()
     stage.commands.remove(command)  # it could say nothing
     stage.before = committed(stage.directory)
@@ -207,7 +207,7 @@ def sighup(stage: Stage) -> str:
     stage.moment(command)
     everyone = stage.chance.random() < 0.5
     stage.strike(command)
-    command.signal(signal.SIGHUP, everyone=everyone)
+    command.send(signal.SIGHUP, everyone=everyone)
     command.wait()
     return "SIGHUP to all" if everyone else "SIGHUP"
 
@@ -227,7 +227,7 @@ def clock(stage: Stage) -> str:
     how = f"{days:+d} day"
     if stage.chance.random() < 0.5:
         time.sleep(stage.chance.uniform(0.0, 1.0))
-        command.signal(signal.SIGTERM)
+        command.send(signal.SIGTERM)
         how += ", then back"
     command.wait()
     file.write_text("0", encoding="ascii")
@@ -251,7 +251,7 @@ def disk(stage: Stage) -> str:
     if code and not left_mb and (stage.directory / "run.db").exists():
         again = stage.resume()
         if again.wait(_PAUSE_SECONDS * 4) is None:
-            again.signal(signal.SIGTERM)
+            again.send(signal.SIGTERM)
             again.wait()
         how += ", resumed there"
     filler.unlink()
