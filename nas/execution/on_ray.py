@@ -54,7 +54,7 @@ def start_ray(address: str | None) -> dict[str, float]:
                 _connect(address, quiet)
             else:
                 start_session(quiet)
-    return ray.cluster_resources()
+    return RayAlive().during(ray.cluster_resources)
 
 
 def _connect(address: str, quiet: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ def _connect(address: str, quiet: dict[str, Any]) -> None:
     try:
         _knock(address)
         ray.init(address=address, **quiet)
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # noqa: BLE001  whatever it is, there is no connection
         ray.shutdown()
         raise _no_connection(address, error) from None
 
@@ -137,7 +137,8 @@ class RayExecutor(Executor):
         else:
             gpus_per_trial = 1.0 if gpus else 0.0
         self._settings, self.gpus_per_trial = settings, gpus_per_trial
-        nodes = alive_nodes()
+        self._alive = RayAlive()
+        nodes = self._alive.during(alive_nodes)
         require_places(nodes, settings.cpus_per_trial, gpus_per_trial)
         self._nodes, self._looked = {node.id for node in nodes}, time.monotonic()
         self.capacity = self._room_on(nodes)
@@ -155,7 +156,6 @@ class RayExecutor(Executor):
         self._storage = storage
         self._unchecked = set(self._nodes) if settings.address else set()
         self._task = ray.remote(_perform)
-        self._alive = RayAlive()
         self._tasks: dict[float, Any] = {}
         self._running: dict[Any, _Task] = {}
 
@@ -178,7 +178,7 @@ class RayExecutor(Executor):
         now = time.monotonic()
         if not self._settings.address or now - self._looked < _LOOK_EVERY_SECONDS:
             return
-        self._looked, nodes = now, alive_nodes()
+        self._looked, nodes = now, self._alive.during(alive_nodes)
         before, self._nodes = self._nodes, {node.id for node in nodes}
         self._unchecked |= self._nodes - before
         self.capacity = self._room_on(nodes)
@@ -193,7 +193,13 @@ class RayExecutor(Executor):
             "storage": self._storage,
             "checkpoint_seconds": self._settings.checkpoint_seconds,
         }
-        answers = self._task_with(gpus).remote(job, self._recipe, self._data, gpus, options)
+        first, task = gpus not in self._tasks, self._task_with(gpus)
+
+        def send() -> Any:
+            return task.remote(job, self._recipe, self._data, gpus, options)
+
+        # With the first one, Ray hands the function itself to its global control service.
+        answers = self._alive.during(send) if first else send()
         self._running[answers] = _Task(job, time.monotonic())
 
     def _task_with(self, gpus: float) -> Any:

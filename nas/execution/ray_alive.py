@@ -5,9 +5,12 @@ silence means nothing.
 """
 
 import socket
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from nas.execution.jobs import EngineGone
 
@@ -15,6 +18,8 @@ _PROCESSES = {"gcs_server": "global control service (GCS)", "raylet": "raylet"}
 _KNOCK_EVERY_SECONDS = 2.0
 # A head that is restarted, or a network that stumbles, comes back; Ray itself gives up after 60 s.
 _SILENCE_SECONDS = 15.0
+_GLANCE_SECONDS = 0.2
+_T = TypeVar("_T")
 
 
 class RayAlive:
@@ -41,6 +46,28 @@ class RayAlive:
         address = getattr(self._node, "gcs_address", None)
         if address and not self._started("gcs_server"):
             self._knock(address)
+
+    def during(self, call: Callable[[], _T]) -> _T:
+        """Return what `call` returns, unless Ray dies meanwhile.
+
+        What asks the global control service waits a minute for one that is gone, out of reach of
+        Python, and then Ray ends the process. So it waits in a thread, which is left to its fate.
+
+        Raises:
+            EngineGone: As `require`.
+        """
+        answer: Future[_T] = Future()
+
+        def work() -> None:
+            try:
+                answer.set_result(call())
+            except BaseException as error:  # noqa: BLE001  raised again by who asked
+                answer.set_exception(error)
+
+        threading.Thread(target=work, daemon=True, name="asks Ray").start()
+        while not wait([answer], _GLANCE_SECONDS).done:
+            self.require()
+        return answer.result()
 
     def _started(self, name: str) -> list[Any]:
         return getattr(self._node, "all_processes", {}).get(name, [])

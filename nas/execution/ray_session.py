@@ -65,7 +65,7 @@ def start_session(quiet: dict[str, Any]) -> None:
                 _temp_dir=str(folder),
                 **quiet,
             )
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # noqa: BLE001  a raylet that dies meanwhile is a bare one
         end_session()
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise RunError(

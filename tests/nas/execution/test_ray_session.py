@@ -6,7 +6,9 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from nas.config import Execution
 from nas.execution import EngineGone, Job, ray_session
 from nas.execution.on_ray import RayExecutor
+from nas.execution.ray_alive import RayAlive
 from nas.training.recipe import Recipe
 from search_spaces import load_space
 from search_spaces.errors import RunError
@@ -107,3 +110,25 @@ def test_a_ray_that_dies_is_noticed_at_once(victim):
     assert time.monotonic() - begun < 15
     gone, alive = psutil.wait_procs(started, timeout=5)
     assert not alive
+
+
+def test_a_question_to_a_ray_that_dies_is_not_waited_for(monkeypatch):
+    alive, over = RayAlive(), threading.Event()
+    assert alive.during(lambda: 5) == 5
+    with pytest.raises(KeyError):
+        alive.during(lambda: {}[1])
+    dead = SimpleNamespace(process=SimpleNamespace(poll=lambda: -9))
+    monkeypatch.setattr(alive, "_started", lambda name: [dead] if name == "gcs_server" else [])
+    with pytest.raises(EngineGone, match=r"\(GCS\) on this machine has ended \(signal 9\)"):
+        alive.during(over.wait)
+    over.set()
+
+
+@pytest.mark.parametrize("error", [Exception("The current node timed out"), OSError("no room")])
+def test_whatever_ray_raises_at_its_start_is_an_error_with_the_remedy(error, monkeypatch):
+    def end(**options):
+        raise error
+
+    monkeypatch.setattr("ray.init", end)
+    with pytest.raises(RunError, match=r"does not start .*(timed out|no room).* nas doctor"):
+        ray_session.start_session({})
