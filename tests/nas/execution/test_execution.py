@@ -16,6 +16,7 @@ from nas.execution import BLAMELESS, EXECUTORS, Job, make_executor
 from nas.execution.cluster import Node, require_places
 from nas.execution.last_lines import KEPT_LINES, last_lines
 from nas.execution.on_ray import RayExecutor
+from nas.execution.ray_alive import RayAlive
 from nas.execution.perform import cause_of, perform, trial_function
 from nas.execution.whereabouts import verify_device
 from nas.runs.storage import Storage
@@ -239,6 +240,7 @@ def test_nodes_that_join_a_cluster_make_room(monkeypatch):
     executor = object.__new__(RayExecutor)  # without a cluster
     executor._settings, executor.gpus_per_trial = Execution(address="head:6379"), 0.0
     executor._nodes, executor._unchecked, executor._looked = {"a"}, set(), 0.0
+    executor._alive = RayAlive()
     nodes.append(Node("b", "second", 2, 0))
     executor._look_for_nodes()
     assert (executor.capacity, executor._unchecked) == (6, {"b"})
