@@ -16,8 +16,8 @@ from nas.execution import BLAMELESS, EXECUTORS, Job, make_executor
 from nas.execution.cluster import Node, require_places
 from nas.execution.last_lines import KEPT_LINES, last_lines
 from nas.execution.on_ray import RayExecutor
-from nas.execution.ray_alive import RayAlive
 from nas.execution.perform import cause_of, perform, trial_function
+from nas.execution.ray_alive import RayAlive
 from nas.execution.whereabouts import verify_device
 from nas.runs.storage import Storage
 from nas.training.measurement import Measurement
