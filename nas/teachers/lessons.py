@@ -18,6 +18,7 @@ from torch import Tensor
 
 from nas.data.batches import Batch
 from nas.data.prepared import EncodedSplit
+from nas.evaluation.measured import values_of
 from nas.evaluation.metrics import glue_score
 from nas.teachers.calibration import LayerWorth, Moments
 from nas.teachers.extraction import extract
@@ -82,7 +83,7 @@ class Lessons:
         """Return the whole teacher's scores and costs, by the names that trials have for them."""
         scores = self.scores()
         counted = {"glue": glue_score(scores, include_wnli="wnli" in scores)} if scores else {}
-        return {**counted, **scores, **self.facts.get("costs", {})}
+        return values_of({"scores": counted | scores, "costs": self.facts.get("costs", {})})
 
     def card(self, architecture: Architecture) -> dict[str, Any]:
         """Return what a model card says of the teacher and of what a student keeps of it."""

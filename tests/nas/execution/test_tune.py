@@ -92,7 +92,7 @@ def rungs(architecture, recipe, data, *, fidelity, checkpoint, weights_path):
     state.write_text(str(fidelity))
     weights_path.write_bytes(b"w")
     width = architecture.layers[0].width
-    return {"scores": {"glue": fidelity * width / 1000}, "costs": {"parameters": begun}}
+    return {"scores": {"glue": fidelity * width / 1000}, "costs": {"begun": begun}}
 
 
 def test_tune_runs_our_trials_with_asha_a_logger_and_our_policy(tmp_path):
@@ -123,7 +123,7 @@ def test_tune_runs_our_trials_with_asha_a_logger_and_our_policy(tmp_path):
     assert not results.errors
     assert set(table["fidelity"]) > {1.0}, "ASHA stopped none early"
     # A trial that reached the end continued from the rung below.
-    assert set(table[table["fidelity"] == 1.0]["parameters"]) == {0.33}
+    assert set(table[table["fidelity"] == 1.0]["begun"]) == {0.33}
     assert list(tmp_path.rglob("events.out.tfevents*"))
     assert len(list((tmp_path / "files").rglob("*.safetensors"))) >= 6
     (state,) = (tmp_path / "tune").glob("searcher-state-*")
