@@ -3,6 +3,7 @@
 And a kind that nobody ships, in every slot, for as long as a test runs.
 """
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,12 @@ def group_of(nodeid):
     """Return what a test belongs to: the tests of one group run in one process, in order."""
     file = nodeid.partition("::")[0].removeprefix("tests/")
     return next((name for folder, name in TOGETHER.items() if file.startswith(folder)), file)
+
+
+def pytest_configure(config):
+    # under nohup, or in some runners of jobs, closing terminals are ignored, which is obeyed by
+    # searches and their children: tests are to find what a terminal has
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -63,7 +63,8 @@ def _ray_alone() -> float:
 
 def _first_trial(arguments: list[str], run: Path) -> float:
     """Start a search, and return the seconds until its record says that a trial starts."""
-    begun = time.monotonic()
+    # the record says times of day, so that this one is compared with it; the patience is counted
+    label, begun = time.time(), time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "nas", "search", *arguments, "--run", str(run)],
         stdout=subprocess.DEVNULL,
@@ -74,7 +75,7 @@ def _first_trial(arguments: list[str], run: Path) -> float:
         while time.monotonic() - begun < _PATIENCE_SECONDS:
             started = _started_at(run / "run.db")
             if started is not None:
-                return started - begun
+                return started - label
             if process.poll() is not None:
                 break
             time.sleep(_POLL_SECONDS)

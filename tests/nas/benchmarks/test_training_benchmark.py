@@ -166,7 +166,7 @@ def test_a_folder_that_cannot_be_written_is_known_before_the_work(tmp_path):
     answer = CliRunner().invoke(
         cli, ["benchmark", "training", "--quick", "--to", str(tmp_path / "file")]
     )
-    assert "Choose another with --to" in str(answer.exception)
+    assert "is a file. Give another folder" in str(answer.exception)
 
 
 def test_a_gpu_is_compared_with_its_own_matrix_rate(monkeypatch):
