@@ -101,6 +101,13 @@ def _as_list(value: object) -> object:
     return value
 
 
+def _no_blank(value: object) -> object:
+    """Return what names a place; a blank text would be the directory that one happens to be in."""
+    if isinstance(value, str) and not value.strip():
+        raise InvalidExperiment("name a place, or leave the setting out")
+    return value
+
+
 def _gpu_share(value: object) -> object:
     """Return a share of a GPU: "auto", or a number of at least 0."""
     try:
@@ -122,6 +129,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Paths = Annotated[
     tuple[str, ...], BeforeValidator(lambda v: [str(v)] if isinstance(v, str | Path) else v)
 ]
+Place = Annotated[str | None, BeforeValidator(_no_blank)]
 Seconds = Annotated[float, BeforeValidator(parse_seconds)]
 
 
@@ -150,13 +158,13 @@ class Execution(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     engine: Literal["ray", "inline"] = "ray"
-    address: str | None = None
+    address: Place = None
     cpus_per_trial: float = Field(default=1, gt=0, le=1e6, allow_inf_nan=False)
     gpus_per_trial: Annotated[float | Literal["auto"], BeforeValidator(_gpu_share)] = "auto"
     max_concurrent: int | None = Field(default=None, ge=1, le=_LARGEST)
     trial_timeout: Seconds = 3600.0
     trial_function: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
-    storage: str | None = None
+    storage: Place = None
     checkpoint_seconds: Seconds = 60.0
     keep_weights: Annotated[int | Literal["all"], BeforeValidator(_how_many)] = "all"
 
@@ -204,7 +212,7 @@ class Experiment(BaseModel):
 
     name: str = Field(default="search", max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     space: str | dict[str, Any] = "flexibert-micro"
-    checkpoint: str | None = None
+    checkpoint: Place = None
     policy: str = "boshnas"
     policy_options: dict[str, Any] = {}
     objectives: Annotated[dict[str, str], BeforeValidator(parse_objectives)] = {

@@ -140,3 +140,17 @@ def test_tasks_of_fidelities_are_one_list_for_each_below_the_whole():
 def test_tasks_of_fidelities_that_do_not_fit_are_refused(settings, message):
     with pytest.raises(NasError, match=message):
         make_experiment(settings)
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        lambda text: {"execution": {"storage": text}},
+        lambda text: {"execution": {"address": text}},
+        lambda text: {"checkpoint": text},
+    ],
+)
+def test_a_blank_place_is_not_the_directory_one_is_in(settings, blank):
+    with pytest.raises(InvalidExperiment, match=r"name a place, or leave .* \(given: "):
+        make_experiment(settings(blank))
