@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from nas.config import Experiment
 from nas.training.recipe import Recipe
+from search_spaces.errors import InvalidExperiment
 
 if TYPE_CHECKING:
     from nas.data.prepared import PreparedData
@@ -43,7 +44,32 @@ def experiment_recipe(experiment: Experiment) -> Recipe:
         # a promoted trial continues from where the decay began; without a level part it would
         # have nothing to continue
         settings.setdefault("pretrain_decay", _RUNG_DECAY)
-    return Recipe.from_dict(settings)
+    recipe = Recipe.from_dict(settings)
+    _check_taught(recipe, experiment.checkpoint)
+    return recipe
+
+
+def _check_taught(recipe: Recipe, checkpoint: str | None) -> None:
+    """Refuse what a recipe says of a teacher that is not there, and what no teacher goes with."""
+    how = recipe.open.get("distillation", recipe.slots.get("distillation", "none"))
+    if how != "none" and checkpoint is None:
+        raise InvalidExperiment(
+            f"distillation is {how!r}, and there is no teacher. Give one with --from FOLDER, or "
+            "leave distillation out."
+        )
+    if checkpoint is None:
+        return
+    # a teacher's answers are stored for the training examples as they are, row by row
+    for name, given, instead in (
+        ("selection", recipe.selection == "train-part", "none or dev"),
+        ("tune_trials", recipe.tune_trials > 0, "0"),
+        ("from_mnli", recipe.from_mnli, "false"),
+    ):
+        if given:
+            raise InvalidExperiment(
+                f"{name} is {getattr(recipe, name)!r}, which does not go with a checkpoint's "
+                f"teacher. Give {instead}, or leave the checkpoint out."
+            )
 
 
 def prepare_data(

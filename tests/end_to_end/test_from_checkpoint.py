@@ -144,6 +144,13 @@ def test_what_may_be_cut_is_shown(place, capsys):
     [
         ({"space": "flexibert-micro"}, "layers up to 4, and the checkpoint has 3"),
         ({"inheritance": True}, "inheritance starts a trial from another"),
+        ({"recipe": {"selection": "train-part"}}, "selection is 'train-part', which does not go"),
+        ({"recipe": {"tune_trials": 2}}, "tune_trials is 2, which does not go"),
+        ({"checkpoint": None, "recipe": {"distillation": "hidden"}}, "there is no teacher"),
+        (
+            {"checkpoint": None, "recipe": {"distillation": {"logits": {}, "none": {}}}},
+            "no teacher",
+        ),
         ({"checkpoint": "nowhere"}, "There is no folder 'nowhere'"),
         ({"execution": {"trial_function": "os:getcwd", "engine": "inline"}}, "trial_function is"),
     ],
