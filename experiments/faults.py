@@ -1,12 +1,13 @@
 """Strike searches at random moments, resume them, and compare with what was recorded before.
 
-Nine kinds (`strikes.py`): the driver is killed with signal 9; a power cut, for which the run's
+Eleven kinds (`strikes.py`): the driver is killed with signal 9; a power cut, for which the run's
 directory is copied while it is written and the copy resumed; a worker is killed; a node of a
-cluster; the global control service (gcs) or the raylet of the search's own Ray; SIGHUP; the clock
-is set by a day; the disk is full. Afterwards each run is resumed to its end and checked: every
-result that was committed is there unchanged, no trial was trained twice to completion, a replay
-repeats every proposal, the durations are true, every command ended with a message of ours and an
-exit code of the README, and nothing is left behind in the folder for temporary files.
+cluster; the global control service (gcs) or the raylet of the search's own Ray, at work, while it
+starts and while it ends; SIGHUP; the clock is set by a day; the disk is full. Afterwards each run
+is resumed to its end and checked: every result that was committed is there unchanged, no trial was
+trained twice to completion, a replay repeats every proposal, the durations are true, every command
+ended with a message of ours and an exit code of the README, and nothing is left behind in the
+folder for temporary files.
 
     python experiments/faults.py [--runs 200] [--to faults.csv] [--kinds driver,power]
     python experiments/faults.py --policy boshnas --engine ray --runs 48

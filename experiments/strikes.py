@@ -1,4 +1,4 @@
-"""Nine ways to strike a search at a random moment: each starts one, hurts it, and says how."""
+"""Eleven ways to strike a search at a random moment: each starts one, hurts it, and says how."""
 
 import contextlib
 import os
@@ -23,6 +23,8 @@ DAY = 86_400
 CLOCK_VARIABLE = "NAS_STRIKE_CLOCK"
 # A trial wants 100 MB free before it starts (`nas.execution.disk_room`).
 _DISK_MB, _TOO_LITTLE_MB = 128, 50
+# About what Ray takes to start, and to end.
+_START_SECONDS, _END_SECONDS = 2.0, 1.0
 _PAUSE_SECONDS = 8.0
 # Less than the record needs, and more than a command says, which goes to a file, too.
 _FILE_LIMIT = 70_000
@@ -201,6 +203,32 @@ def raylet(stage: Stage) -> str:
     return _kill_below(stage, "raylet")
 
 
+def starting(stage: Stage) -> str:
+    """Kill a process of the driver's own Ray in the seconds in which Ray starts."""
+    command, name = stage.search(), stage.chance.choice(("gcs_server", "raylet"))
+    until(lambda: bool(command.below(name)) or not command.alive(), 60)
+    time.sleep(stage.chance.uniform(0.0, _START_SECONDS))
+    stage.strike(command)
+    for process in command.below(name):
+        process.kill()
+    command.wait()
+    return f"signal 9 to {name}"
+
+
+def ending(stage: Stage) -> str:
+    """Kill the global control service when all is done, while Ray is shut down."""
+    command = stage.search()
+    until(lambda: len(committed(stage.directory)) >= TRIALS or not command.alive(), 120)
+    services = command.below("gcs_server")
+    time.sleep(stage.chance.uniform(0.0, _END_SECONDS))
+    stage.strike(command)
+    for process in services:
+        with contextlib.suppress(psutil.NoSuchProcess):  # Ray had come to its end
+            process.kill()
+    command.wait()
+    return "signal 9"
+
+
 def sighup(stage: Stage) -> str:
     """Close the terminal: those that it has started in it may hear of it, too."""
     command = stage.search()
@@ -280,10 +308,11 @@ def _file_limit(stage: Stage) -> str:
 
 STRIKES: dict[str, Callable[[Stage], str]] = {
     strike.__name__: strike
-    for strike in (driver, power, worker, node, gcs, raylet, sighup, clock, disk)
+    for strike in (driver, power, worker, node, gcs, raylet, starting, ending, sighup, clock, disk)
 }
 # Those that need Ray, and of these those that need a cluster of two nodes.
-ON_RAY, ON_NODES = ("worker", "node", "gcs", "raylet"), ("worker", "node")
+ON_NODES = ("worker", "node")
+ON_RAY = (*ON_NODES, "gcs", "raylet", "starting", "ending")
 
 
 class Nodes:

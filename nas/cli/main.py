@@ -35,7 +35,7 @@ COMMANDS = {
     "doctor": ("nas.cli.doctor", "Check this machine and installation."),
 }
 
-# Exit code of a search that somebody has interrupted (`nas.runs.endings`).
+# Exit code of a search that somebody has interrupted, or Ray left (`nas.runs.endings`).
 _RESUMABLE = 4
 
 
@@ -59,7 +59,7 @@ def _drop_output_of_closed_terminal() -> bool:
 
 
 def main() -> None:
-    """Run the command line; a `NasError` becomes a message and exit code 2."""
+    """Run the command line; a `NasError` becomes a message and its exit code."""
     speakable()
     make_log_printable()
     try:
@@ -79,8 +79,11 @@ def main() -> None:
         echo(words or "Interrupted.", err=True)
         sys.exit(_RESUMABLE if words else 130)
     except NasError as error:
-        echo(f"Error: {error}", err=True)
-        sys.exit(2)
+        from nas.execution.jobs import EngineGone
+
+        gone = isinstance(error, EngineGone)
+        echo(f"{'Stopped' if gone else 'Error'}: {error}", err=True)
+        sys.exit(_RESUMABLE if gone else 2)
     except BrokenPipeError:  # who reads our output, such as head, has seen enough
         sys.stdout = None  # what is left in its buffer has nowhere to go
         sys.exit(1)

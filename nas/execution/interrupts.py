@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from nas.execution.jobs import EngineGone
 from search_spaces.errors import quoted
 
 
@@ -93,8 +94,11 @@ class Interrupts:
 def told_how_to_go_on(directory: Path) -> Iterator[None]:
     """Let an interrupt in the block, whatever was just done for a run, say how to continue.
 
+    So does an engine that dies while it starts.
+
     Raises:
         StopNow: With words, in the place of any interrupt.
+        EngineGone: With more words.
     """
     try:
         yield
@@ -104,6 +108,15 @@ def told_how_to_go_on(directory: Path) -> Iterator[None]:
         else:
             words = "Interrupted before there was a run: nothing is left of it. Start it again."
         raise StopNow(words) from None
+    except EngineGone as gone:
+        if (directory / "run.db").exists():
+            words = f"Finished trials are kept; continue with: nas resume {quoted(directory)}"
+        else:
+            words = (
+                "There was no run yet, and nothing is left of it. Start it again; what this "
+                "machine may lack says: nas doctor"
+            )
+        raise EngineGone(f"{gone}. {words}") from None
 
 
 @contextmanager

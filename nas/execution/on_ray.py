@@ -5,19 +5,21 @@ record must be ours to replay. A worker process is reused by the next trial, so 
 imported once a process.
 """
 
+import logging
 import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nas.execution.cluster import Node, alive_nodes, reachable, require_places
 from nas.execution.endings import outcome_of
 from nas.execution.interrupts import handlers_kept
-from nas.execution.jobs import Executor, Job, Outcome
+from nas.execution.jobs import EngineGone, Executor, Job, Outcome
 from nas.execution.packing import device_memory_mb, gpu_share
-from nas.execution.ray_alive import RayAlive
+from nas.execution.ray_alive import Head, RayAlive, unless
 from nas.execution.ray_session import end_session, start_session, want_token
 from nas.execution.whereabouts import Whereabouts, hide_gpus, verify_device, whereabouts
 from search_spaces.errors import RunError, TrialError
@@ -39,6 +41,7 @@ def start_ray(address: str | None) -> dict[str, float]:
 
     Raises:
         RunError: No Ray answers at the address, or this machine does not let Ray start.
+        EngineGone: Ray has ended before it had started.
     """
     if not address:
         want_token()
@@ -49,6 +52,8 @@ def start_ray(address: str | None) -> dict[str, float]:
         # A task without a GPU must see none; without this, Ray prints a notice on every start.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Outside the main thread Ray warns that it leaves SIGTERM alone, which is ours.
+        logging.getLogger("ray").setLevel(logging.ERROR)
         with handlers_kept():  # Ray's own for SIGTERM ends the process with code 15
             if address:
                 _connect(address, quiet)
@@ -62,9 +67,16 @@ def _connect(address: str, quiet: dict[str, Any]) -> None:
 
     try:
         _knock(address)
-        ray.init(address=address, **quiet)
+        init = partial(ray.init, address=address, **quiet)
+        if address.startswith("ray://"):  # a client, which says itself that nobody answers
+            init()
+        else:  # Ray waits for a head that dies meanwhile as it does for its own
+            unless(init, Head(address).require)
+    except EngineGone:
+        end_session()
+        raise
     except Exception as error:  # noqa: BLE001  whatever it is, there is no connection
-        ray.shutdown()
+        end_session()
         raise _no_connection(address, error) from None
 
 

@@ -12,14 +12,19 @@ import shutil
 import stat
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from nas.execution.interrupts import undisturbed
+from nas.execution.jobs import EngineGone
+from nas.execution.ray_alive import RayStarting, unless
 from nas.limits import address_space, available_cpus, available_memory
 from search_spaces.errors import RunError
 
@@ -32,9 +37,14 @@ _PREFIX = "nas-ray-"
 _LONGEST_FOLDER = 107 - 66
 # Ray's processes reserve gigabytes of address space each, whatever they use of it.
 _LEAST_ADDRESS_SPACE = 16 * 1024**3
+# It takes about a second; one whose global control service has died meanwhile waits a minute.
+_SHUTDOWN_SECONDS = 5.0
+_LOOK_EVERY_SECONDS = 0.02
+_DEATH_SECONDS = 2.0
 
 
 _folder: tuple[Path, Any] | None = None  # of the session that this process has started
+_over = threading.Event()  # once that session is
 
 
 def want_token() -> None:
@@ -46,25 +56,36 @@ def want_token() -> None:
 def start_session(quiet: dict[str, Any]) -> None:
     """Start Ray on this machine, listening on the loopback interface alone.
 
+    Ray is started in a thread: where its global control service dies in the second in which it
+    connects, it waits out of reach of Python, and ends the process without a word after a minute.
+
     Raises:
         RunError: The machine does not let Ray start; with the remedy.
+        EngineGone: A process of Ray has ended before Ray had started.
     """
+    global _over
     import ray
 
     _require_address_space()
     folder = _make_folder()
+    _over = threading.Event()
     store = min(_OBJECT_STORE_BYTES, available_memory() // 8)
+    # "local": never join a cluster that somebody happens to have started here.
+    init = partial(
+        ray.init,
+        address="local",
+        num_cpus=available_cpus(),
+        include_dashboard=False,
+        object_store_memory=max(store, _LEAST_OBJECT_STORE_BYTES),
+        _temp_dir=str(folder),
+        **quiet,
+    )
     try:
-        with _loopback(), _token():
-            # "local": never join a cluster that somebody happens to have started here.
-            ray.init(
-                address="local",
-                num_cpus=available_cpus(),
-                include_dashboard=False,
-                object_store_memory=max(store, _LEAST_OBJECT_STORE_BYTES),
-                _temp_dir=str(folder),
-                **quiet,
-            )
+        with _loopback(), _token(), _looking_for_ports():
+            unless(init, RayStarting(folder).require, stay=_over)
+    except (EngineGone, KeyboardInterrupt):
+        end_session()
+        raise
     except Exception as error:  # noqa: BLE001  a raylet that dies meanwhile is a bare one
         end_session()
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -78,29 +99,43 @@ def start_session(quiet: dict[str, Any]) -> None:
 def end_session() -> None:
     """Shut Ray down, and remove the folder of the session that this process started, if any."""
     global _folder
-    import ray
-
     if _folder is None:  # a cluster's, or nobody's
-        ray.shutdown()
+        _shut_down()
         return
     (folder, lock), _folder = _folder, None
     started = _processes(folder)
-    ray.shutdown()
+    _shut_down()
+    started += _processes(folder)
     for process in started:  # what hangs, or lost who would have ended it
         with suppress(psutil.Error):
             process.kill()
+    _over.set()
+    psutil.wait_procs(started, timeout=_DEATH_SECONDS)  # or they would write into the folder
     shutil.rmtree(folder, ignore_errors=True)
     lock.close()
 
 
+def _shut_down() -> None:
+    """Have Ray end, but not wait for a part of it that is gone."""
+    import ray
+
+    ended = threading.Thread(target=ray.shutdown, daemon=True, name="ends Ray")
+    ended.start()
+    ended.join(_SHUTDOWN_SECONDS)
+
+
 def _processes(folder: Path) -> list[psutil.Process]:
-    """Return the processes below this one that belong to the session, and all below those."""
-    found = []
-    for child in psutil.Process().children():
+    """Return the processes that belong to the session, and all below them.
+
+    Those that a dead raylet has left are no longer below this process.
+    """
+    found = dict[int, psutil.Process]()
+    for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if str(folder) in " ".join(child.cmdline()):
-                found += [child, *child.children(recursive=True)]
-    return found
+            if process.pid != os.getpid() and str(folder) in " ".join(process.cmdline()):
+                mine = [process, *process.children(recursive=True)]
+                found |= {one.pid: one for one in mine}
+    return list(found.values())
 
 
 def _make_folder() -> Path:
@@ -156,6 +191,34 @@ def _loopback() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _looking_for_ports() -> Iterator[None]:
+    """Have Ray look for the file of a port again and again, and let others work in between.
+
+    It waits with Python's lock held: half a minute for a process that died before it wrote one.
+    """
+    from ray._private import node
+
+    wait = getattr(node, "wait_for_persisted_port", None)  # earlier versions wait otherwise
+    if wait is None:
+        yield
+        return
+
+    def looks(*where: Any, timeout_ms: int, **more: Any) -> Any:
+        until = time.monotonic() + timeout_ms / 1000
+        while time.monotonic() < until:
+            with suppress(RuntimeError):
+                return wait(*where, timeout_ms=1, **more)
+            time.sleep(_LOOK_EVERY_SECONDS)
+        return wait(*where, timeout_ms=0, **more)
+
+    node.wait_for_persisted_port = looks
+    try:
+        yield
+    finally:
+        node.wait_for_persisted_port = wait
 
 
 @contextmanager

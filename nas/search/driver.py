@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.config import Experiment
 from nas.data.prepared import TEACHER
-from nas.execution import EngineGone, Executor, make_executor
+from nas.execution import Executor, make_executor
 from nas.execution.interrupts import told_how_to_go_on
 from nas.execution.record_copy import copied_record
 from nas.limits import available_cpus
@@ -41,7 +41,7 @@ from nas.search.reaiming import reaim
 from nas.search.trackers import require_trackers, tracked
 from nas.training.preparing import default_preset, experiment_recipe, prepare_data
 from nas.training.recipe import RECIPES
-from search_spaces.errors import InvalidExperiment, RunError
+from search_spaces.errors import InvalidExperiment
 
 if TYPE_CHECKING:
     from nas.data.prepared import PreparedData
@@ -70,6 +70,7 @@ def start(
 
     Raises:
         NasError: Anything wrong with the experiment, the data or the directory.
+        EngineGone: Ray has ended before the search began.
         StopNow: Interrupted before the search began, or after it had ended.
     """
     with claimed_directory(experiment.name, directory) as place, told_how_to_go_on(place):
@@ -141,6 +142,7 @@ def resume(
 
     Raises:
         NasError: No run there, another driver at work, or a change that cannot be.
+        EngineGone: Ray has ended before the search began.
         StopNow: Interrupted before the search began, or after it had ended.
     """
     with told_how_to_go_on(Path(directory)):
@@ -301,13 +303,7 @@ def _workers(
     need = None
     if experiment.execution.trial_function is None:
         need = partial(largest_memory_mb, experiment, {"vocabulary_size": recipe.vocabulary_size})
-    try:
-        executor = make_executor(experiment.execution, recipe, data, storage, need)
-    except EngineGone as gone:
-        raise RunError(
-            f"{gone}, before a trial began. Start the same again; what this machine may lack says: "
-            "nas doctor"
-        ) from None
+    executor = make_executor(experiment.execution, recipe, data, storage, need)
     try:
         say(f"Training {experiment.trials} architectures: {executor.where}")
         with copied_record(directory, storage):

@@ -40,6 +40,14 @@ def test_a_killed_driver_and_a_power_cut_lose_nothing(tmp_path):
 
 @pytest.mark.slow
 def test_no_kind_of_fault_loses_anything(tmp_path):
-    rows = faults(tmp_path, 18, "--engine", "both")
-    assert len({row["kind"] for row in rows}) == 9
+    rows = faults(tmp_path, 22, "--engine", "both")
+    assert len({row["kind"] for row in rows}) == 11
     assert_nothing_lost(rows)
+
+
+@pytest.mark.slow
+def test_a_ray_that_dies_while_it_starts_or_ends_is_told_in_seconds(tmp_path):
+    rows = faults(tmp_path, 8, "--kinds", "starting,ending", "--seed", "5")
+    assert_nothing_lost(rows)
+    assert max(float(row["slowest"]) for row in rows) < 45  # Ray itself takes 60, without a word
+    assert {row["codes"].split()[0] for row in rows} == {"0", "4"}

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from nas.cli import main, terminal
+from nas.execution import EngineGone
 
 
 def run(*command, limit=None, **environment):
@@ -61,6 +62,17 @@ def test_memory_that_runs_out_is_an_error(error, limit, said, monkeypatch, capsy
         main.main()
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_an_engine_that_is_gone_ends_with_the_code_for_what_can_go_on(monkeypatch, capsys):
+    def end(**options):
+        raise EngineGone("Ray's raylet has ended. Start it again")
+
+    monkeypatch.setattr(main.cli, "main", end)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 4
+    assert capsys.readouterr().err == "Stopped: Ray's raylet has ended. Start it again\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

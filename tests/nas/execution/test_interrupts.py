@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from nas.execution import EngineGone
 from nas.execution.interrupts import StopNow, handlers_kept, told_how_to_go_on, undisturbed
 from nas.runs.directory import open_run
 from tests.nas.search.test_loop import again
@@ -74,9 +75,15 @@ def test_an_interrupt_outside_of_the_search_says_how_to_go_on(tmp_path):
     nothing = pytest.raises(StopNow, match="nothing is left of it. Start it again")
     with nothing, told_how_to_go_on(tmp_path):
         raise KeyboardInterrupt
+    nothing = pytest.raises(EngineGone, match="GCS has ended. There was no run yet.*Start it again")
+    with nothing, told_how_to_go_on(tmp_path):
+        raise EngineGone("GCS has ended")
     (tmp_path / "run.db").touch()
     with pytest.raises(StopNow, match="Continue: nas resume "), told_how_to_go_on(tmp_path):
         raise StopNow
+    kept = pytest.raises(EngineGone, match="GCS has ended. .* kept; continue with: nas resume ")
+    with kept, told_how_to_go_on(tmp_path):
+        raise EngineGone("GCS has ended")
 
 
 def test_what_tidies_up_is_not_disturbed_but_by_a_second_interrupt():

@@ -132,3 +132,72 @@ def test_whatever_ray_raises_at_its_start_is_an_error_with_the_remedy(error, mon
     monkeypatch.setattr("ray.init", end)
     with pytest.raises(RunError, match=r"does not start .*(timed out|no room).* nas doctor"):
         ray_session.start_session({})
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("name", ["gcs_server", "raylet"])
+def test_a_ray_that_dies_while_it_starts_is_told_at_once(name, at_once, tmp_path, monkeypatch):
+    program, over = tmp_path / name, threading.Event()
+    program.symlink_to("/bin/sleep" if at_once else sys.executable)
+    threads = []
+
+    def stuck(*, _temp_dir, **options):
+        threads.append(threading.current_thread())
+        arguments = ["0"] if at_once else ["-c", "import time; time.sleep(60)", _temp_dir]
+        child = subprocess.Popen([str(program), *arguments])
+        if not at_once:
+            time.sleep(0.5)
+            child.kill()
+        over.wait()
+        child.wait()
+
+    monkeypatch.setattr("ray.init", stuck)
+    how = "code 0" if at_once else "signal 9"
+    with pytest.raises(EngineGone, match=rf"on this machine has ended \({how}\)"):
+        ray_session.start_session({})
+    assert ray_session._folder is None
+    over.set()
+    threads[0].join()  # it was to stay as long as the session alone
+
+
+def test_what_ray_starts_outlives_its_start_and_not_the_session(monkeypatch):
+    # Linux would end what shares the fate of its starter with the thread that started it
+    threads = []
+    monkeypatch.setattr("ray.init", lambda **_: threads.append(threading.current_thread()))
+    ray_session.start_session({})
+    assert threads[0].is_alive()
+    ray_session.end_session()
+    threads[0].join()
+
+
+def test_a_shutdown_that_waits_for_what_is_gone_is_not_waited_for(monkeypatch):
+    over = threading.Event()
+    monkeypatch.setattr("ray.init", lambda **_: None)
+    ray_session.start_session({})
+    folder = ray_session._folder[0]
+    monkeypatch.setattr("ray.shutdown", over.wait)
+    monkeypatch.setattr(ray_session, "_SHUTDOWN_SECONDS", 0.1)
+    ray_session.end_session()
+    assert not folder.exists()
+    over.set()
+
+
+def test_a_port_that_is_waited_for_leaves_others_the_lock(monkeypatch):
+    from ray._private import node
+
+    looks = []
+
+    def wait(session, name, *, timeout_ms):
+        looks.append(timeout_ms)
+        if len(looks) < 4:
+            raise RuntimeError("Timed out")
+        return 6379
+
+    monkeypatch.setattr(node, "wait_for_persisted_port", wait, raising=False)
+    with ray_session._looking_for_ports():
+        assert node.wait_for_persisted_port("session", "gcs", timeout_ms=60_000) == 6379
+        looks.clear()
+        with pytest.raises(RuntimeError, match="Timed out"):
+            node.wait_for_persisted_port("session", "gcs", timeout_ms=30)
+    assert max(looks) <= 1
+    assert node.wait_for_persisted_port is wait
