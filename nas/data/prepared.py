@@ -23,6 +23,7 @@ from nas.data.prepared_files import (
 )
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import CLS, SEP, UNK, Tokenizer, train_tokenizer
+from nas.limits import available_memory
 from nas.whole_files import write_whole
 from search_spaces.errors import InvalidData
 
@@ -33,6 +34,7 @@ _CHARACTERS_PER_TOKEN = 6  # more than any tokenizer here needs
 _TOKENIZER_CHARACTERS = 32_000_000  # more text changes hardly an entry of the vocabulary
 _LINES_PER_CALL, _CHARACTERS_PER_CALL = 2000, 4_000_000
 _MOST_UNKNOWN = 0.5
+_MEMORY_SHARE = 0.2  # of a corpus as ids, which preparing has three of at a time
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class PreparedData:
             needed,
         )
         return cls(
-            tokenizer_json=read_tokenizer(directory),
+            tokenizer_json=read_tokenizer(directory, size),
             vocabulary_size=size,
             pretrain=pretrain,
             validation=validation,
@@ -187,7 +189,7 @@ def prepare(
         seed: Decides which examples are drawn.
 
     Raises:
-        InvalidData: There is no text, or less than two blocks of it.
+        InvalidData: There is no text, less than two blocks of it, or more than memory holds.
     """
     limit = np.inf if corpus_tokens is None else corpus_tokens * _CHARACTERS_PER_TOKEN
     train = {name: _sample(data.train, max_train_examples, seed) for name, data in tasks.items()}
@@ -304,6 +306,12 @@ def _blocks(
     while chunk := _first(islice(lines, _LINES_PER_CALL), _CHARACTERS_PER_CALL):
         pieces.append(tokenizer.encode_lines(chunk).astype(kind))
         total += len(pieces[-1])
+        if total * pieces[-1].itemsize > available_memory() * _MEMORY_SHARE:
+            raise InvalidData(
+                f"The corpus has more than {total:,} tokens, too many for the "
+                f"{available_memory() / 1e9:.1f} GB of memory here. Keep fewer, such as with "
+                f"recipe: {{corpus_tokens: {total // 2}}}, or give the machine more memory."
+            )
         if corpus_tokens is not None and total >= corpus_tokens:
             break
     stream = np.concatenate(pieces) if pieces else np.zeros(0, kind)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nas.data.tokenizer import Tokenizer
 from nas.evaluation.suites.glue import GLUE
 from search_spaces.documents import read_json_file
 from search_spaces.errors import InvalidData
@@ -53,17 +54,28 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
-def read_tokenizer(directory: Path) -> str:
+def read_tokenizer(directory: Path, vocabulary_size: int | None = None) -> str:
     """Return the text of tokenizer.json.
 
+    Args:
+        directory: The folder of prepared data.
+        vocabulary_size: How many ids it must have; None takes any number.
+
     Raises:
-        InvalidData: It is missing, or no UTF-8.
+        InvalidData: It is missing, no UTF-8, no tokenizer, or one of another size.
     """
     path = directory / "tokenizer.json"
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from None
+    try:
+        found = Tokenizer.from_json(text).vocabulary_size
+    except InvalidData as error:
+        raise _damaged(path, str(error)[:200]) from None
+    if vocabulary_size not in (None, found):
+        raise _damaged(path, f"it has {found} ids, and prepared.json says {vocabulary_size}")
+    return text
 
 
 def read_array(directory: Path, name: str, *, mmap: bool, dimensions: int = 1) -> np.ndarray:

@@ -1,6 +1,8 @@
 """The inner loops of `alignment`, compiled on first use and kept on disk."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -12,10 +14,38 @@ def compiled(function: Callable) -> Callable:
     """Compile a function of arrays and numbers, none of them NaN; other threads run meanwhile."""
     options = {"nogil": True, "fastmath": {"nnan", "nsz"}}
     try:
-        return njit(cache=True, **options)(function)
+        made = njit(cache=True, **options)(function)
     except RuntimeError:
         # no folder to keep compiled code in, as in a read-only installation without a home
         return njit(**options)(function)
+    if hasattr(made, "_cache"):
+        made._cache = _Kept(made._cache)
+    return made
+
+
+class _Kept:
+    """Numba's files of one function, where what they cannot give or take is compiled again.
+
+    A file cut short, as a power cut or a full disk leaves it, would be an error at every call.
+    """
+
+    def __init__(self, files: Any):
+        self._files = files
+
+    def load_overload(self, *what: Any) -> Any:
+        try:
+            return self._files.load_overload(*what)
+        except Exception:  # noqa: BLE001  a parser of damaged files raises whatever it meets
+            with suppress(Exception):
+                self._files.flush()
+            return None
+
+    def save_overload(self, *what: Any) -> None:
+        with suppress(Exception):
+            self._files.save_overload(*what)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
 
 
 @compiled

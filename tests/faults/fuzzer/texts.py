@@ -83,6 +83,7 @@ def packed(rng: Random, content: bytes) -> tuple[str, bytes]:
         lambda: pack(pack(content)),
         lambda: pack(b"word " * 1_000_000),
         lambda: pack(b"\x00" * 20_000_000),
-        lambda: pack(b"x" * 5_000_000),
+        lambda: pack(b"x" * 30_000_000),
+        lambda: pack(b"a word\n" * 10_000_000),
     )
-    return ending, rng.choices(kinds, (3, 6, 1, 1, 1, 1, 1))[0]()
+    return ending, rng.choices(kinds, (3, 6, 1, 1, 1, 1, 1, 1))[0]()

@@ -6,6 +6,7 @@ import tracemalloc
 
 import pytest
 
+from nas.data import corpora
 from nas.data.corpora import read_corpus
 from search_spaces.errors import InvalidData
 
@@ -56,10 +57,16 @@ def test_a_line_without_end_takes_little_time_and_memory(tmp_path, ending):
         for _ in range(64):
             file.write(b"a" * (1 << 20))
     tracemalloc.start()
-    with pytest.raises(InvalidData, match=r"more than 32 MB \(line 2\)"):
+    with pytest.raises(InvalidData, match="100 times its size"):
         list(read_corpus(path))
     assert tracemalloc.get_traced_memory()[1] < 80e6
     tracemalloc.stop()
+
+
+def test_a_line_without_end_is_refused_in_a_plain_file_too(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"fine\n" + b"a" * 33_000_000)
+    with pytest.raises(InvalidData, match=r"more than 32 MB \(line 2\)"):
+        list(read_corpus(tmp_path / "a.txt"))
 
 
 def test_an_xz_header_that_asks_for_gigabytes_is_refused(tmp_path):
@@ -79,10 +86,31 @@ def test_several_streams_are_one_text_and_a_cut_one_is_damaged(tmp_path):
 
 
 def test_a_line_of_megabytes_comes_in_parts_that_lose_nothing(tmp_path):
-    words, word = "ab cd " * 500_000, "x" * 2_500_000
+    words, word = "ab cd " * 500_000, "\u0e01" * 2_500_000  # Thai has no spaces
     (tmp_path / "a.txt").write_text(f"short\n{words}\n{word}\nend")
     lines = list(read_corpus(tmp_path / "a.txt"))
     assert max(map(len, lines)) <= 1_000_000
     assert (lines[0], lines[-1]) == ("short", "end")
     assert " ".join(lines).split()[1:-4] == words.split()
     assert "".join(lines[-4:-1]) == word
+
+
+def test_of_a_word_without_end_the_beginning_is_kept(tmp_path):
+    usual = " ".join(["y" * 1000, "z" * 999, "\u4e2d" + "\u6587" * 3000])
+    (tmp_path / "a.txt").write_text(f"a {'x' * 1001} {usual} {'x' * 3_000_000}\nend", "utf-8")
+    (line, last) = read_corpus(tmp_path / "a.txt")
+    assert line == f"a {'x' * 1000} {usual} {'x' * 1000}"
+    assert last == "end"
+
+
+@pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("xz", lzma.compress)])
+def test_lines_that_nobody_would_have_written_are_refused(ending, pack, tmp_path, monkeypatch):
+    monkeypatch.setattr(corpora, "_UNTOLD", 3_000_000)
+    path = tmp_path / f"bomb.{ending}"
+    path.write_bytes(pack(b"text\n" * 500_000))
+    assert sum(1 for _ in read_corpus(path)) == 500_000  # not worth a word yet
+    path.write_bytes(pack(b"text\n" * 1_000_000))
+    with pytest.raises(InvalidData, match=r"100 times its size .*decompress it and name the .txt"):
+        list(read_corpus(path))
+    (tmp_path / "c.txt").write_bytes(b"text\n" * 1_000_000)
+    assert sum(1 for _ in read_corpus(tmp_path / "c.txt")) == 1_000_000

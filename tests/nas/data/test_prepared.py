@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
+from nas.data import prepared
 from nas.data.prepared import PreparedData, prepare, prepare_tasks
 from nas.data.tables import Split, TaskData
-from nas.data.tokenizer import CLS, SEP
+from nas.data.tokenizer import CLS, SEP, train_tokenizer
 from search_spaces.errors import InvalidData
 
 LINES = [f"the {a} dog sees a {b} cat near tree {i}" for i in range(60) for a in "xy" for b in "uv"]
@@ -140,4 +141,27 @@ def test_a_missing_array_is_an_error(tmp_path):
     prepare_small().save(tmp_path)
     (tmp_path / "rte.dev.labels.npy").unlink()
     with pytest.raises(InvalidData, match=r"rte\.dev\.labels\.npy cannot be read"):
+        PreparedData.load(tmp_path)
+
+
+def test_a_corpus_that_memory_does_not_hold_is_refused_while_it_is_read(monkeypatch):
+    monkeypatch.setattr(prepared, "available_memory", lambda: 1000)
+    with pytest.raises(InvalidData, match=r"too many for the 0\.0 GB.*{corpus_tokens: \d+}"):
+        prepare_small()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("no tokenizer", "This is no tokenizer"),
+        ("{}", "This is no tokenizer"),
+        (None, r"has \d+ ids"),
+    ],
+)
+def test_a_tokenizer_that_is_none_or_another_is_refused(text, said, tmp_path):
+    prepare_small().save(tmp_path)
+    if text is None:
+        text = train_tokenizer(["quite another text"], 200).json
+    (tmp_path / "tokenizer.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidData, match=rf"tokenizer\.json cannot be read \(.*{said}"):
         PreparedData.load(tmp_path)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nas.data.tokenizer import train_tokenizer
+
 OLD_RUN = Path(__file__).parents[2] / "golden" / "old_run"
 
 
@@ -32,6 +34,8 @@ TRAIN = "sst2.train."
 SPLITS = {"sst2": ["train", "dev"], "stsb": ["train", "dev"]}
 DAMAGES = {
     "tokenizer no UTF-8": (content("tokenizer.json", b"\xff{}"), "tokenizer.json"),
+    "a tokenizer that is none": (content("tokenizer.json", b"{}"), "This is no tokenizer"),
+    "vocabulary too large": (index(vocabulary_size=9_999), "has 90 ids"),
     "index a list": (content("prepared.json", b"[]"), "format None"),
     "index no UTF-8": (content("prepared.json", b"\xff"), "no prepared data"),
     "vocabulary a text": (index(vocabulary_size="x"), "vocabulary_size is 'x'"),
@@ -68,8 +72,11 @@ def test_damaged_data_is_one_message_of_every_command_that_reads_it(nas, tmp_pat
     assert not (tmp_path / "model").exists()
 
 
-def test_weights_of_another_vocabulary_are_named(nas, tmp_path):
+def test_a_tokenizer_of_another_model_is_named(nas, tmp_path):
     shutil.copytree(OLD_RUN, tmp_path / "run")
-    index(vocabulary_size=9_999)(tmp_path / "run" / "data")
+    data = tmp_path / "run" / "data"
+    other = train_tokenizer([" ".join(map(chr, range(0x4E00, 0x4F00)))], 9_999)
+    (data / "tokenizer.json").write_text(other.json, encoding="utf-8")
+    index(vocabulary_size=other.vocabulary_size)(data)
     code, _, err = nas("export", "run", "--to", "model")
-    assert (code, "The trial's weights are not those of" in err) == (2, True), err
+    assert (code, "has 517 tokens, and the model 90" in err) == (2, True), err

@@ -25,7 +25,7 @@ def make(rng: Random, folder: Path) -> list[Step]:
         content = change_bytes(rng, content)
     elif kind == 5:
         content = rng.choice(
-            (b"x" * 5_000_000, b" " * 3_000_000, b"\n" * 1_000_000, b"\xc3\xa9" * 10**6)
+            (b"x" * 30_000_000, b" " * 3_000_000, b"\n" * 1_000_000, b"\xc3\xa9" * 10**6)
         )
     elif kind < 9:
         ending, content = packed(rng, content)
