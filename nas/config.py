@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from nas.addresses import has_secrets
+from nas.evaluation.suites.own import TaskSettings, as_tasks, with_own_tasks
 from nas.whole_files import write_whole
 from search_spaces.constraints import parse_constraint as read_constraint
 from search_spaces.documents import read_document
@@ -126,6 +127,7 @@ def _how_many(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+Tasks = Annotated[tuple[TaskSettings | str, ...], BeforeValidator(as_tasks)]
 Paths = Annotated[
     tuple[str, ...], BeforeValidator(lambda v: [str(v)] if isinstance(v, str | Path) else v)
 ]
@@ -182,9 +184,12 @@ class Experiment(BaseModel):
         policy_options: Options of that policy.
         objectives: Score or cost to direction, "max" or "min"; the first one is "the best".
         constraints: Such as "parameters < 15e6".
-        data: "glue-mini", "hub", or a directory in the official GLUE layout.
+        data: "glue-mini", "hub", or a directory in the official GLUE layout; "own" where all
+            tasks are the user's own.
         corpus: Text files to pre-train on; none takes the data's own text.
-        tasks: GLUE tasks to train on; none takes all that the data has, without WNLI.
+        tasks: Names of GLUE tasks to train on, and tasks of one's own: `name`, `train`, `dev`,
+            `test`, `text`, `label`, `kind`, `metrics`, `language`. None takes all that the data
+            has, without WNLI.
         trials: How many architectures to train.
         time: No trial starts that would end later than this many seconds after the start.
         gpu_hours: No trial starts that would bring all trials together above so many hours of GPU.
@@ -223,7 +228,7 @@ class Experiment(BaseModel):
     constraints: Names = ()
     data: str = "glue-mini"
     corpus: Paths = ()
-    tasks: Names = ()
+    tasks: Tasks = ()
     trials: int = Field(default=16, ge=1, le=_LARGEST)
     time: Seconds | None = None
     gpu_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -240,6 +245,16 @@ class Experiment(BaseModel):
     recipe: dict[str, Any] = {}
     execution: Execution = Execution()
     trackers: Names = ()
+
+    @property
+    def own_tasks(self) -> tuple[TaskSettings, ...]:
+        """Those of the tasks that are the user's own."""
+        return tuple(task for task in self.tasks if isinstance(task, TaskSettings))
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """The names of the tasks, in their order; none where the data decides."""
+        return tuple(t.name if isinstance(t, TaskSettings) else t for t in self.tasks)
 
     @field_validator("constraints")
     @classmethod
@@ -281,11 +296,14 @@ class Experiment(BaseModel):
     @model_validator(mode="after")
     def _objectives_exist(self) -> "Experiment":
         from nas.evaluation.derived import OBJECTIVES
+        from nas.evaluation.mean_score import mean_name
         from nas.evaluation.suites.glue import GLUE
 
         if self.execution.trial_function:
             return self  # measures what it likes
         known = ("glue", *GLUE, *COSTS)
+        if self.own_tasks:
+            known = (mean_name(self.task_names), *self.task_names, *COSTS)
         for name in (*self.objectives, *(parse_constraint(c)[0] for c in self.constraints)):
             if name not in known and name not in OBJECTIVES:
                 raise UnknownName("objective", name, (*known, *OBJECTIVES))
@@ -316,7 +334,7 @@ def check_fidelity_tasks(experiment: Experiment) -> None:
             "Give one list for each of those, or leave fidelity_tasks out."
         )
     wanted = (*experiment.objectives, *(parse_constraint(c)[0] for c in experiment.constraints))
-    known = experiment.tasks or tuple(GLUE)
+    known = experiment.task_names or tuple(GLUE)
     for share, tasks in zip(below, experiment.fidelity_tasks, strict=True):
         for name in tasks:
             if name not in known:
@@ -348,7 +366,7 @@ def make_experiment(settings: Mapping[str, Any]) -> Experiment:
         InvalidExperiment: A key or a value that is not allowed; the message says which and why.
     """
     try:
-        return Experiment.model_validate(dict(settings))
+        return Experiment.model_validate(with_own_tasks(dict(settings)))
     except ValidationError as error:
         raise InvalidExperiment(_message(error)) from None
 

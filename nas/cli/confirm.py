@@ -31,6 +31,7 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
     nas confirm runs/search-1 --top 3 --seeds 5
     """  # noqa: D301  click reads \b
     from nas.cli.rows import print_rows
+    from nas.evaluation.mean_score import MEANS
     from nas.execution import EngineGone
     from nas.runs.directory import open_run
     from nas.runs.endings import EXIT_CODES
@@ -58,7 +59,8 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
             for row in table.assign(hash=table["hash"].str[:10]).to_dict("records")
         ]
         shown = ("trial", "hash", "seeds", "failed")
-        measured = [c for m in ("glue", "latency_ms") for c in (m, f"{m}_mean", f"{m}_std")]
+        means = [mean for mean in MEANS if mean in table]
+        measured = [c for m in (*means, "latency_ms") for c in (m, f"{m}_mean", f"{m}_std")]
         print_rows(rows, [*shown, *measured])
         echo("As found in the search, then mean and deviation over the fresh seeds.")
         echo(f"Every task: nas.open_run({str(run)!r}).confirmations()")

@@ -1,12 +1,15 @@
 """`nas evaluate` and `nas predict`: what an exported model scores and answers."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nas.cli.output_path import OutputFile, OutputFolder
+from nas.cli.own_tasks import OWN_TASKS, own_settings
 from nas.cli.printing import echo
 from nas.cli.train import RECIPE, print_scores, read_changes, show_stages
+from nas.whole_files import write_whole
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 
@@ -15,6 +18,7 @@ FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 @FOLDER
 @click.option("--data", help="glue-mini, hub, or a directory of GLUE files. [default: the model's]")
 @click.option("--tasks", help="Tasks, comma-separated: cola,rte,…  [default: the model's]")
+@OWN_TASKS
 @click.option("--finetune", is_flag=True, help="Fine-tune the encoder anew instead.")
 @RECIPE
 @click.option(
@@ -32,25 +36,30 @@ def evaluate(
     *,
     finetune: bool,
     quiet: bool,
+    **own_options: Any,
 ) -> None:
     """Score the model in FOLDER on the development sets of tasks.
 
     Its fine-tuned models are scored where it has any; with --finetune, or without them, the
     pre-trained encoder is fine-tuned by the recipe first. --submission writes the predictions for
-    the official test sets in the format of the GLUE server.
+    the official test sets in the format of the GLUE server. --task names files of a task of your
+    own: with one file, this file is scored; with several, the second one.
 
     \b
     nas evaluate zoo/best
+    nas evaluate zoo/reviews --task test.csv
     nas evaluate zoo/best --data GLUE_DIR --tasks cola,rte --finetune --recipe finetune_seeds=3
     nas evaluate zoo/best --data GLUE_DIR --submission submission
     """  # noqa: D301  click reads \b
-    from nas.single.exported import ExportedModel
+    from nas.evaluation.suites.own import OWN_DATA
+    from nas.single.exported import ExportedModel, recorded_tasks
     from nas.single.scoring import score_model
     from nas.training.preparing import default_preset
 
     model = ExportedModel.open(folder)
     facts = model.facts.get("data") or {}
-    data = data or facts.get("name") or "glue-mini"
+    own = own_settings(own_options) or (recorded_tasks(model) if data is None else ())
+    data = OWN_DATA if own else data or facts.get("name") or "glue-mini"
     recipe = model.recipe(read_changes(changes), default_preset(data))
     if seed is None:
         seed = int(facts.get("seed") or (model.facts.get("seeds") or {}).get("run") or 0)
@@ -66,6 +75,7 @@ def evaluate(
         seed=seed,
         finetune=again,
         submission=submission,
+        own=own,
         progress=None if quiet else show_stages(),
     )
     print_scores(found.rows())
@@ -77,35 +87,42 @@ def evaluate(
 
 @click.command()
 @FOLDER
-@click.option("--task", "name", required=True, help="A task the model was fine-tuned on.")
+@click.option("--task", "name", help="A task the model was fine-tuned on. [default: its only one]")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--to", "path", type=OutputFile(), help="A file instead of the screen.")
 @RECIPE
 def predict(
-    folder: Path, name: str, file: Path, path: Path | None, changes: tuple[str, ...]
+    folder: Path, name: str | None, file: Path, path: Path | None, changes: tuple[str, ...]
 ) -> None:
-    """Print what the model in FOLDER answers to each line of FILE.
+    """Print what the model in FOLDER answers to each row or line of FILE.
 
-    FILE has one sentence a line, two with a tab between them for a task of pairs, or the official
-    columns of the task under a first line with their names. The answer is a table with the columns
-    index and prediction, as the GLUE server takes it.
+    FILE is a table (CSV, JSON lines, Parquet; of a task of your own TSV, too) with the text columns
+    that the model was trained on: the answer is the same table as CSV with label and probability.
+    Or it is text: one sentence a line, two with a tab between them for a task of pairs, or the
+    official columns of a task of GLUE under a first line with their names; the answer has then the
+    columns index and prediction, as the GLUE server takes it.
 
     \b
+    nas predict zoo/reviews new.csv --to answers.csv
     nas predict zoo/best --task sst2 reviews.txt
     nas predict zoo/best --task rte GLUE_DIR/RTE/test.tsv --to RTE.tsv
     """  # noqa: D301  click reads \b
+    from nas.data.own.formats import is_table
     from nas.data.sentences import read_sentences
-    from nas.evaluation.submission import predictions_text, write_predictions
-    from nas.evaluation.suites.glue import glue_task
+    from nas.evaluation.submission import predictions_text
+    from nas.single.answering import answers_text
     from nas.single.exported import ExportedModel, answer
     from nas.training.preparing import default_preset
 
-    task = glue_task(name)
     model = ExportedModel.open(folder)
+    task = model.only_task(name)
     recipe = model.recipe(read_changes(changes), default_preset("glue-mini"))
-    answers = answer(model, task, read_sentences(file, task), recipe)
-    if path is None:
-        echo(predictions_text(task, answers), nl=False)
+    if task.own or (is_table(file) and file.suffix != ".tsv"):
+        text = answers_text(model, task, file, recipe)
     else:
-        write_predictions(path, task, answers)
+        text = predictions_text(task, answer(model, task, read_sentences(file, task), recipe))
+    if path is None:
+        echo(text, nl=False)
+    else:
+        write_whole(path, text)
         echo(f"Predictions: {path}")

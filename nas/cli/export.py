@@ -1,5 +1,6 @@
 """`nas export`: from a finished trial to a folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -73,7 +74,8 @@ def export(
     chosen = next(r for r in opened.journal.trials() if r["trial"] == number)
     if formats:  # before the tasks are fine-tuned again, which may take hours
         require_expressible(Architecture.from_dict(chosen["architecture"]), formats)
-    names = _chosen_tasks(tasks, list(Recipe.from_dict(opened.experiment.recipe).tasks))
+    recipe = Recipe.from_dict(opened.experiment.recipe)
+    names = _chosen_tasks(tasks, list(recipe.tasks), recipe.own_tasks)
     weights = trial_weights(opened, chosen)
     models = task_models_of(opened, chosen, names) if names else ()
     export_trial(
@@ -94,7 +96,7 @@ def export(
     _say_how_to_load(folder, names)
 
 
-def _chosen_tasks(text: str, trained: list[str]) -> list[str]:
+def _chosen_tasks(text: str, trained: list[str], own: Sequence[str]) -> list[str]:
     """Return the names of the tasks to write.
 
     Raises:
@@ -105,7 +107,10 @@ def _chosen_tasks(text: str, trained: list[str]) -> list[str]:
 
     if text in ("all", "none"):
         return list(trained) if text == "all" else []
-    names = [task.name for task in glue_tasks(text)]
+    if own:
+        names = [name.strip() for name in text.split(",")]
+    else:
+        names = [task.name for task in glue_tasks(text)]
     for name in names:
         if name not in trained:
             raise UnknownName("task of this run", name, trained)

@@ -59,7 +59,8 @@ class LiveView:
         if self._live is None:
             emit("stage", text=line)
             return
-        self._live.console.print(printable(f"{line} …"))
+        told = line.startswith(("  ", "Task "))  # what was found, and no work that goes on
+        self._live.console.print(printable(line if told else f"{line} …"))
 
     def update(self, progress: Progress) -> None:
         """Show the progress."""

@@ -8,6 +8,7 @@ import click
 
 from nas.cli.json_events import ends_in_json
 from nas.cli.output_path import OutputFolder
+from nas.cli.own_tasks import OWN_TASKS, take_own_tasks
 from nas.cli.printing import echo
 from nas.cli.run_path import TRUST
 from search_spaces.errors import quoted
@@ -26,7 +27,8 @@ _DEFAULT_TIME = "7m"
 @click.option("--policy", help="What proposes: boshnas, random, …")
 @click.option("--data", help="glue-mini, hub, or a directory of official GLUE files.")
 @click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")
-@click.option("--tasks", help="Tasks, comma-separated: cola,rte,…")
+@click.option("--tasks", help="Tasks of GLUE, comma-separated: cola,rte,…")
+@OWN_TASKS
 @click.option("--trials", type=int, help="How many architectures to train.")
 @click.option("--time", "budget", help="Start no trial that would end later: 90s, 30m, 2h.")
 @click.option("--objective", help="Such as glue:max,latency_ms:min; the first one is the best.")
@@ -55,6 +57,8 @@ def search(
     \b
     nas search
     nas search --trials 40 --objective glue:max,parameters:min
+    nas search --task reviews.csv
+    nas search --from all-MiniLM-L6-v2 --task train.csv,dev.jsonl --time 30m
     nas search --data glue_data --corpus books.txt.xz wiki.txt --tasks cola,rte --time 2h
     nas search --from all-MiniLM-L6-v2 --data glue_data --tasks sst2,stsb --trials 20
     """  # noqa: D301  click reads \b
@@ -62,7 +66,7 @@ def search(
 
     file, options["corpus"] = _sort_files(experiment, options["corpus"])
     settings = read_settings(file) if file else {}
-    given = {name: value for name, value in options.items() if value not in (None, ())}
+    given = {k: v for k, v in take_own_tasks(options).items() if v not in (None, ())}
     if file is None and not given.keys() - {"seed"}:
         settings["time"] = _DEFAULT_TIME
     execution = settings.get("execution") or {}
@@ -158,19 +162,24 @@ def resume(run: Path, *, trust: bool, quiet: bool, **options: Any) -> None:
 
 def print_against_majority(run: Any) -> None:
     """Print the best encoder's score on each task beside that of a constant answer."""
-    from nas.cli.train import print_scores
+    from nas.cli.train import print_scores, say_who_lost
     from nas.data.prepared import PreparedData
     from nas.evaluation.majority import majority_score
+    from nas.evaluation.mean_score import mean_name
 
     best = run.pick("best")
-    tasks = PreparedData.load(run.directory / "data").tasks
+    data = PreparedData.load(run.directory / "data")
+    tasks = data.tasks
     echo(f"\nThe best one, trial {best['trial']}, against always the majority class:\n")
     print_scores(
-        [(name, best[name], None, majority_score(name, splits)) for name, splits in tasks.items()]
+        [(t.name, best[t.name], None, majority_score(t, tasks[t.name])) for t in data.rows()],
+        data.floors,
     )
+    taught = run.experiment.checkpoint is not None
+    say_who_lost({name: best[name] for name in tasks}, data.floors, taught=taught)
     whole = teacher_figures(run)
     if whole:
-        listed = ", ".join(f"{name} {whole[name]:.3f}" for name in ("glue", *tasks))
+        listed = ", ".join(f"{name} {whole[name]:.3f}" for name in (mean_name(tasks), *tasks))
         costs = f"{whole['parameters']:,.0f} parameters, {whole['latency_ms']:.2f} ms"
         echo(f"\nIts teacher, whole: {listed}; {costs}")
 
@@ -183,6 +192,7 @@ def teacher_figures(run: Any) -> dict[str, float]:
     if run.experiment.checkpoint is None:
         return {}
     from nas.data.prepared import TEACHER
+    from nas.evaluation.mean_score import MEANS
     from nas.teachers.lessons import Lessons
     from search_spaces.errors import InvalidData
 
@@ -190,7 +200,8 @@ def teacher_figures(run: Any) -> dict[str, float]:
         found = Lessons(run.directory / TEACHER).figures()
     except InvalidData:
         return {}
-    return found if {"glue", "parameters", "latency_ms"} <= found.keys() else {}
+    there = any(mean in found for mean in MEANS)
+    return found if there and {"parameters", "latency_ms"} <= found.keys() else {}
 
 
 @ends_in_json

@@ -9,6 +9,7 @@ import pandas as pd
 
 from nas.cli.console_table import print_cells
 from nas.cli.printing import console, echo
+from nas.evaluation.mean_score import MEANS
 from nas.pareto.conditions import rows_where
 from nas.printable import printable
 from nas.tables.files import json_lines, write_table
@@ -122,7 +123,7 @@ def _fitting(cells: dict[str, list[str]], width: int) -> tuple[list[str], list[s
     columns, dropped = list(cells), []
     needed = {name: max(map(len, (name, *texts))) + 2 for name, texts in cells.items()}
     needed["error"] = min(needed.get("error", 0), 30)
-    kept = ("trial", "hash", "status", "glue", "parameters", "latency_ms", "cause", "error")
+    kept = ("trial", "hash", "status", *MEANS, "parameters", "latency_ms", "cause", "error")
     spare = [c for c in ("peak_memory_mb", "seconds") if c in columns]
     others = [c for c in reversed(columns) if c not in kept and c not in spare]
     spare += sorted(others, key=lambda name: name.startswith(CHOSEN))

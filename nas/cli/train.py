@@ -1,12 +1,14 @@
 """`nas train`: one architecture without a search."""
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from nas.cli.output_path import OutputFolder
+from nas.cli.own_tasks import OWN_TASKS, take_own_tasks
 from nas.cli.printing import echo
 from search_spaces.errors import quoted
 
@@ -20,7 +22,8 @@ RECIPE = click.option(
 @click.option("--experiment", type=click.Path(path_type=Path), help="Take data and recipe of this.")
 @click.option("--data", help="glue-mini, hub, or a directory of official GLUE files.")
 @click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")
-@click.option("--tasks", help="Tasks, comma-separated: cola,rte,…")
+@click.option("--tasks", help="Tasks of GLUE, comma-separated: cola,rte,…")
+@OWN_TASKS
 @click.option("--tokens", type=int, help="Pre-training budget, in tokens.")
 @RECIPE
 @click.option("--seed", type=click.IntRange(0), help="Decides everything random.")
@@ -64,13 +67,13 @@ def train(
     """  # noqa: D301  click reads \b
     from nas.cli.architectures import read_architecture
     from nas.config import make_experiment, read_settings
-    from nas.training.preparing import experiment_recipe, prepare_data
+    from nas.training.preparing import experiment_recipe, prepare_experiment
     from nas.zoo.files import is_export
     from search_spaces.errors import NasError
 
     chosen = read_architecture(architecture)
     settings = read_settings(experiment) if experiment else {}
-    given = {name: value for name, value in options.items() if value not in (None, ())}
+    given = {k: v for k, v in take_own_tasks(options).items() if v not in (None, ())}
     make_experiment(settings)  # says what is wrong with a recipe that is no mapping
     recipe_changes = {**(settings.get("recipe") or {}), **read_changes(changes)}
     if tokens is not None:
@@ -104,8 +107,7 @@ def train(
     say = (lambda line: None) if quiet else click.echo
     say(f"{chosen.short}  {chosen.describe()}")
     say("Reading the data and training the tokenizer …")
-    data = prepare_data(plan, recipe, checkpoint)
-    recipe = replace(recipe, tasks=tuple(data.tasks))
+    data, recipe = prepare_experiment(plan, recipe, checkpoint, say)
     if checkpoint is not None:
         data = replace(data, teacher=training_state(folder) / TEACHER)
         make_teacher(data.teacher, checkpoint, data, recipe, seed=plan.seed, say=say)
@@ -156,24 +158,60 @@ def show_stages() -> Any:
     return show
 
 
-def print_scores(rows: list[tuple[str, float, float | None, float | None]]) -> None:
-    """Print task, score, deviation over seeds and the score of the majority class."""
+def print_scores(
+    rows: list[tuple[str, float, float | None, float | None]],
+    floors: Mapping[str, Mapping[str, float]] | None = None,
+) -> None:
+    """Print task, score, deviation over seeds and the score of the majority class.
+
+    Args:
+        rows: These, a row a task.
+        floors: Task -> what counting words reaches, for a column more; none has no column.
+    """
     spread = any(row[2] is not None for row in rows)
-    echo(f"{'task':<8}{'score':>8}{'       ±' if spread else ''}{'majority':>10}")
+    width = max(8, *(len(row[0]) + 2 for row in rows))
+    counted = f"{'TF-IDF':>10}" if floors else ""
+    echo(f"{'task':<{width}}{'score':>8}{'       ±' if spread else ''}{'majority':>10}{counted}")
     for name, score, deviation, floor in rows:
         shown = f"{'' if deviation is None else f'{deviation:.3f}':>8}" if spread else ""
-        echo(f"{name:<8}{score:>8.3f}{shown}{'-' if floor is None else f'{floor:.3f}':>10}")
+        words = f"{floors[name]['score']:.3f}" if name in (floors or ()) else "-"
+        last = f"{words:>10}" if floors else ""
+        majority = "-" if floor is None else f"{floor:.3f}"
+        echo(f"{name:<{width}}{score:>8.3f}{shown}{majority:>10}{last}")
+
+
+def say_who_lost(
+    scores: Mapping[str, float], floors: Mapping[str, Mapping[str, float]], *, taught: bool
+) -> None:
+    """Say of which tasks counting words scores as well as the model, and what to do about it."""
+    lost = [name for name, floor in floors.items() if scores[name] <= floor["score"]]
+    if not lost:
+        return
+    listed = ", ".join(f"{name} ({floors[name]['seconds']:.1f} s)" for name in lost)
+    advice = (
+        "Give it more time, a larger encoder or more examples, or take TF-IDF."
+        if taught
+        else "Start from a trained encoder instead of from nothing: nas search --from FOLDER "
+        "--task … ; or take TF-IDF."
+    )
+    echo(f"\nTF-IDF with a linear model is at least as good on {listed}. {advice}")
 
 
 def _print_result(trained: Any, data: Any, folder: Path) -> None:
     from nas.evaluation.majority import majority_score
+    from nas.evaluation.mean_score import mean_score
 
-    floors = {name: majority_score(name, splits) for name, splits in data.tasks.items()}
-    counted = [value for name, value in floors.items() if name != "wnli"] or list(floors.values())
-    rows = [("glue", *trained.score("glue"), sum(counted) / len(counted))]
+    floors = {t.name: majority_score(t, data.tasks[t.name]) for t in data.rows()}
+    ((mean, floor),) = mean_score(floors, include_wnli=set(floors) == {"wnli"}).items()
+    rows = [(mean, *trained.score(mean), floor)]
     rows += [(name, *trained.score(name), floor) for name, floor in floors.items()]
     echo()
-    print_scores(rows)
+    print_scores(rows, data.floors)
+    say_who_lost(
+        {name: trained.score(name)[0] for name in floors},
+        data.floors,
+        taught=data.teacher is not None,
+    )
     first = trained.measurements[0]
     costs, details = first.costs, first.details
     echo(

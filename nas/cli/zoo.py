@@ -9,7 +9,10 @@ from nas.cli.printing import console, echo
 from nas.printable import printable
 from search_spaces.errors import quoted
 
-_SHOWN = ("model", "glue", "glue_confirmed", "parameters", "latency_ms", "device", "data", "run")
+_SHOWN = (
+    "model", "glue", "score", "glue_confirmed", "score_confirmed", "parameters", "latency_ms",
+    "device", "data", "run",
+)  # fmt: skip
 _ZOO = click.argument("zoo", type=click.Path(path_type=Path), default=Path("zoo"))
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 

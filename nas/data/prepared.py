@@ -5,8 +5,8 @@ memory-mapped.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from nas.data.prepared_files import (
 )
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import CLS, SEP, UNK, Tokenizer, train_tokenizer
+from nas.evaluation.suites.glue import glue_task
+from nas.evaluation.suites.task import Task
 from nas.limits import available_memory
 from nas.whole_files import write_whole
 from search_spaces.errors import InvalidData
@@ -35,6 +37,7 @@ _TOKENIZER_CHARACTERS = 32_000_000  # more text changes hardly an entry of the v
 _LINES_PER_CALL, _CHARACTERS_PER_CALL = 2000, 4_000_000
 _MOST_UNKNOWN = 0.5
 _MEMORY_SHARE = 0.2  # of a corpus as ids, which preparing has three of at a time
+_UNCUT = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ class EncodedSplit:
 
 _ARRAYS = tuple(EncodedSplit.__annotations__)
 
+# Says how many tokens an example may have.
+Fit = Callable[[Tokenizer, Mapping[str, Split]], int]
+
 
 @dataclass(frozen=True)
 class PreparedData:
@@ -74,6 +80,8 @@ class PreparedData:
         tasks: Task name -> split name ("train", "dev"; for MNLI "matched", "mismatched") -> split.
         teacher: Folder of the trained encoder that every trial is cut from, and of what it answers;
             a run keeps it beside its data. None where trials start from nothing.
+        own: Those of the tasks that are the user's own, by name; the others are GLUE's.
+        floors: What counting words reaches on them, by name; see `nas.evaluation.tfidf`.
     """
 
     tokenizer_json: str
@@ -82,6 +90,13 @@ class PreparedData:
     validation: np.ndarray
     tasks: dict[str, dict[str, EncodedSplit]]
     teacher: Path | None = None
+    own: Mapping[str, Task] = field(default_factory=dict)
+    floors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def rows(self, names: Iterable[str] | None = None) -> list[Task]:
+        """Return the tasks called `names`, in that order; None takes all."""
+        wanted = self.tasks if names is None else names
+        return [self.own.get(name) or glue_task(name) for name in wanted]
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -104,6 +119,9 @@ class PreparedData:
             "vocabulary_size": self.vocabulary_size,
             "tasks": {name: list(splits) for name, splits in self.tasks.items()},
         }
+        if self.own:
+            index["own"] = [task.to_dict() for task in self.own.values()]
+            index["floors"] = {name: dict(found) for name, found in self.floors.items()}
         # written last: a folder with an index is complete
         write_whole(directory / "prepared.json", json.dumps(index, indent=1))
 
@@ -145,6 +163,7 @@ class PreparedData:
             {name: {s: split.labels for s, split in tasks[name].items()} for name in tasks},
             directory,
             needed,
+            own=index["own"],
         )
         return cls(
             tokenizer_json=read_tokenizer(directory, size),
@@ -153,6 +172,8 @@ class PreparedData:
             validation=validation,
             tasks=tasks,
             teacher=teacher if (teacher := directory.parent / TEACHER).is_dir() else None,
+            own=index["own"],
+            floors=index["floors"],
         )
 
 
@@ -163,7 +184,7 @@ def prepare(
     vocabulary_size: int = 8192,
     tokenizer_kind: str = "wordpiece",
     tokenizer: Tokenizer | None = None,
-    max_length: int = 128,
+    max_length: int | Fit = 128,
     block_length: int = 128,
     corpus_tokens: int | None = None,
     max_train_examples: int | None = None,
@@ -181,7 +202,8 @@ def prepare(
         vocabulary_size: Most ids of the tokenizer.
         tokenizer_kind: "wordpiece", "bpe", or the path of a tokenizer.json to take as it is.
         tokenizer: Take this one; then `vocabulary_size` and `tokenizer_kind` decide nothing.
-        max_length: Tokens of an example; longer ones are cut.
+        max_length: Tokens of an example; longer ones are cut. A function says how many, of the
+            tokenizer and the training examples.
         block_length: Tokens of a pre-training block.
         corpus_tokens: Tokens of the corpus to keep at most; None keeps all.
         max_train_examples: Training examples per task at most, drawn by `seed`; None keeps all.
@@ -192,7 +214,7 @@ def prepare(
         InvalidData: There is no text, less than two blocks of it, or more than memory holds.
     """
     limit = np.inf if corpus_tokens is None else corpus_tokens * _CHARACTERS_PER_TOKEN
-    train = {name: _sample(data.train, max_train_examples, seed) for name, data in tasks.items()}
+    train = {name: sample(data.train, max_train_examples, seed) for name, data in tasks.items()}
     sentences = [text for split in train.values() for text in _texts(split)]
     rest = iter(sentences if corpus is None else corpus)
     # the tokenizer learns from the beginning; the whole text is never in memory at once
@@ -205,6 +227,7 @@ def prepare(
         tokenizer = train_tokenizer(texts, vocabulary_size, kind=tokenizer_kind)
     kind = np.uint16 if tokenizer.vocabulary_size <= 2**16 else np.int32
     pretrain, validation = _blocks(tokenizer, chain(lines, rest), block_length, corpus_tokens, kind)
+    longest = max_length if isinstance(max_length, int) else max_length(tokenizer, train)
     return PreparedData(
         tokenizer_json=tokenizer.json,
         vocabulary_size=tokenizer.vocabulary_size,
@@ -212,18 +235,24 @@ def prepare(
         validation=validation,
         tasks={
             name: _encode_task(
-                tokenizer, train[name], data.dev, max_length, max_dev_examples, seed, kind
+                tokenizer, train[name], data.dev, longest, max_dev_examples, seed, kind
             )
             for name, data in tasks.items()
         },
+        own=own_rows(tasks),
     )
+
+
+def own_rows(tasks: Mapping[str, TaskData]) -> dict[str, Task]:
+    """Return the rows of those tasks that are the user's own."""
+    return {name: data.row for name, data in tasks.items() if data.row is not None}
 
 
 def prepare_tasks(
     tasks: dict[str, TaskData],
     tokenizer: Tokenizer,
     *,
-    max_length: int,
+    max_length: int | Fit,
     max_train_examples: int | None = None,
     max_dev_examples: int | None = None,
     seed: int = 0,
@@ -238,7 +267,9 @@ def prepare_tasks(
         max_dev_examples: As in `prepare`.
         seed: Decides which examples are drawn.
     """
-    none = np.zeros((0, max_length), np.int32)
+    train = {name: sample(data.train, max_train_examples, seed) for name, data in tasks.items()}
+    longest = max_length if isinstance(max_length, int) else max_length(tokenizer, train)
+    none = np.zeros((0, longest), np.int32)
     return PreparedData(
         tokenizer_json=tokenizer.json,
         vocabulary_size=tokenizer.vocabulary_size,
@@ -247,21 +278,27 @@ def prepare_tasks(
         tasks={
             name: _encode_task(
                 tokenizer,
-                _sample(data.train, max_train_examples, seed),
+                train[name],
                 data.dev,
-                max_length,
+                longest,
                 max_dev_examples,
                 seed,
                 np.int32,
             )
             for name, data in tasks.items()
         },
+        own=own_rows(tasks),
     )
 
 
 def encode_split(tokenizer: Tokenizer, split: Split, max_length: int) -> EncodedSplit:
     """Encode examples that may have no labels; NaN stands in their place."""
     return _encode(tokenizer, split, max_length, np.int32)
+
+
+def token_lengths(tokenizer: Tokenizer, split: Split) -> np.ndarray:
+    """Return how many tokens each example has before any is cut, `(n,)`."""
+    return np.diff(_encode(tokenizer, split, _UNCUT, np.int32).offsets)
 
 
 def _encode_task(
@@ -273,13 +310,13 @@ def _encode_task(
     seed: int,
     kind: type,
 ) -> dict[str, EncodedSplit]:
-    sampled = {name: _sample(split, max_dev_examples, seed) for name, split in dev.items()}
+    sampled = {name: sample(split, max_dev_examples, seed) for name, split in dev.items()}
     splits = {"train": train, **sampled}
     return {name: _encode(tokenizer, split, max_length, kind) for name, split in splits.items()}
 
 
 def _texts(split: Split) -> list[str]:
-    return split.first + (split.second or [])
+    return [*split.first, *(split.second or ())]
 
 
 def _first(lines: Iterator[str], characters: float) -> list[str]:
@@ -337,7 +374,8 @@ def _blocks(
     return blocks[:-held_out], blocks[-held_out:]
 
 
-def _sample(split: Split, most: int | None, seed: int) -> Split:
+def sample(split: Split, most: int | None, seed: int) -> Split:
+    """Return `most` examples of a split, drawn by `seed`, in their order; None takes all."""
     if most is None or len(split) <= most:
         return split
     rows = np.sort(np.random.default_rng(seed).choice(len(split), most, replace=False))

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from nas.data.tokenizer import Tokenizer
+from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.glue import GLUE
+from nas.evaluation.suites.task import Task
 from search_spaces.documents import read_json_file
-from search_spaces.errors import InvalidData
+from search_spaces.errors import InvalidData, NasError
 
 VERSION = 1
 _NAME = re.compile(r"\w[\w\-]*")  # of tasks and splits: they become names of files
@@ -22,7 +24,10 @@ _LARGEST_VOCABULARY = 10_000_000
 
 
 def read_index(directory: Path) -> dict[str, Any]:
-    """Return what prepared.json says: "vocabulary_size", and "tasks" with their splits.
+    """Return what prepared.json says: "vocabulary_size", "tasks" with their splits, and "own".
+
+    "own" has the rows of the user's own tasks by name, "floors" what counting words reaches on
+    them; nothing in data without any.
 
     Raises:
         InvalidData: It is missing, damaged, or of another version.
@@ -47,7 +52,35 @@ def read_index(directory: Path) -> dict[str, Any]:
         for task, splits in tasks.items()
     ):
         raise _damaged(directory / "prepared.json", "its tasks are not names with lists of splits")
-    return index
+    floors = index.get("floors", {})
+    if not isinstance(floors, dict) or not all(
+        isinstance(found, dict) and all(_is_number(value) for value in found.values())
+        for found in floors.values()
+    ):
+        raise _damaged(directory / "prepared.json", "its floors are no numbers by task")
+    return {**index, "own": _own_rows(directory, index.get("own", []), tasks), "floors": floors}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _own_rows(directory: Path, rows: Any, tasks: Mapping[str, Any]) -> dict[str, Task]:
+    """Return the rows of own tasks, each of a kind that is here and of a task that is there."""
+    found = {}
+    try:
+        for values in rows:
+            task = Task.from_dict(values)
+            TASK_KINDS[task.kind].check(task)
+            if task.name not in tasks or task.name in GLUE:
+                raise ValueError(f"{task.name!r} is none of its own tasks")
+            found[task.name] = task
+    except (NasError, ValueError, TypeError) as error:
+        raise _damaged(directory / "prepared.json", f"its own tasks: {error}") from None
+    unknown = [name for name in tasks if name not in found and name not in GLUE]
+    if unknown and rows:
+        raise _damaged(directory / "prepared.json", f"it says nothing of {unknown[0]}")
+    return found
 
 
 def _is_name(value: Any) -> bool:
@@ -99,7 +132,10 @@ def read_array(directory: Path, name: str, *, mmap: bool, dimensions: int = 1) -
 
 
 def check_tasks(
-    tasks: Mapping[str, Mapping[str, np.ndarray]], directory: Path, needed: Iterable[str] = ()
+    tasks: Mapping[str, Mapping[str, np.ndarray]],
+    directory: Path,
+    needed: Iterable[str] = (),
+    own: Mapping[str, Task] | None = None,
 ) -> None:
     """Check that every task has its splits, and every split labels that the task knows.
 
@@ -107,6 +143,7 @@ def check_tasks(
         tasks: Task name -> split name -> labels.
         directory: Where they come from.
         needed: Tasks that must be among them.
+        own: Rows of the user's own tasks.
 
     Raises:
         InvalidData: A task or split is not there, or a label is none of the task's.
@@ -115,7 +152,7 @@ def check_tasks(
     if absent:
         raise _damaged(directory / "prepared.json", f"it has no task {absent[0]}")
     for name, splits in tasks.items():
-        task = GLUE.get(name)
+        task = (own or {}).get(name) or GLUE.get(name)
         wanted = {"train", *(task.dev if task else ())}
         if not wanted <= set(splits):
             lacking = ", ".join(sorted(wanted - set(splits)))

@@ -1,8 +1,11 @@
 """What every reader returns, wherever the data is from: sentences and labels in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from nas.evaluation.suites.task import Task
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,8 @@ class Split:
             they are not published.
     """
 
-    first: list[str]
-    second: list[str] | None
+    first: Sequence[str]
+    second: Sequence[str] | None
     labels: np.ndarray | None
 
     def __len__(self) -> int:
@@ -33,9 +36,11 @@ class TaskData:
         train: Training examples.
         dev: Development splits by name; MNLI has "matched" and "mismatched", others "dev".
         test: Unlabelled splits by name, where they were asked for and exist.
+        row: The task itself where it is the user's own; None where a suite has its row.
     """
 
     name: str
     train: Split
     dev: dict[str, Split]
     test: dict[str, Split] = field(default_factory=dict)
+    row: Task | None = None

@@ -5,8 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
+from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.metrics import score, task_score
 from nas.evaluation.suites.glue import glue_task
+from nas.evaluation.suites.task import Task
 
 
 class Labelled(Protocol):
@@ -15,23 +17,23 @@ class Labelled(Protocol):
     labels: np.ndarray
 
 
-def majority_score(task: str, splits: Mapping[str, Labelled]) -> float:
+def majority_score(task: Task | str, splits: Mapping[str, Labelled]) -> float:
     """Return the task's score for always answering the most frequent training label.
 
     Args:
-        task: Name of a GLUE task.
+        task: A task, or the name of a GLUE task.
         splits: "train" and the task's development splits. A regression answers the mean, which
             scores 0, as every correlation with a constant does here.
     """
-    row = glue_task(task)
-    labels = np.asarray(splits["train"].labels)
-    if row.is_regression:
-        answer = labels.mean()
-    else:
-        values, counts = np.unique(labels, return_counts=True)
-        answer = values[counts.argmax()]
+    row = glue_task(task) if isinstance(task, str) else task
+    return task_score(row, majority_metrics(row, splits))
+
+
+def majority_metrics(row: Task, splits: Mapping[str, Labelled]) -> dict[str, dict[str, float]]:
+    """Return split -> metric -> value of that answer."""
+    answer = TASK_KINDS[row.kind].constant(np.asarray(splits["train"].labels))
     metrics = {}
     for name in row.dev:
         right = np.asarray(splits[name].labels)
         metrics[name] = score(row, np.full(len(right), answer), right)
-    return task_score(row, metrics)
+    return metrics

@@ -22,6 +22,8 @@ from search_spaces.registry import Registry
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 METRICS: Registry[Metric] = Registry("metric", group="nas.metrics")
+# Those that read how sure a model is of each class, `(n, classes)`, instead of its answers.
+OF_PROBABILITIES = frozenset(("auc",))
 
 
 @METRICS.register("accuracy")
@@ -58,6 +60,36 @@ def spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
     return pearson(_ranks(predictions), _ranks(labels))
 
 
+@METRICS.register("macro_f1")
+def macro_f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean over classes of the harmonic mean of precision and recall, in [0, 1]."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, average="macro", zero_division=0))
+
+
+@METRICS.register("auc")
+def auc(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the chance that a right example is put before a wrong one, in [0, 1].
+
+    Of more than two classes the mean over them, each against the rest; of a class that no label
+    has, nothing is said.
+
+    Args:
+        probabilities: How sure each class is, `(n, classes)`.
+        labels: Class numbers, `(n,)`.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    there = np.unique(labels).astype(int)
+    if len(there) < 2:
+        return 0.5
+    if probabilities.shape[1] == 2:
+        there = there[1:]
+    each = [roc_auc_score(labels == number, probabilities[:, number]) for number in there]
+    return float(np.mean(each))
+
+
 def _unit(values: np.ndarray) -> np.ndarray:
     """Return centred values of Euclidean length 1; zeros where all values are equal."""
     if values.max() == values.min():
@@ -72,13 +104,20 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return ((last - count + 1 + last) / 2.0)[place]
 
 
-def score(task: Task | str, predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+def score(
+    task: Task | str,
+    predictions: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray | None = None,
+) -> dict[str, float]:
     """Return each metric of `task` on one split.
 
     Args:
         task: A task, or the name of a GLUE task.
         predictions: Class numbers, or real numbers for a regression, `(n,)`.
         labels: The right answers in the same form, `(n,)`.
+        probabilities: How sure each class is, `(n, classes)`, for the metrics that read it; None
+            takes the answers for certain.
 
     Raises:
         TrialError: Predictions are not all finite; its cause is "nan".
@@ -97,7 +136,17 @@ def score(task: Task | str, predictions: np.ndarray, labels: np.ndarray) -> dict
             "lower the learning rate or use a wider precision.",
             cause="nan",
         )
-    return {name: METRICS[name](predictions, labels) for name in task.metrics}
+    found = {}
+    for name in task.metrics:
+        given = predictions
+        if name in OF_PROBABILITIES:
+            given = _certain(task, predictions) if probabilities is None else probabilities
+        found[name] = METRICS[name](given, labels)
+    return found
+
+
+def _certain(task: Task, predictions: np.ndarray) -> np.ndarray:
+    return np.eye(len(task.labels))[predictions.astype(int)]
 
 
 def task_score(task: Task | str, splits: Mapping[str, Mapping[str, float]]) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.task import Task
 from nas.whole_files import write_whole
 
@@ -31,6 +32,8 @@ def answer_texts(task: Task, answers: np.ndarray) -> list[str]:
         task: Names the classes, or the range of a regression.
         answers: Class numbers or real numbers, `(n,)`.
     """
+    if task.own:
+        return list(TASK_KINDS[task.kind].texts(task, answers))
     if task.is_regression:
         return [f"{value:.3f}" for value in np.clip(answers, *task.label_range)]
     return [task.labels[int(number)] for number in answers]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.config import COSTS, Experiment, parse_constraint
 from nas.evaluation.derived import OBJECTIVES
+from nas.evaluation.mean_score import mean_name
 from search_spaces import FlexiBertSpace, Space, load_space
 from search_spaces.errors import InvalidExperiment, UnknownName
 from surrogates import make_policy
@@ -26,7 +27,7 @@ def build_policy(experiment: Experiment, recipe: "Recipe", vocabulary_size: int)
     Raises:
         NasError: An unknown policy, space, option or objective.
     """
-    trained = ("glue", *recipe.tasks, *COSTS, *OBJECTIVES)
+    trained = (mean_name(recipe.tasks), *recipe.tasks, *COSTS, *OBJECTIVES)
     wanted = (*experiment.objectives, *(parse_constraint(c)[0] for c in experiment.constraints))
     for name in wanted:
         if name not in trained and not experiment.execution.trial_function:

@@ -4,6 +4,7 @@ from typing import Any
 
 TITLES = {
     "glue": "GLUE score",
+    "score": "score",
     "parameters": "parameters",
     "flops": "FLOPs per sequence",
     "latency_ms": "latency (ms)",

@@ -39,7 +39,7 @@ from nas.search.preconditions import require_candidates, require_possible
 from nas.search.progress import Progress
 from nas.search.reaiming import reaim
 from nas.search.trackers import require_trackers, tracked
-from nas.training.preparing import default_preset, experiment_recipe, prepare_data
+from nas.training.preparing import default_preset, experiment_recipe, prepare_experiment
 from nas.training.recipe import RECIPES
 from search_spaces.errors import InvalidExperiment
 
@@ -93,12 +93,11 @@ def _start(
     data, options = None, {"vocabulary_size": recipe.vocabulary_size}
     if experiment.execution.trial_function is None:
         say("Reading the data and training the tokenizer")
-        data = _prepare_beside_ray(experiment, recipe, checkpoint)
+        data, recipe = _prepare_beside_ray(experiment, recipe, checkpoint, say)
         from nas.training.trial import model_options
 
         if checkpoint is not None:
             data = replace(data, teacher=directory.resolve() / TEACHER)
-        recipe = replace(recipe, tasks=tuple(data.tasks))
         policy = build_policy(experiment, recipe, data.vocabulary_size)
         options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
     require_candidates(experiment, recipe, options["vocabulary_size"])
@@ -258,17 +257,17 @@ def _teach(
 
 
 def _prepare_beside_ray(
-    experiment: Experiment, recipe: "Recipe", checkpoint: "Checkpoint | None"
-) -> "PreparedData":
+    experiment: Experiment, recipe: "Recipe", checkpoint: "Checkpoint | None", say: Say
+) -> "tuple[PreparedData, Recipe]":
     """Prepare the data; where nothing can be wrong with it, while Ray starts."""
     sure = experiment.data == "glue-mini" and not experiment.corpus and checkpoint is None
     if experiment.execution.engine != "ray" or not sure:
-        return prepare_data(experiment, recipe, checkpoint)
+        return prepare_experiment(experiment, recipe, checkpoint, say)
     from nas.execution.on_ray import start_ray
 
     # In this order: only the main thread may install the signal handlers that Ray wants.
     with ThreadPoolExecutor(2, thread_name_prefix="start") as threads:
-        data = threads.submit(prepare_data, experiment, recipe)
+        data = threads.submit(prepare_experiment, experiment, recipe)
         threads.submit(import_module, "nas.training.trial")  # torch, which takes a second
         start_ray(experiment.execution.address)
         return data.result()

@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 from nas.config import Experiment
 from nas.data.prepared import PreparedData
 from nas.data.tokenizer import Tokenizer
+from nas.evaluation.mean_score import mean_name
 from nas.limits import available_cpus
 from nas.models.transfer import Inheritance
 from nas.single.exported import ExportedModel
-from nas.single.exporting import data_revision, default_licence
+from nas.single.exporting import data_revision, default_licence, files_of, own_facts
 from nas.teachers.lessons import Lessons
 from nas.training.measurement import Measurement
 from nas.training.recipe import Recipe
@@ -124,7 +125,9 @@ def train_architecture(
                 inherit=inherit,
                 keep=None if number else lambda *parts: kept.append(task_model(*parts)),
             )
-            say(f"seed {seed}: glue {measurement.scores['glue']:.3f}, {measurement.seconds:.0f} s")
+            mean = mean_name(data.tasks)
+            score, seconds = measurement.scores[mean], measurement.seconds
+            say(f"seed {seed}: {mean} {score:.3f}, {seconds:.0f} s")
             measurements.append(measurement)
         card = _card(architecture, experiment, recipe, data, seeds, measurements[0], pretrained)
         export_model(
@@ -184,6 +187,7 @@ def _card(
             "revision": revision,
             "tasks": list(data.tasks),
             "corpus": [Path(path).name for path in experiment.corpus] or "the data's own text",
+            **({"files": files_of(experiment)} if experiment.own_tasks else {}),
         },
         "run": {"name": "nas train", "trial": 1, "fidelity": 1.0},
         "lineage": [
@@ -194,6 +198,11 @@ def _card(
         **_trained_by(architecture, recipe, measurement),
         "licence": taught.get("licence") or default_licence(experiment.data),
         **({"teacher": taught} if taught else {}),
+        **(
+            {"own_tasks": own_facts(data.own.values(), measurement.scores, measurement.details)}
+            if data.own
+            else {}
+        ),
     }
 
 

@@ -12,10 +12,11 @@ from nas.data.prepared import PreparedData, encode_split, prepare_tasks
 from nas.data.source import load_source
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import Tokenizer
-from nas.evaluation.suites.glue import glue_tasks
+from nas.evaluation.suites.glue import glue_task
+from nas.evaluation.suites.own import HUB, TaskSettings, read_task_settings
 from nas.evaluation.suites.task import Task
 from nas.training.device import choose_device, choose_precision
-from nas.training.prediction import Scale, evaluate, predict
+from nas.training.prediction import Scale, evaluate, predict_surely
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count
 from nas.training.task_result import TaskResult
@@ -24,7 +25,7 @@ from nas.training.watch import StageCallback, Watch
 from nas.zoo.card import read_card
 from nas.zoo.configuration import read_config
 from nas.zoo.files import CARD, TOKENIZER
-from nas.zoo.loading import load_model
+from nas.zoo.loading import load_model, read_row
 from search_spaces.errors import InvalidData, InvalidExperiment, NasError, NotAModel, quoted
 
 
@@ -88,9 +89,60 @@ class ExportedModel:
             )
         return recipe
 
+    def row(self, name: str) -> Task:
+        """Return one of its tasks, or a task of GLUE.
+
+        Raises:
+            UnknownName: There is no such task.
+            NotAModel: What the folder says of it cannot be read.
+        """
+        if name in self.tasks:
+            return read_row(self.folder, name)
+        return glue_task(name)
+
+    def only_task(self, name: str | None) -> Task:
+        """Return the task called `name`; None takes the only one there is.
+
+        Raises:
+            NasError: It has no task of that name; or several, or none, and no name was given.
+        """
+        if name is None and len(self.tasks) != 1:
+            listed = ", ".join(self.tasks) or "none"
+            raise NasError(
+                f"{self.folder} has fine-tuned models of these tasks: {listed}. Name one with "
+                "--task."
+            )
+        return self.row(name if name is not None else self.tasks[0])
+
     def read(self, task: str | None = None) -> Any:
         """Return the model of `transformers`: a task's classifier, or the encoder."""
         return load_model(self.folder, task=task)
+
+
+def recorded_tasks(model: ExportedModel) -> list[TaskSettings]:
+    """Return the files that the card says the model's own tasks were read from.
+
+    Raises:
+        InvalidData: One of them is not there any more.
+    """
+    listed = (model.facts.get("data") or {}).get("files") or {}
+    found = []
+    for name, files in listed.items() if isinstance(listed, dict) else ():
+        if name not in model.tasks or not isinstance(files, dict):
+            continue
+        for file in files.values():
+            if not str(file).startswith(HUB) and not Path(str(file)).exists():
+                raise InvalidData(
+                    f"The model in {model.folder} was trained on {file}, which is not here. Give "
+                    f"a file to score it on: --task {name}=FILE"
+                )
+        if "dev" not in files:
+            raise InvalidData(
+                f"The model in {model.folder} was scored on a part of {files.get('train')} that "
+                f"was split off. Give a file to score it on: --task {name}=FILE"
+            )
+        found.append(read_task_settings({"name": name, **files}))
+    return found
 
 
 def _check_intact(folder: Path) -> None:
@@ -136,7 +188,7 @@ def score_heads(
     """
     found = {}
     with thread_count(recipe.threads):
-        for task in glue_tasks(list(data.tasks)):
+        for task in data.rows():
             encoder, head = _parts(model, task, recipe)
             splits = {name: data.tasks[task.name][name] for name in task.dev}
             found[task.name] = {
@@ -155,16 +207,25 @@ def answer(model: ExportedModel, task: Task, sentences: Split, recipe: Recipe) -
         UnknownName: The folder has no model of `task`.
         NotAModel: It answers with what is no number.
     """
+    return answer_surely(model, task, sentences, recipe)[0]
+
+
+def answer_surely(
+    model: ExportedModel, task: Task, sentences: Split, recipe: Recipe
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return what `answer` does, and how sure each class is, `(n, classes)`; None for a number."""
     encoded = encode_split(model.tokenizer, sentences, recipe.max_length)
     with thread_count(recipe.threads):
         encoder, head = _parts(model, task, recipe)
-        found = predict(encoder, head, task, encoded, scale=Scale(), precision=_precision(recipe))
+        found, sure = predict_surely(
+            encoder, head, task, encoded, scale=Scale(), precision=_precision(recipe)
+        )
     if not np.isfinite(found).all():
         raise NotAModel(
             f"The model of {task.name} in {model.folder} answers with NaN or infinite numbers, so "
             "its weights are broken. Export or copy it again."
         )
-    return found
+    return found, sure
 
 
 def _precision(recipe: Recipe) -> str:
@@ -196,7 +257,7 @@ def finetune_exported(
     Raises:
         TrialError: Training became unstable.
     """
-    recipe = replace(recipe, tasks=tuple(data.tasks))
+    recipe = replace(recipe, tasks=tuple(data.tasks), own_tasks=tuple(data.own))
     device = choose_device(recipe)
     if not data.tasks:
         raise InvalidData("There is no task to fine-tune on. Name some with --tasks.")
@@ -212,4 +273,4 @@ def finetune_exported(
             choose_precision(recipe, device),
             keep=keep,
         )
-        return training.run(glue_tasks(list(data.tasks)))
+        return training.run(data.rows())

@@ -16,6 +16,7 @@ from search_spaces import Architecture
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from nas.config import Experiment
     from nas.evaluation.suites.task import Task
 
 # Two scores of one model differ by no more than this where arithmetic is the same.
@@ -61,7 +62,8 @@ def export_trial(
             are not those of torch.
         NotAModel: Weights, options or tokenizer do not fit.
     """
-    from nas.data.prepared_files import read_tokenizer
+    from nas.data.prepared_files import read_index, read_tokenizer
+    from nas.evaluation.suites.glue import glue_task
     from nas.zoo.files import written_at_once
     from nas.zoo.formats import require_expressible
     from nas.zoo.formats_of_model import write_formats
@@ -70,9 +72,13 @@ def export_trial(
     architecture = Architecture.from_dict(trial["architecture"])
     require_expressible(architecture, [*formats, *(["onnx"] if quantize else [])])
     tokenizer = read_tokenizer(run.directory / "data")
-    config = make_config(architecture, run.model_options, list(tasks))
+    own = read_index(run.directory / "data")["own"]
+    rows = [own.get(name) or glue_task(name) for name in tasks]
+    config = make_config(architecture, run.model_options, rows)
     card = trial_card(run, trial, licence=licence)
     card = {"name": folder.name, "tasks": list(config.task_names), **card}
+    if own:
+        card |= {"own_tasks": own_facts(own.values(), trial["scores"], trial.get("details") or {})}
     with written_at_once(folder) as partial:
         write_encoder(partial, config, weights, tokenizer, architecture)
         say(f"encoder: {architecture.describe()}")
@@ -157,12 +163,39 @@ def trial_card(run: Run, trial: Mapping[str, Any], *, licence: str | None = None
         "adjusted_after_failure": adjustments(trial),
         "licence": licence or default_licence(experiment.data),
     }
+    if experiment.own_tasks:
+        card["data"]["files"] = files_of(experiment)
     taught = _teacher(run, trial)
     if taught:
         card |= {"teacher": taught, "licence": licence or taught.pop("licence")}
         card["lineage"] = [f"cut out of {taught['name']}, layers {taught['layers']}"]
         card["data"]["corpus"] = "none: the teacher was pre-trained"
     return {name: value for name, value in card.items() if value != {}}
+
+
+def files_of(experiment: "Experiment") -> dict[str, dict[str, str]]:
+    """Return the files of each of the user's own tasks, as the experiment names them."""
+    return {task.name: task.files for task in experiment.own_tasks}
+
+
+def own_facts(
+    tasks: Iterable["Task"], scores: Mapping[str, float], details: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return what the head of a card says of the user's own tasks; see `nas.zoo.card.hub_facts`."""
+    found = {}
+    for task in tasks:
+        results = {
+            metric: float(details[f"{task.name}_{metric}"])
+            for metric in task.metrics
+            if f"{task.name}_{metric}" in details
+        }
+        found[task.name] = {
+            "language": task.language,
+            "kind": task.kind,
+            "metrics": list(task.metrics),
+            "results": results or {"score": float(scores[task.name])},
+        }
+    return found
 
 
 def _teacher(run: Run, trial: Mapping[str, Any]) -> dict[str, Any]:

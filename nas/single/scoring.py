@@ -1,17 +1,21 @@
 """Scoring an exported model on a data source, and answering its test sets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from nas.data.own.reading import read_for, read_own_task
 from nas.data.prepared import encode_split
 from nas.data.sentences import read_sentences
 from nas.data.tables import Split, TaskData
 from nas.evaluation.majority import majority_score
-from nas.evaluation.metrics import glue_score, task_score
+from nas.evaluation.mean_score import mean_score
+from nas.evaluation.metrics import task_score
 from nas.evaluation.submission import DIAGNOSTIC, submission_name, write_predictions
 from nas.evaluation.suites.glue import glue_task, glue_tasks
+from nas.evaluation.suites.own import TaskSettings
 from nas.evaluation.suites.task import Task
 from nas.single.exported import (
     ExportedModel,
@@ -51,9 +55,9 @@ class Scored:
     def rows(self) -> list[tuple[str, float, float | None, float]]:
         """Return task, score, deviation and floor, the mean of all first."""
         with_wnli = set(self.scores) == {"wnli"}
-        mean = glue_score(self.scores, include_wnli=with_wnli)
-        floor = glue_score(self.floors, include_wnli=with_wnli)
-        return [("glue", mean, None, floor)] + [
+        ((name, mean),) = mean_score(self.scores, include_wnli=with_wnli).items()
+        (floor,) = mean_score(self.floors, include_wnli=with_wnli).values()
+        return [(name, mean, None, floor)] + [
             (name, score, self.deviations.get(name), self.floors[name])
             for name, score in self.scores.items()
         ]
@@ -68,6 +72,7 @@ def score_model(
     seed: int,
     finetune: bool,
     submission: Path | None = None,
+    own: Sequence[TaskSettings] = (),
     progress: StageCallback | None = None,
 ) -> Scored:
     """Score `model` on the development sets of a data source.
@@ -80,21 +85,26 @@ def score_model(
         seed: Of the generated data, and of fine-tuning.
         finetune: Fine-tune the encoder instead of scoring the fine-tuned models.
         submission: Folder for predictions on the test sets; None writes none.
+        own: Files of the user's own tasks; with one file, this file is scored.
         progress: Called with each task and the share of it done.
 
     Raises:
         NasError: The data, the tasks or the model cannot be used.
     """
-    names = _names(model, recipe, tasks, finetune=finetune)
-    source = read_tasks(data, names, seed, test=submission is not None)
+    if own:
+        source = _own_source(model, own, seed, finetune=finetune)
+    else:
+        names = _names(model, recipe, tasks, finetune=finetune)
+        source = read_tasks(data, names, seed, test=submission is not None)
     if submission is not None and not any(task.test for task in source.values()):
         raise InvalidData(
             f"The data {data!r} has no test sets of {', '.join(source)}. Give --data a directory "
             "with the official test files, or leave out --submission."
         )
     prepared = encode_for(model, source, recipe, seed)
-    recipe = replace(recipe, tasks=tuple(source))
-    found = Scored(floors={n: majority_score(n, s) for n, s in prepared.tasks.items()})
+    recipe = replace(recipe, tasks=tuple(source), own_tasks=tuple(prepared.own))
+    floors = {t.name: majority_score(t, prepared.tasks[t.name]) for t in prepared.rows()}
+    found = Scored(floors=floors)
     answers: dict[tuple[str, str], np.ndarray] = {}
     unlabelled = {name: _unlabelled(data, source[name]) for name in source} if submission else {}
     if finetune:
@@ -114,14 +124,42 @@ def score_model(
             if len(result.runs) > 1:
                 found.deviations[name] = result.details(name)[f"{name}_deviation"]
     else:
-        for name, metrics in score_heads(model, prepared, recipe).items():
-            found.scores[name] = task_score(name, metrics)
+        scored = score_heads(model, prepared, recipe)
+        for task in prepared.rows():
+            found.scores[task.name] = task_score(task, scored[task.name])
+            found.notes += _details(task, scored[task.name])
         for name, splits in unlabelled.items():
             for split, sentences in splits.items():
                 answers[name, split] = answer(model, glue_task(name), sentences, recipe)
     if submission is not None:
         _write(found, submission, answers)
     return found
+
+
+def _own_source(
+    model: ExportedModel, own: Sequence[TaskSettings], seed: int, *, finetune: bool
+) -> dict[str, TaskData]:
+    """Return what files of own tasks hold: as the model knows them, or to train on anew."""
+    if finetune:
+        return {task.name: read_own_task(task, seed).data for task in own}
+    found = {}
+    for task in own:
+        known = task.name in model.tasks
+        if not known and (len(own) > 1 or len(model.tasks) > 1):
+            raise UnknownName("fine-tuned task of this model", task.name, model.tasks)
+        name = task.name if known else model.tasks[0]  # the only one there is, whatever the file
+        found[name] = read_for(model.row(name), task)
+    return found
+
+
+def _details(task: Task, splits: dict[str, dict[str, float]]) -> list[str]:
+    """Return a line with each metric of a user's own task."""
+    if not task.own:
+        return []
+    return [
+        f"{task.name}: " + ", ".join(f"{k} {v:.3f}" for k, v in metrics.items())
+        for metrics in splits.values()
+    ]
 
 
 def _names(

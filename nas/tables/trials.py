@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from nas.evaluation.mean_score import GLUE_MEAN, MEAN, mean_name
 from nas.evaluation.measured import CHOSEN, values_of
 from nas.tables.frames import OBJECTS, ResultFrame
 from search_spaces.kinds import RECIPE_SLOTS
 from search_spaces.parts import read_value
 
-_FIRST = ("trial", "hash", "status", "fidelity", "glue")
+_FIRST = ("trial", "hash", "status", "fidelity")
 _COSTS = ("parameters", "flops", "latency_ms", "peak_memory_mb")
 _LAST = (
     "seconds", "recipe", "cause", "error", "attempts", "node", "device", "worker", "continues",
@@ -56,7 +57,8 @@ def trial_table(
     costs = dict.fromkeys(name for record in records for name in record["costs"])
     chosen = sorted({name for record in records for name in _choices(record)})
     seconds = ["budget_seconds"] if any(_budget(record) for record in records) else []
-    columns = (*_FIRST, *scores, *found, *chosen, *_COSTS, *costs, *seconds, *_LAST)
+    mean = MEAN if scores and mean_name(scores) == MEAN else GLUE_MEAN
+    columns = (*_FIRST, mean, *scores, *found, *chosen, *_COSTS, *costs, *seconds, *_LAST)
     columns = list(dict.fromkeys(columns))
     return typed(pd.DataFrame(rows, columns=columns))
 

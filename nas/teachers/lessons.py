@@ -18,8 +18,8 @@ from torch import Tensor
 
 from nas.data.batches import Batch
 from nas.data.prepared import EncodedSplit
+from nas.evaluation.mean_score import mean_score
 from nas.evaluation.measured import values_of
-from nas.evaluation.metrics import glue_score
 from nas.teachers.calibration import LayerWorth, Moments
 from nas.teachers.extraction import extract
 from nas.whole_files import whole_file
@@ -82,7 +82,7 @@ class Lessons:
     def figures(self) -> dict[str, float]:
         """Return the whole teacher's scores and costs, by the names that trials have for them."""
         scores = self.scores()
-        counted = {"glue": glue_score(scores, include_wnli="wnli" in scores)} if scores else {}
+        counted = mean_score(scores, include_wnli="wnli" in scores) if scores else {}
         return values_of({"scores": counted | scores, "costs": self.facts.get("costs", {})})
 
     def card(self, architecture: Architecture) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from search_spaces.recipes import NUMBERS, read_phases
 # Why a field is the same for all trials of a search, by what it would change.
 _CLOSED = {
     "it changes the data": (
-        "tasks", "tokenizer", "vocabulary_size", "max_length", "block_length", "corpus_tokens",
-        "max_train_examples",
+        "tasks", "own_tasks", "tokenizer", "vocabulary_size", "max_length", "block_length",
+        "corpus_tokens", "max_train_examples",
     ),
     "it changes what is measured, or how often": (
         "max_dev_examples", "finetune_seeds", "selection", "selection_share", "tune_trials",
@@ -49,7 +49,7 @@ def with_open(values: dict[str, Any]) -> dict[str, Any]:
     for key, value in values.items():
         if key == "open":
             continue
-        listed = isinstance(value, list | tuple) and key not in ("tasks",)
+        listed = isinstance(value, list | tuple) and key not in ("tasks", "own_tasks")
         if listed or (isinstance(value, Mapping) and key != "per_task"):
             if key in choices:
                 raise InvalidExperiment(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nas.data.batches import Batch, batches
 from nas.data.prepared import EncodedSplit
-from nas.evaluation.metrics import score, task_score
+from nas.evaluation.metrics import task_score
 from nas.evaluation.suites.task import Task
 from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint, part, restore_training, training_state
@@ -23,7 +23,7 @@ from nas.training.distillation.base import Lesson
 from nas.training.loop import Loop
 from nas.training.micro_batches import split_examples
 from nas.training.optimizers import optimizer_of
-from nas.training.prediction import Scale, predict, task_loss
+from nas.training.prediction import Scale, judge, task_loss
 from nas.training.recipe import Recipe
 from nas.training.schedules import schedule_of
 from nas.training.seeds import named_seed, random_state
@@ -132,8 +132,9 @@ def finetune(
     best.take()
     metrics, constant = {}, False
     for name in task.dev:
-        answers = predict(encoder, head, task, splits[name], scale=scale, precision=precision)
-        metrics[name] = score(task, answers, splits[name].labels)
+        answers, metrics[name] = judge(
+            encoder, head, task, splits[name], scale=scale, precision=precision
+        )
         constant |= bool(np.ptp(answers) == 0)
     return Finetuning(
         task_score(task, metrics), metrics, loss, steps, scale, best.passes or epochs, constant

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
 
 from nas.data.batches import Batch, batches
 from nas.data.prepared import EncodedSplit
-from nas.evaluation.metrics import score
+from nas.evaluation.kinds import TASK_KINDS
+from nas.evaluation.metrics import OF_PROBABILITIES, score
 from nas.evaluation.suites.task import Task
 from nas.training.device import autocast, length_multiple
 
@@ -40,10 +40,7 @@ def task_loss(
 ) -> Tensor:
     """Return the mean loss of a batch: cross entropy, or squared error of the scaled labels."""
     batch = batch.to(device)
-    outputs = _outputs(encoder, head, batch)
-    if task.is_regression:
-        return mse_loss(outputs.squeeze(1), (batch.labels - scale.mean) / scale.deviation)
-    return cross_entropy(outputs, batch.labels.long())
+    return TASK_KINDS[task.kind].loss(_outputs(encoder, head, batch), batch.labels, scale)
 
 
 def evaluate(
@@ -60,9 +57,26 @@ def evaluate(
     Raises:
         TrialError: A prediction is not finite; its cause is "nan".
     """
-    return score(
-        task, predict(encoder, head, task, split, scale=scale, precision=precision), split.labels
-    )
+    return judge(encoder, head, task, split, scale=scale, precision=precision)[1]
+
+
+def judge(
+    encoder: nn.Module,
+    head: nn.Module,
+    task: Task,
+    split: EncodedSplit,
+    *,
+    scale: Scale,
+    precision: str = "fp32",
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Return the answers to `split`, and each metric of `task` on them.
+
+    Raises:
+        TrialError: A prediction is not finite; its cause is "nan".
+    """
+    found = predict_surely(encoder, head, task, split, scale=scale, precision=precision)
+    sure = found[1] if OF_PROBABILITIES & set(task.metrics) else None
+    return found[0], score(task, found[0], split.labels, sure)
 
 
 def predict(
@@ -75,8 +89,23 @@ def predict(
     precision: str = "fp32",
 ) -> np.ndarray:
     """Return class numbers, or real numbers for a regression, in the order of `split`."""
+    return predict_surely(encoder, head, task, split, scale=scale, precision=precision)[0]
+
+
+def predict_surely(
+    encoder: nn.Module,
+    head: nn.Module,
+    task: Task,
+    split: EncodedSplit,
+    *,
+    scale: Scale,
+    precision: str = "fp32",
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return what `predict` does, and how sure each class is, `(n, classes)`; None for a number."""
+    kind = TASK_KINDS[task.kind]
     device = next(encoder.parameters()).device
     predictions = np.zeros(len(split), dtype=np.float64)
+    sure: np.ndarray | None = None
     encoder.eval()
     head.eval()
     with torch.inference_mode(), autocast(precision, device):
@@ -88,13 +117,13 @@ def predict(
             length_multiple=length_multiple(encoder.max_length, device),
         ):
             outputs = _outputs(encoder, head, batch.to(device))
-            if task.is_regression:
-                values = outputs.squeeze(1) * scale.deviation + scale.mean
-            else:
-                # a row of NaN has no largest entry; keep it visible instead of calling it class 0
-                values = outputs.argmax(1).where(outputs.isfinite().all(1), torch.nan)
-            predictions[batch.rows.numpy()] = values.double().cpu().numpy()
-    return predictions
+            rows = batch.rows.numpy()
+            predictions[rows] = kind.answers(outputs, scale).double().cpu().numpy()
+            found = kind.probabilities(outputs)
+            if found is not None:
+                sure = np.zeros((len(split), found.shape[1])) if sure is None else sure
+                sure[rows] = found.double().cpu().numpy()
+    return predictions, sure
 
 
 def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:

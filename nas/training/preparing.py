@@ -1,13 +1,17 @@
 """What an experiment is trained with: its recipe, and its data read, tokenised and encoded."""
 
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nas.config import Experiment
+from nas.evaluation.suites.own import OWN_DATA
 from nas.training.recipe import Recipe
 from search_spaces.errors import InvalidExperiment
 
 if TYPE_CHECKING:
+    from nas.data.own.reading import OwnTask
     from nas.data.prepared import PreparedData
     from nas.teachers.checkpoint import Checkpoint
 
@@ -21,7 +25,7 @@ def default_preset(data: str, checkpoint: str | None = None) -> str:
     """Return the name of the recipe that suits a data source, or a start from a checkpoint."""
     if checkpoint is not None:
         return "checkpoint"
-    return "glue-mini" if data == "glue-mini" else "glue"
+    return data if data in ("glue-mini", OWN_DATA) else "glue"
 
 
 def experiment_recipe(experiment: Experiment) -> Recipe:
@@ -33,7 +37,9 @@ def experiment_recipe(experiment: Experiment) -> Recipe:
     preset = default_preset(experiment.data, experiment.checkpoint)
     settings = {"preset": preset, **experiment.recipe}
     if experiment.tasks:
-        settings["tasks"] = list(experiment.tasks)
+        settings["tasks"] = list(experiment.task_names)
+    if experiment.own_tasks:
+        settings["own_tasks"] = [task.name for task in experiment.own_tasks]
     execution = experiment.execution
     settings.setdefault("threads", max(1, int(execution.cpus_per_trial)))
     if execution.engine == "inline" and execution.gpus_per_trial == 0:
@@ -75,49 +81,105 @@ def _check_taught(recipe: Recipe, checkpoint: str | None) -> None:
 def prepare_data(
     experiment: Experiment, recipe: Recipe, checkpoint: "Checkpoint | None" = None
 ) -> "PreparedData":
+    """Return what `prepare_experiment` does, but for the recipe."""
+    return prepare_experiment(experiment, recipe, checkpoint)[0]
+
+
+def prepare_experiment(
+    experiment: Experiment,
+    recipe: Recipe,
+    checkpoint: "Checkpoint | None" = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> "tuple[PreparedData, Recipe]":
     """Read or make the tasks and the corpus, train the tokenizer, encode everything.
 
     Without `tasks` in the experiment, the recipe's tasks that the data has are taken. With a
-    checkpoint, its tokenizer encodes the tasks, and there is no text to pre-train on.
+    checkpoint, its tokenizer encodes the tasks, and there is no text to pre-train on. Of tasks of
+    one's own, the longest sequence follows from their lengths unless the recipe says it.
+
+    Args:
+        experiment: Names data, corpus and tasks.
+        recipe: How to prepare them.
+        checkpoint: Whose tokenizer to take.
+        say: Called with what was understood of the user's own tasks, line by line.
+
+    Returns:
+        The data, and the recipe with the tasks and the longest sequence that were found.
 
     Raises:
         InvalidData: The data is missing or malformed; the message names file and line.
     """
     from nas.data.corpora import read_corpus
-    from nas.data.prepared import prepare, prepare_tasks
+    from nas.data.own.summary import FittingLength, summary
+    from nas.data.prepared import prepare, prepare_tasks, sample
     from nas.data.source import load_source
     from nas.data.tokenizer import Tokenizer
+    from nas.evaluation.tfidf import tfidf_floor
 
+    own = _read_own(experiment)
+    fitted = bool(own) and "max_length" not in experiment.recipe
+    longest = FittingLength(recipe.max_length) if fitted else recipe.max_length
     # A missing file is reported here, before the tasks are read.
     corpus = read_corpus(experiment.corpus) if experiment.corpus else None
     with tempfile.TemporaryDirectory(prefix="nas-data-") as cache:
-        tasks, own_corpus = load_source(
-            experiment.data,
-            tasks=list(experiment.tasks) or None,
-            cache_directory=cache,
-            seed=experiment.seed,
-        )
-        wanted = {name: tasks[name] for name in tasks if name in recipe.tasks}
+        tasks, own_corpus = {}, None
+        if experiment.data != OWN_DATA:
+            tasks, own_corpus = load_source(
+                experiment.data,
+                tasks=[name for name in experiment.task_names if name not in own] or None,
+                cache_directory=cache,
+                seed=experiment.seed,
+            )
+        tasks |= {name: found.data for name, found in own.items()}
+        named = experiment.task_names if own else tasks  # in the order given
+        wanted = {name: tasks[name] for name in named if name in recipe.tasks}
         if checkpoint is not None:
-            return prepare_tasks(
+            data = prepare_tasks(
                 wanted,
                 Tokenizer.from_json(checkpoint.tokenizer_json),
-                max_length=recipe.max_length,
+                max_length=longest,
                 max_train_examples=recipe.max_train_examples,
                 max_dev_examples=recipe.max_dev_examples,
                 seed=experiment.seed,
             )
-        if corpus is None and own_corpus:
-            corpus = read_corpus(own_corpus)
-        return prepare(
-            tasks=wanted,
-            corpus=corpus,
-            vocabulary_size=recipe.vocabulary_size,
-            tokenizer_kind=recipe.tokenizer,
-            max_length=recipe.max_length,
-            block_length=recipe.block_length,
-            corpus_tokens=recipe.corpus_tokens,
-            max_train_examples=recipe.max_train_examples,
-            max_dev_examples=recipe.max_dev_examples,
-            seed=experiment.seed,
-        )
+        else:
+            if corpus is None and own_corpus:
+                corpus = read_corpus(own_corpus)
+            data = prepare(
+                tasks=wanted,
+                corpus=corpus,
+                vocabulary_size=recipe.vocabulary_size,
+                tokenizer_kind=recipe.tokenizer,
+                max_length=longest,
+                block_length=recipe.block_length,
+                corpus_tokens=recipe.corpus_tokens,
+                max_train_examples=recipe.max_train_examples,
+                max_dev_examples=recipe.max_dev_examples,
+                seed=experiment.seed,
+            )
+    recipe = replace(recipe, tasks=tuple(data.tasks))
+    if fitted:
+        recipe = replace(recipe, max_length=longest.found)
+    floors = {}
+    for name, found in own.items():
+        if name in data.tasks:
+            dev = {
+                split: sample(part, recipe.max_dev_examples, experiment.seed)
+                for split, part in found.data.dev.items()
+            }
+            floor = tfidf_floor(found.data.row, found.data.train, dev, seed=experiment.seed)
+            floors |= {} if floor is None else {name: floor}
+            data = replace(data, floors=floors)
+            kept = sample(found.data.train, recipe.max_train_examples, experiment.seed)
+            for line in summary(found, data, recipe.max_length, kept):
+                say(line)
+    return data, recipe
+
+
+def _read_own(experiment: Experiment) -> "dict[str, OwnTask]":
+    """Return the user's own tasks by name; with none, nothing is imported."""
+    if not experiment.own_tasks:
+        return {}
+    from nas.data.own.reading import read_own_task
+
+    return {task.name: read_own_task(task, experiment.seed) for task in experiment.own_tasks}

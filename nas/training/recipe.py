@@ -34,6 +34,7 @@ class Recipe:
 
     Attributes:
         tasks: Names of the tasks to fine-tune on, each from the pre-trained weights.
+        own_tasks: Which of these are the user's own; the others are GLUE's.
         tokenizer: The run's one tokenizer: "wordpiece", "bpe" (bytes), or a tokenizer.json file.
         vocabulary_size: Its entries at most, special tokens included.
         max_length: Longest sequence of a task, in tokens; longer ones are cut.
@@ -118,14 +119,16 @@ class Recipe:
     threads: int = 1
     open: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     slots: Mapping[str, str] = field(default_factory=dict)
+    own_tasks: tuple[str, ...] = ()
 
     OPEN: ClassVar[tuple[str, ...]] = OPEN
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "open", {k: tuple(v) for k, v in dict(self.open).items()})
         self._take_slots()
-        object.__setattr__(self, "tasks", _tasks(self.tasks))
-        object.__setattr__(self, "per_task", _per_task(self.per_task))
+        object.__setattr__(self, "tasks", _tasks(self.tasks, self.own_tasks))
+        object.__setattr__(self, "own_tasks", tuple(self.own_tasks))
+        object.__setattr__(self, "per_task", _per_task(self.per_task, self.own_tasks))
         for name in _WHOLE:
             _check_whole(name, getattr(self, name), at_least=_LEAST.get(name, 1))
         for name in _LIMITS:
@@ -236,6 +239,9 @@ class Recipe:
         slots = found.pop("slots")
         if self.pooling == "first":  # as before there was a choice
             del found["pooling"]
+        own = found.pop("own_tasks")
+        if own:
+            found["own_tasks"] = list(own)
         for name, alias in ALIASES.items():
             if alias.slot in slots or alias.slot in choices:
                 del found[name]
@@ -265,13 +271,21 @@ _RANGES = {
 }
 
 
-def _tasks(names: object) -> tuple[str, ...]:
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+def _tasks(names: object, own: tuple[str, ...] = ()) -> tuple[str, ...]:
+    if not all(
+        isinstance(listed, list | tuple) and all(isinstance(name, str) for name in listed)
+        for listed in (names, own)
+    ):
         raise InvalidExperiment(
             f"tasks is {names!r}, but must be a list of task names such as [cola, rte], "
             "with at least one of them."
         )
-    return tuple(task.name for task in glue_tasks(names))
+    if not own:
+        return tuple(task.name for task in glue_tasks(names))
+    found = tuple(name if name in own else glue_task(name).name for name in names)
+    if len(set(found)) < len(found):
+        raise InvalidExperiment(f"A task is named twice among {', '.join(found)}. Name each once.")
+    return found
 
 
 def _float(value: object) -> object:
@@ -282,7 +296,7 @@ def _float(value: object) -> object:
         return value
 
 
-def _per_task(settings: object) -> dict[str, dict[str, Any]]:
+def _per_task(settings: object, own: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
     if not isinstance(settings, Mapping) or not all(
         isinstance(own, Mapping) for own in settings.values()
     ):
@@ -298,7 +312,7 @@ def _per_task(settings: object) -> dict[str, dict[str, Any]]:
                     f"Allowed: {', '.join(_PER_TASK)}."
                 )
     return {
-        glue_task(task).name: {
+        (task if task in own else glue_task(task).name): {
             key: _float(value) if key == "learning_rate" else value for key, value in own.items()
         }
         for task, own in settings.items()
@@ -352,6 +366,21 @@ RECIPES.register("glue")(
         pretrain_tokens=1_600_000,
         finetune_epochs=4,
         dropout=0.1,
+    )
+)
+# tasks of one's own: `max_length` is then taken from the lengths seen
+RECIPES.register("own")(
+    Recipe(
+        vocabulary_size=8_000,
+        max_length=128,
+        block_length=64,
+        corpus_tokens=2_000_000,
+        max_train_examples=10_000,
+        max_dev_examples=3_000,
+        pretrain_tokens=1_000_000,
+        finetune_epochs=4,
+        dropout=0.1,
+        pooling="mean",
     )
 )
 RECIPES.register("checkpoint")(

@@ -6,9 +6,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from nas.data.prepared import EncodedSplit
-from nas.evaluation.metrics import score
 from nas.evaluation.suites.task import Task
-from nas.training.prediction import Scale, predict
+from nas.training.prediction import Scale, evaluate
 
 
 def hold_out(split: EncodedSplit, share: float, seed: int) -> tuple[EncodedSplit, EncodedSplit]:
@@ -101,11 +100,6 @@ def score_splits(
 ) -> float:
     """Return the mean of the task's metrics over `splits`, larger is better."""
     values = [
-        score(
-            task,
-            predict(encoder, head, task, split, scale=scale, precision=precision),
-            split.labels,
-        )
-        for split in splits
+        evaluate(encoder, head, task, split, scale=scale, precision=precision) for split in splits
     ]
     return float(np.mean([list(metrics.values()) for metrics in values]))

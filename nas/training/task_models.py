@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nas.data.prepared import PreparedData
-from nas.evaluation.suites.glue import glue_tasks
+from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead
@@ -111,7 +111,7 @@ def task_models(
         keep=keep,
         lessons=None if data.teacher is None else Lessons(data.teacher),
     )
-    wanted = glue_tasks(tasks)
+    wanted = data.rows(tasks)
     for task in _in_order(wanted, recipe):
         with thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
             training.run([task])
@@ -131,7 +131,7 @@ def _in_order(wanted: list[Task], recipe: Recipe) -> list[Task]:
     """Return `wanted`, after MNLI where one of them starts from its weights."""
     if not recipe.from_mnli or not any(task.name in FROM_MNLI for task in wanted):
         return wanted
-    mnli = glue_tasks(["mnli"])
+    mnli = [glue_task("mnli")]
     return [*mnli, *(task for task in wanted if task not in mnli)]
 
 

@@ -17,7 +17,6 @@ from nas.data.batches import Batch, batches
 from nas.data.prepared import EncodedSplit, PreparedData
 from nas.evaluation.cost import measure_latency
 from nas.evaluation.majority import majority_score
-from nas.evaluation.suites.glue import glue_tasks
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
 from nas.teachers.calibration import calibrate
@@ -67,7 +66,7 @@ def make_teacher(
     with thread_count(threads):
         if not (folder / f"{WHOLE}.json").is_file():
             _make_whole(folder, checkpoint, data, recipe)
-        for task in glue_tasks(list(data.tasks)):
+        for task in data.rows():
             if not (folder / f"{task.name}.json").is_file():
                 say(f"Fine-tuning the teacher on {task.name}")
                 say(_make_task(folder, checkpoint, task, data.tasks[task.name], recipe, seed))
@@ -143,7 +142,7 @@ def _make_task(
     write_teacher(
         folder / f"{task.name}.safetensors", encoder.state_dict(), head.state_dict(), worth
     )
-    majority = majority_score(task.name, splits)
+    majority = majority_score(task, splits)
     facts = {
         "score": result.score,
         "majority": majority,

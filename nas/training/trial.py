@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from nas.data.prepared import PreparedData
 from nas.evaluation.cost import measure_latency, peak_memory_mb
 from nas.evaluation.energy import measure_energy
-from nas.evaluation.metrics import glue_score
-from nas.evaluation.suites.glue import glue_tasks
+from nas.evaluation.mean_score import mean_score
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
 from nas.models.outputs import make_output
@@ -314,7 +313,7 @@ def _tasks_to_train(recipe: Recipe, data: PreparedData) -> list[Task]:
             f"The text was prepared in blocks of {length} tokens, but the recipe's models read at "
             f"most {longest}. Prepare the data with this recipe."
         )
-    return glue_tasks(recipe.tasks)
+    return data.rows(recipe.tasks)
 
 
 def _costs(
@@ -363,7 +362,7 @@ def _exact_costs(
 
 def _scores(results: dict[str, TaskResult], recipe: Recipe) -> dict[str, float]:
     scores = {name: result.score for name, result in results.items()}
-    return {"glue": glue_score(scores, include_wnli="wnli" in recipe.tasks), **scores}
+    return {**mean_score(scores, include_wnli="wnli" in recipe.tasks), **scores}
 
 
 def _pretrain_details(pretraining: Pretraining | None, inherited: float | None) -> dict[str, float]:

@@ -93,13 +93,16 @@ def model_card(card: Mapping[str, Any]) -> str:
         card: The facts that `REQUIRED` lists, and any other; plain YAML types.
     """
     tasks = card.get("tasks", [])
+    card = dict(card)
+    own = card.pop("own_tasks", {})
     head = {
         "library_name": "transformers",
         "license": card.get("licence", "other"),
-        "language": ["en"],
+        "language": sorted({task["language"] for task in own.values()}) or ["en"],
         "pipeline_tag": "text-classification" if tasks else "fill-mask",
         "tags": ["encoder", "flexibert", "neural-architecture-search"],
-        _FACTS: dict(card),
+        **(hub_facts(card, own) if own else {}),
+        _FACTS: card,
     }
     front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=100)
     lines = [
@@ -118,6 +121,33 @@ def model_card(card: Mapping[str, Any]) -> str:
             lines += ["", f"## {title}", "", *_table(value)]
     lines += ["", f"Licence of the weights: {card.get('licence', 'not said')}."]
     return "\n".join(lines)
+
+
+def hub_facts(card: Mapping[str, Any], own: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the hub reads of tasks of the user's own: datasets, metrics and the results.
+
+    Args:
+        card: The facts of the card.
+        own: Task name -> "language", "kind", "metrics" and, by metric, "results".
+    """
+    names = list(own)
+    metrics = list(dict.fromkeys(name for task in own.values() for name in task["metrics"]))
+    results = [
+        {
+            "task": {"type": "text-classification", "name": task["kind"]},
+            "dataset": {"name": name, "type": name, "split": "dev"},
+            "metrics": [
+                {"type": metric, "name": metric, "value": float(value)}
+                for metric, value in task["results"].items()
+            ],
+        }
+        for name, task in own.items()
+    ]
+    return {
+        "datasets": names,
+        "metrics": metrics,
+        "model-index": [{"name": str(card.get("name", "encoder")), "results": results}],
+    }
 
 
 def _how_to_load(tasks: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nas.zoo.card import missing_facts, read_card
-from nas.zoo.files import CARD, CHECKSUMS, TOKENIZER, file_problem, read_checksums
+from nas.zoo.files import CARD, CHECKSUMS, TASK, TOKENIZER, file_problem, read_checksums
 from search_spaces.errors import InvalidData, NotAModel
 
 # Tokens that a model is asked about; memory of attention grows with their square.
@@ -72,7 +72,7 @@ def _model_problems(folder: Path) -> list[str]:
     import torch
 
     from nas.zoo.configuration import read_config
-    from nas.zoo.loading import load_model
+    from nas.zoo.loading import load_model, read_row
 
     problems = []
     try:
@@ -80,6 +80,8 @@ def _model_problems(folder: Path) -> list[str]:
         length = min(config.max_position_embeddings, _ASKED)
         tokens = torch.arange(length)[None] % config.vocab_size
         for task in (None, *config.task_names):
+            if task is not None and (folder / task / TASK).is_file():
+                read_row(folder, task)
             with torch.inference_mode():
                 output = load_model(folder, task=task)(tokens)[0]
             if not output.isfinite().all():

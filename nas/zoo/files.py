@@ -17,6 +17,7 @@ CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 ARCHITECTURE, TOKENIZER, CHECKSUMS = "architecture.json", "tokenizer.json", "checksums.json"
 # Names of files below a folder: no part of them is empty, "." or "..".
 _INSIDE = re.compile(r"(?!/)(?:(?:^|/)(?!\.{1,2}(?:/|$))[^/\x00-\x1f]+)+")
+TASK = "task.json"  # what a user's own task is: its columns, classes, metrics
 ONNX, QUANTIZED, EXPORTED = "model.onnx", "model.int8.onnx", "model.pt2"
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from nas.data.prepared import PreparedData
-from nas.evaluation.suites.glue import glue_task
 from nas.zoo.files import ONNX
 from nas.zoo.formats import FORMATS, write_format
 from nas.zoo.graphs import Graph
@@ -62,9 +61,10 @@ def _quantized(
     facts: dict[str, Any] = {"times_smaller": round(smaller, 2)}
     text = f"{path.name} is {smaller:.1f} times smaller"
     if task is not None:
-        splits = PreparedData.load(data).tasks[task]
-        whole = onnx_score(before, glue_task(task), splits)
-        score = onnx_score(path, glue_task(task), splits)
+        prepared = PreparedData.load(data)
+        (row,), splits = prepared.rows([task]), prepared.tasks[task]
+        whole = onnx_score(before, row, splits)
+        score = onnx_score(path, row, splits)
         facts |= {"score": score, "change": score - whole}
         text += f", scores {score:.4f} on the development data ({score - whole:+.4f})"
     say(f"{task or 'encoder'}: {text}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nas.evaluation.mean_score import MEAN, MEANS
 from nas.whole_files import write_whole
 from nas.zoo.card import read_card
 from nas.zoo.files import CONFIG
@@ -38,8 +39,13 @@ def list_models(zoo: Path | str) -> tuple[list[dict[str, Any]], list[str]]:
             rows.append(_row(folder.name, read_card(folder)))
         except NotAModel as error:
             problems.append(str(error))
-    rows.sort(key=lambda row: -(row["glue"] if row["glue"] is not None else float("-inf")))
+    rows.sort(key=_badness)
     return rows, problems
+
+
+def _badness(row: Mapping[str, Any]) -> float:
+    found = [row.get(mean) for mean in MEANS if row.get(mean) is not None]
+    return -found[0] if found else float("inf")
 
 
 def _row(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,6 +58,7 @@ def _row(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
         "model": name,
         "glue": scores.get("glue"),
         **{task: value for task, value in scores.items() if task != "glue"},
+        **({"score_confirmed": confirmed.get("score_mean")} if MEAN in scores else {}),
         "glue_confirmed": confirmed.get("glue_mean"),
         "glue_confirmed_std": confirmed.get("glue_std"),
         "confirmed_seeds": confirmed.get("seeds"),
@@ -70,7 +77,8 @@ def _row(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
 def columns_of(rows: list[dict[str, Any]]) -> list[str]:
     """Return the columns of a table of all `rows`: the tasks of every row after `glue`."""
     names = dict.fromkeys(name for row in rows for name in row)
-    last = ("glue_confirmed", "glue_confirmed_std", "confirmed_seeds", *_COSTS, *_LAST)
+    own = [name for name in ("score_confirmed",) if name in names]
+    last = (*own, "glue_confirmed", "glue_confirmed_std", "confirmed_seeds", *_COSTS, *_LAST)
     return [*(name for name in names if name not in last), *last]
 
 

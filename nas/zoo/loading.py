@@ -10,14 +10,18 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from nas.evaluation.kinds import TASK_KINDS
+from nas.evaluation.suites.glue import glue_task
+from nas.evaluation.suites.task import Task
 from nas.models.hf import (
     FlexiBertForSequenceClassification,
     FlexiBertModel,
     register_with_transformers,
 )
 from nas.zoo.configuration import read_config
-from nas.zoo.files import CHECKSUMS, CONFIG, WEIGHTS, verify
-from search_spaces.errors import NotAModel, UnknownName
+from nas.zoo.files import CHECKSUMS, CONFIG, TASK, WEIGHTS, verify
+from search_spaces.documents import read_json_file
+from search_spaces.errors import InvalidData, NotAModel, UnknownName
 from search_spaces.kinds import INSTALL
 
 
@@ -68,6 +72,28 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
     model = build(config)
     model.load_state_dict(tensors)
     return model.eval()
+
+
+def read_row(folder: Path, name: str) -> Task:
+    """Return the task `name` that a model was fine-tuned on: a user's own, or one of GLUE.
+
+    Raises:
+        NotAModel: What the folder says of it cannot be read.
+        UnknownName: It says nothing, and GLUE has no such task.
+    """
+    path = folder / name / TASK
+    if not path.is_file():
+        return glue_task(name)
+    if (path.parent / CHECKSUMS).exists():
+        verify(path.parent, TASK)
+    try:
+        task = Task.from_dict(read_json_file(path, NotAModel))
+        TASK_KINDS[task.kind].check(task)
+    except (InvalidData, UnknownName, ValueError) as error:
+        raise NotAModel(f"{path} describes no task ({error}). Export the model again.") from None
+    if task.name != name:
+        raise NotAModel(f"{path} describes the task {task.name!r:.60}. Export the model again.")
+    return task
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nas.data.tokenizer import special_names
+from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.task import Task
 from nas.models.hf import (
     FlexiBertConfig,
@@ -23,6 +24,7 @@ from nas.zoo.card import model_card
 from nas.zoo.files import (
     ARCHITECTURE,
     CARD,
+    TASK,
     TOKENIZER,
     WEIGHTS,
     write_checksums,
@@ -82,7 +84,7 @@ def export_model(
     """
     folder = Path(folder)
     task_weights = dict(task_weights or {})
-    config = make_config(architecture, model_options, [task.name for task in task_weights])
+    config = make_config(architecture, model_options, list(task_weights))
     with written_at_once(folder) as partial:
         write_encoder(partial, config, weights, tokenizer_json, architecture)
         for task, tensors in task_weights.items():
@@ -92,14 +94,32 @@ def export_model(
 
 
 def make_config(
-    architecture: Architecture, model_options: Mapping[str, Any], tasks: list[str]
+    architecture: Architecture, model_options: Mapping[str, Any], tasks: Sequence[Task]
 ) -> FlexiBertConfig:
-    """Return the configuration of the encoder, with the tasks in the order they are offered."""
+    """Return the configuration of the encoder, with the tasks in the order they are offered.
+
+    Of a user's own task it has the labels, too: by their number `from_pretrained` tells that the
+    model of the first task is wanted, and no new head.
+    """
     options = dict(model_options)
     vocabulary_size = options.pop("vocabulary_size")
     config = FlexiBertConfig.from_architecture(architecture, vocabulary_size, **options)
-    config.task_names = sorted(tasks, key=lambda name: name != _FIRST_TASK)
+    config.task_names = sorted((t.name for t in tasks), key=lambda name: name != _FIRST_TASK)
+    first = next((task for task in tasks if task.name == config.task_names[0]), None)
+    if first is not None and first.own:
+        for name, value in _label_facts(first).items():
+            setattr(config, name, value)
     return config
+
+
+def _label_facts(task: Task) -> dict[str, Any]:
+    """Return what a configuration says of labels."""
+    labels = _LABELS.get(task.name, task.labels) or (task.label,)
+    return {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: number for number, label in enumerate(labels)},
+        "problem_type": TASK_KINDS[task.kind].problem_type,
+    }
 
 
 def write_encoder(
@@ -138,14 +158,7 @@ def write_task(
     Raises:
         NotAModel: If the weights do not fit.
     """
-    labels = _LABELS.get(task.name, task.labels) or (task.label,)
-    values = config.to_dict() | {
-        "task_names": [],
-        "task_name": task.name,
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: number for number, label in enumerate(labels)},
-        "problem_type": "regression" if task.is_regression else "single_label_classification",
-    }
+    values = config.to_dict() | {"task_names": [], "task_name": task.name, **_label_facts(task)}
     config = FlexiBertConfig.from_dict(values)
     model = FlexiBertForSequenceClassification(config)
     named = {
@@ -155,6 +168,9 @@ def write_task(
     check_names(named, model.state_dict(), f"The weights of {task.name} to export")
     folder.mkdir()
     _write_model(folder, config, type(model).__name__, named, tokenizer_json)
+    if task.own:
+        facts = json.dumps(task.to_dict(), indent=1, ensure_ascii=False)
+        write_text(folder / TASK, facts)
 
 
 def finish(folder: Path, card: Mapping[str, Any]) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
 
 from nas.data.batches import Batch
+from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.task import Task
 from nas.teachers.lessons import Answers
 from nas.training.prediction import Scale
@@ -66,10 +66,7 @@ class Lesson:
         else:
             states = []
             outputs = head(encoder.pooled(batch.tokens, keep, batch.token_types)).float()
-        if task.is_regression:
-            own = mse_loss(outputs.squeeze(1), (batch.labels - scale.mean) / scale.deviation)
-        else:
-            own = cross_entropy(outputs, batch.labels.long())
+        own = TASK_KINDS[task.kind].loss(outputs, batch.labels, scale)
         student = Answers(outputs, states[1:], keep)
         return self.distillation.loss(own, student, self.answers(batch), task)
 

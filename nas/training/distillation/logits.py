@@ -4,8 +4,8 @@ Source: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network"
 """
 
 from torch import Tensor
-from torch.nn.functional import kl_div, log_softmax, mse_loss
 
+from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.task import Task
 from nas.training.distillation.base import DISTILLATIONS, Answers, Distillation
 from search_spaces.kinds import SLOTS, Kind
@@ -42,12 +42,4 @@ def soft_loss(student: Tensor, teacher: Tensor, temperature: float, task: Task) 
     The divergence of the softened distributions times the squared temperature, so that gradients
     keep their size; of a regression the mean squared difference.
     """
-    if task.is_regression:
-        return mse_loss(student, teacher)
-    soft = kl_div(
-        log_softmax(student / temperature, -1),
-        log_softmax(teacher / temperature, -1),
-        reduction="batchmean",
-        log_target=True,
-    )
-    return soft * temperature**2
+    return TASK_KINDS[task.kind].soft_loss(student, teacher, temperature)

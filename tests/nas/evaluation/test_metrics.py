@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 import sklearn.metrics
 
-from nas.evaluation.metrics import METRICS, glue_score, score, task_score
+from nas.evaluation.metrics import METRICS, OF_PROBABILITIES, glue_score, score, task_score
 from nas.evaluation.suites.glue import GLUE, glue_task, glue_tasks
 from search_spaces.errors import InvalidExperiment, TrialError, UnknownName
 
@@ -14,6 +14,8 @@ ORACLES = {
     "f1": lambda p, y: sklearn.metrics.f1_score(y, p),
     "matthews": lambda p, y: sklearn.metrics.matthews_corrcoef(y, p),
     "pearson": lambda p, y: scipy.stats.pearsonr(p, y)[0],
+    "macro_f1": lambda p, y: sklearn.metrics.f1_score(y, p, average="macro"),
+    "auc": lambda p, y: sklearn.metrics.roc_auc_score(y, p[:, 1]),
     "spearman": lambda p, y: scipy.stats.spearmanr(p, y)[0],
 }
 
@@ -27,6 +29,8 @@ def test_metrics_equal_the_libraries(name, seed):
         predictions = labels + rng.normal(size=50).round(1)
     else:
         labels, predictions = rng.integers(0, 2, 50), rng.integers(0, 2, 50)
+    if name in OF_PROBABILITIES:
+        predictions = np.stack([1 - predictions, predictions], 1) + rng.normal(size=(50, 2))
     assert METRICS[name](predictions, labels) == pytest.approx(ORACLES[name](predictions, labels))
 
 

@@ -1,0 +1,323 @@
+"""Files of examples as Arrow tables: CSV, TSV, JSON lines, JSON, Parquet, saved datasets, the hub.
+
+Nothing here looks at what the columns mean. Every cell of CSV and TSV is text.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.evaluation.suites.own import HUB
+from search_spaces.errors import InvalidData
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_JSON_BLOCK = 1 << 26  # bytes: no example is longer than this
+
+
+def read_table(place: str, split: str = "train") -> "pa.Table":
+    """Return the rows of one split.
+
+    Args:
+        place: A file, a folder that `datasets` saved, or "hub:" and the name of a dataset.
+        split: Which of them, where the place has several.
+
+    Raises:
+        InvalidData: It is missing, of no known format, damaged, or has no row.
+    """
+    if place.startswith(HUB):
+        found = _from_hub(place.removeprefix(HUB), split)
+    else:
+        found = _from_disk(Path(place), split)
+    if not found.num_rows:
+        raise InvalidData(f"{place} has no examples, only the names of its columns.")
+    twice = sorted({n for n in found.column_names if found.column_names.count(n) > 1})
+    if twice:
+        raise InvalidData(f"{place} has two columns called {twice[0]!r}. Rename one of them.")
+    return found
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file or folder is one of those that `read_table` reads, and no plain text."""
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    return path.is_dir() or bool(suffixes) and suffixes[-1] in _READERS
+
+
+def row_word(place: str) -> str:
+    """Return what a row of a file is called: "line", or "row" where the first line has names."""
+    return "line" if re.search(r"\.(jsonl|ndjson)(\.gz)?$", place) else "row"
+
+
+def splits_of(place: str) -> list[str]:
+    """Return the names of the splits in a saved dataset's folder; none for a single file."""
+    index = Path(place) / "dataset_dict.json"
+    if place.startswith(HUB) or not index.is_file():
+        return []
+    found = _json(index)
+    return [str(name) for name in found.get("splits", [])] if isinstance(found, dict) else []
+
+
+def _from_disk(path: Path, split: str) -> "pa.Table":
+    if path.is_dir():
+        return _saved_dataset(path, split)
+    if not path.is_file():
+        beside = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
+        raise InvalidData(
+            f"The file {path} does not exist. Files found beside it: "
+            f"{', '.join(beside[:20]) or 'none'}."
+        )
+    if not path.stat().st_size:
+        raise InvalidData(f"{path} is empty. Give a file with examples.")
+    suffix = path.suffix.lower() if path.suffix != ".gz" else Path(path.stem).suffix.lower()
+    reader = _READERS.get(suffix)
+    if reader is None:
+        raise InvalidData(
+            f"{path} has the ending {suffix or 'none'!r}, of no format that is read. Give one of "
+            f"{', '.join(_READERS)} (a .gz behind it is fine), or a folder of save_to_disk."
+        )
+    try:
+        return reader(path)
+    except OSError as error:
+        raise InvalidData(f"{path} cannot be read: {error}") from None
+
+
+def _delimited(separator: str) -> Callable[[Path], "pa.Table"]:
+    return lambda path: _csv(path, separator)
+
+
+def _csv(path: Path, separator: str) -> "pa.Table":
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    names, separator = _header(path, separator)
+    bad: list[Any] = []
+
+    def read(*, threads: bool) -> "pa.Table":
+        return arrow.read_csv(
+            path,
+            read_options=arrow.ReadOptions(use_threads=threads, block_size=1 << 24),
+            parse_options=arrow.ParseOptions(
+                delimiter=separator,
+                newlines_in_values=True,
+                invalid_row_handler=lambda row: bad.append(row) or "error",
+            ),
+            convert_options=arrow.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            ),
+        )
+
+    try:
+        return read(threads=True)
+    except pa.ArrowInvalid as error:
+        reason = str(error)
+    bad.clear()
+    try:
+        read(threads=False)  # one thread counts the rows
+    except pa.ArrowInvalid as error:
+        reason = str(error)
+    if bad:
+        row = bad[-1]
+        number = f"row {row.number - 1}" if row.number else "a row"
+        raise InvalidData(
+            f"{path}, {number}: {row.actual_columns} columns, expected {row.expected_columns} "
+            f"({', '.join(names)}): {row.text[:80]!r}. Put a text that has a {separator!r} in "
+            "double quotes, or delete the row."
+        )
+    raise InvalidData(f"{path} cannot be read: {_not_utf8(path) or reason}")
+
+
+def _header(path: Path, separator: str) -> tuple[list[str], str]:
+    """Return the names in the first line, and what stands between them."""
+    import pyarrow as pa
+
+    with pa.input_stream(str(path), compression="detect") as file:
+        start = file.read(1 << 20)
+    text = start.decode("utf-8-sig", errors="replace")
+    if "\0" in text:
+        raise InvalidData(f"{path} has NUL characters, so it is no text. Convert it to UTF-8.")
+    first = next(csv.reader(text.splitlines(), delimiter=separator), [])
+    if len(first) == 1 and separator == "," and ";" in first[0]:
+        separator = ";"  # what a spreadsheet writes where a comma is in the numbers
+        first = first[0].split(";")
+    if any(not name.strip() for name in first):
+        raise InvalidData(
+            f"{path}: the first line names a column with nothing ({first!r:.200}). Give every "
+            "column a name."
+        )
+    return first, separator
+
+
+def _not_utf8(path: Path) -> str | None:
+    import pyarrow as pa
+
+    with pa.input_stream(str(path), compression="detect") as file:
+        data = file.read()
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        return f"line {line} is not UTF-8 text (byte {error.start}). Convert the file to UTF-8."
+    return None
+
+
+def _json_lines(path: Path) -> "pa.Table":
+    import pyarrow as pa
+    from pyarrow import json as arrow
+
+    try:
+        return arrow.read_json(
+            path, read_options=arrow.ReadOptions(use_threads=False, block_size=_JSON_BLOCK)
+        )
+    except pa.ArrowInvalid as error:
+        reason = str(error).partition("\n")[0]
+    raise InvalidData(_json_problem(path) or f"{path} cannot be read: {reason}")
+
+
+def _json_problem(path: Path) -> str | None:
+    """Say which line is none, or where a value has another type than above it."""
+    types: dict[str, tuple[str, int]] = {}
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                return (
+                    f"{path}, line {number}: no JSON ({str(error)[:100]}): {line[:80]!r}. Write "
+                    'one object a line, such as {"text": "…", "label": "…"}.'
+                )
+            if not isinstance(row, dict):
+                return f"{path}, line {number}: {line[:80]!r} is no object with names and values."
+            for name, value in row.items():
+                kind = _TYPES.get(type(value), type(value).__name__)
+                before, where = types.setdefault(name, (kind, number))
+                if value is not None and kind != before:
+                    return (
+                        f"{path}, line {number}: {name!r} is {kind} ({value!r:.60}), and "
+                        f"{before} in line {where}. Write all values of a column alike."
+                    )
+                if value is None:
+                    types.pop(name)
+    return None
+
+
+_TYPES = {str: "a text", int: "a number", float: "a number", bool: "true or false", list: "a list"}
+
+
+def _json_document(path: Path) -> "pa.Table":
+    """Read one list of objects, as pandas writes it; or JSON lines that are called .json."""
+    import pyarrow as pa
+
+    with path.open("rb") as file:
+        start = file.read(256).lstrip()
+    if not start.startswith(b"["):
+        return _json_lines(path)
+    found = _json(path)
+    if not all(isinstance(row, dict) for row in found):
+        raise InvalidData(f"{path} is no list of objects. Write one object an example.")
+    try:
+        return pa.Table.from_pylist(found)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InvalidData(
+            f"{path} cannot be read: {str(error)[:200]}. Write all values of a column alike."
+        ) from None
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidData(f"{path} is no JSON: {str(error)[:200]}") from None
+
+
+def _parquet(path: Path) -> "pa.Table":
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return _named_classes(parquet.read_table(path))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InvalidData(f"{path} is no Parquet file that can be read: {error}") from None
+
+
+def _saved_dataset(folder: Path, split: str) -> "pa.Table":
+    """Read what `Dataset.save_to_disk` and `DatasetDict.save_to_disk` write."""
+    import pyarrow as pa
+
+    named = splits_of(str(folder))
+    if named:
+        if split not in named:
+            raise InvalidData(
+                f"{folder} has no split {split!r}. It has {', '.join(named)}; name the folder of "
+                f"one: {folder / named[0]}"
+            )
+        folder = folder / split
+    files = sorted(folder.glob("*.arrow"))
+    if not files:
+        raise InvalidData(
+            f"{folder} is a folder without *.arrow files, so no dataset that save_to_disk wrote. "
+            "Give a file such as train.csv, or such a folder."
+        )
+    parts = []
+    for file in files:
+        try:
+            with pa.memory_map(str(file)) as source:
+                parts.append(pa.ipc.open_stream(source).read_all())
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InvalidData(f"{file} cannot be read: {error}") from None
+    return _named_classes(pa.concat_tables(parts))
+
+
+def _named_classes(table: "pa.Table") -> "pa.Table":
+    """Put the names of classes in place of their numbers, as `datasets` notes them beside."""
+    import pyarrow as pa
+
+    noted = (table.schema.metadata or {}).get(b"huggingface")
+    try:
+        features = json.loads(noted)["info"]["features"] if noted else {}
+    except (ValueError, KeyError, TypeError):
+        return table
+    for name, feature in features.items():
+        if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
+            continue
+        names = feature.get("names") or []
+        column = table[name].to_pylist()
+        texts = [
+            names[value] if value is not None and 0 <= value < len(names) else None
+            for value in column
+        ]
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, pa.array(texts, pa.string()))
+    return table
+
+
+def _from_hub(name: str, split: str) -> "pa.Table":
+    try:
+        import datasets
+    except ImportError:
+        raise InvalidData(
+            f"{HUB}{name} needs the datasets library. Run: pip install 'encoder-nas[hub]'"
+        ) from None
+    try:
+        found = datasets.load_dataset(name, split=split)
+    except Exception as error:  # the library raises whatever its transport raised
+        raise InvalidData(
+            f"The dataset {name!r}, split {split!r}, could not be had from the hub: {error}. Check "
+            "its name and the network, or give files."
+        ) from None
+    return _named_classes(found.with_format("arrow")[:])
+
+
+_READERS: dict[str, Callable[[Path], "pa.Table"]] = {
+    ".csv": _delimited(","),
+    ".tsv": _delimited("\t"),
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".json": _json_document,
+    ".parquet": _parquet,
+}

@@ -1,0 +1,240 @@
+"""From a user's files to a task and its examples, with everything that is wrong with them said.
+
+Nothing is trained, and nothing written, before all of it is right.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nas.data.own.columns import IDS, Columns, find_columns
+from nas.data.own.formats import read_table, row_word, splits_of
+from nas.data.own.label_kinds import READERS
+from nas.data.own.labels import count_rows, kind_of, plain_values
+from nas.data.own.splitting import split_off
+from nas.data.own.texts import Texts
+from nas.data.tables import Split, TaskData
+from nas.evaluation.kinds import TASK_KINDS
+from nas.evaluation.metrics import METRICS
+from nas.evaluation.suites.own import TaskSettings
+from nas.evaluation.suites.task import Task
+from search_spaces.errors import InvalidData, InvalidExperiment
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# What saved datasets and the hub call the part to score on.
+_DEV_SPLITS = ("validation", "dev", "valid", "test")
+
+
+@dataclass(frozen=True)
+class OwnTask:
+    """A task of the user's own, read.
+
+    Attributes:
+        data: The task and its examples.
+        columns: What its columns are.
+        places: Split -> where it came from, in words.
+        warnings: What is not wrong and should be known.
+    """
+
+    data: TaskData
+    columns: Columns
+    places: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+
+def read_own_task(settings: TaskSettings, seed: int = 0) -> OwnTask:
+    """Read all files of a task.
+
+    Args:
+        settings: Which files, and what was said of them.
+        seed: Decides which examples are split off where there is no dev file.
+
+    Raises:
+        InvalidData: A file is missing or malformed, or has no text, no label, or none that can be
+            learned; the message names the file and, where there is one, the row.
+        UnknownName: A column, kind or metric that there is not.
+        InvalidExperiment: A metric does not go with the kind.
+    """
+    train_place, dev_place = settings.train, settings.dev
+    tables = {"train": read_table(train_place, "train")}
+    columns = find_columns(tables["train"], settings, train_place)
+    names = splits_of(train_place)
+    if dev_place is None and names:
+        found = next((name for name in _DEV_SPLITS if name in names), None)
+        if found is not None:
+            tables["dev"] = read_table(train_place, found)
+            dev_place = f"{train_place} ({found})"
+    elif dev_place is not None:
+        tables["dev"] = read_table(dev_place, "validation")
+    if settings.test is not None:
+        tables["test"] = read_table(settings.test, "test")
+    places = {"train": train_place, "dev": dev_place or train_place, "test": settings.test or ""}
+    for split, table in tables.items():
+        _require_columns(table, columns, places[split], labelled=split != "test")
+        _require_ids_once(table, columns, places[split])
+    task = _task(settings, columns, tables["train"])
+    splits = {name: _split(table, columns, task, places[name]) for name, table in tables.items()}
+    texts = dict(places)
+    if "dev" not in splits:
+        splits["train"], splits["dev"], how = split_off(splits["train"], seed, train_place)
+        texts["dev"] = how
+    warnings = _leaks(splits, places)
+    data = TaskData(
+        name=task.name,
+        train=splits["train"],
+        dev={"dev": splits["dev"]},
+        test={name: split for name, split in splits.items() if name == "test"},
+        row=task,
+    )
+    return OwnTask(data, columns, {name: texts[name] for name in splits}, tuple(warnings))
+
+
+def read_for(row: Task, settings: TaskSettings, seed: int = 0) -> TaskData:
+    """Return the examples of a task that a model was trained on, to score the model on them.
+
+    Args:
+        row: The task.
+        settings: Its files. With one file alone, this file is scored.
+        seed: Of the training, which decides what was split off.
+
+    Raises:
+        InvalidData: As `read_own_task`; or a label is none of the model's.
+    """
+    if settings.dev is None:
+        split = read_split(settings.train, row)
+        return TaskData(row.name, split, {"dev": split}, row=row)
+    splits = {name: read_split(file, row) for name, file in settings.files.items()}
+    test = {name: split for name, split in splits.items() if name == "test"}
+    return TaskData(row.name, splits["train"], {"dev": splits["dev"]}, test, row)
+
+
+def read_split(place: str, row: Task) -> Split:
+    """Return the labelled examples of one file of a task that is known.
+
+    Raises:
+        InvalidData: It cannot be read, a column is missing, or a label is none of the task's.
+    """
+    table = read_table(place)
+    columns = Columns(row.columns, row.label, ())
+    _require_columns(table, columns, place, labelled=True)
+    return _split(table, columns, row, place)
+
+
+def _require_columns(table: "pa.Table", columns: Columns, place: str, *, labelled: bool) -> None:
+    wanted = [*columns.text, *([columns.label] if labelled else [])]
+    for name in wanted:
+        if name not in table.column_names:
+            raise InvalidData(
+                f"{place} has no column {name!r}, which the training file has. Columns found: "
+                f"{', '.join(table.column_names)}. Name the columns of all files alike."
+            )
+
+
+def _require_ids_once(table: "pa.Table", columns: Columns, place: str) -> None:
+    for name in columns.others:
+        if name.strip().lower() not in IDS or name not in table.column_names or not name.strip():
+            continue
+        values = table[name].to_pylist()
+        first: dict[object, int] = {}
+        for number, value in enumerate(values, 1):
+            if value is not None and first.setdefault(str(value), number) != number:
+                word = row_word(place)
+                raise InvalidData(
+                    f"{place}, {word} {number}: the {name} {str(value)!r:.60} stands in {word} "
+                    f"{first[str(value)]}, too. Delete one of the two, or rename the column if it "
+                    "is no id."
+                )
+
+
+def _task(settings: TaskSettings, columns: Columns, table: "pa.Table") -> Task:
+    """Return the row of the task, as its training file shows it."""
+    place, word = settings.train, row_word(settings.train)
+    kind = settings.kind or kind_of(table[columns.label], plain_values(table[columns.label]))
+    found = TASK_KINDS[kind]
+    metrics = settings.metrics or found.metrics
+    for name in metrics:
+        if name not in found.allowed:
+            known = "" if name in METRICS else " There is no such metric."
+            raise InvalidExperiment(
+                f"The metric {name!r} of the task {settings.name!r} does not go with "
+                f"{found.title}.{known} Allowed: {', '.join(found.allowed)}."
+            )
+    names = READERS[kind].names(table[columns.label], columns.label, place, word)
+    task = Task(
+        name=settings.name,
+        folder="",
+        columns=columns.text,
+        label=columns.label,
+        labels=names,
+        metrics=tuple(metrics),
+        source=", ".join(Path(file).name for file in settings.files.values()),
+        test={},
+        kind=kind,
+        own=True,
+        language=settings.language,
+    )
+    found.check(task)
+    return task
+
+
+def _split(table: "pa.Table", columns: Columns, task: Task, place: str) -> Split:
+    word = row_word(place)
+    texts = [text_column(table[name], name, place, word) for name in columns.text]
+    labels = None
+    if columns.label in table.column_names:
+        labels = READERS[task.kind].read(table[columns.label], task, place, word)
+    return Split(Texts(texts[:1]), Texts(texts[1:]) if len(texts) > 1 else None, labels)
+
+
+def text_column(column: "pa.ChunkedArray", name: str, place: str, word: str) -> "pa.ChunkedArray":
+    """Return a text column.
+
+    Raises:
+        InvalidData: It holds something else than texts, or an empty one.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise InvalidData(
+            f"{place}: the text column {name!r} holds {column.type}, no texts, such as "
+            f"{column[0].as_py()!r:.60}. Name another one with text: COLUMN (on the command line "
+            "--text COLUMN)."
+        )
+    bare = pc.fill_null(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
+    empty = np.flatnonzero(pc.equal(bare, 0).to_numpy()) + 1
+    if len(empty):
+        raise InvalidData(
+            f"{place}, {word} {empty[0]}: the text in column {name!r} is empty "
+            f"({count_rows(empty.tolist())}). Delete the row, or write its text."
+        )
+    return column
+
+
+def _leaks(splits: Mapping[str, Split], places: Mapping[str, str]) -> list[str]:
+    """Say how many examples of a split to score on are in the training part, too."""
+    train = set(_keys(splits["train"]))
+    found = []
+    for name in ("dev", "test"):
+        if name not in splits:
+            continue
+        count = sum(key in train for key in _keys(splits[name]))
+        if count:
+            found.append(
+                f"Warning: {count:,} of {len(splits[name]):,} texts of {name} ({places[name]}) "
+                "stand in the training examples, too: scores on them say little"
+            )
+    return found
+
+
+def _keys(split: Split) -> Iterator[int]:
+    """Yield a number for each example that is the same where its texts are."""
+    if split.second is None:
+        yield from map(hash, split.first)
+    else:
+        yield from map(hash, zip(split.first, split.second, strict=True))

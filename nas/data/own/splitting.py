@@ -1,0 +1,60 @@
+"""Splitting a part off the training examples where there is no other to score on."""
+
+import numpy as np
+
+from nas.data.own.texts import Texts
+from nas.data.tables import Split
+from search_spaces.errors import InvalidData
+
+SHARE = 0.2
+_MOST = 5_000  # examples are enough to score on
+_FEWEST = 10
+
+
+def split_off(split: Split, seed: int, place: str) -> tuple[Split, Split, str]:
+    """Return what is left to train on, the part to score on, and a text that says so.
+
+    Of every class the same share goes, and at least one example where it has two.
+
+    Args:
+        split: All examples.
+        seed: Decides which.
+        place: Their file.
+
+    Raises:
+        InvalidData: There are too few examples.
+    """
+    count = len(split)
+    if count < _FEWEST:
+        raise InvalidData(
+            f"{place} has {count} examples, and a part to score on must be split off. Give at "
+            f"least {_FEWEST}, or a second file to score on: TRAIN,DEV."
+        )
+    share = min(SHARE, _MOST / count)
+    rng = np.random.default_rng([seed, count])
+    classes = split.labels if split.labels.dtype == np.int64 and split.labels.ndim == 1 else None
+    groups = [np.arange(count)]
+    if classes is not None:
+        groups = [np.flatnonzero(classes == number) for number in np.unique(classes)]
+    taken = []
+    for rows in groups:
+        wanted = min(max(1, round(share * len(rows))), len(rows) - 1)
+        taken.append(rng.permutation(rows)[:wanted])
+    held_out = np.sort(np.concatenate(taken))
+    left = np.setdiff1d(np.arange(count), held_out)
+    how = f"{len(held_out) / count:.0%} of {place}, split off by seed {seed}"
+    return (
+        rows_of(split, left),
+        rows_of(split, held_out),
+        (f"{how}, of every class alike" if classes is not None else how),
+    )
+
+
+def rows_of(split: Split, rows: np.ndarray) -> Split:
+    """Return the examples at `rows`, `(n,)`, of a split read from files."""
+
+    def take(texts: Texts | None) -> Texts | None:
+        return None if texts is None else texts.take(rows)
+
+    labels = None if split.labels is None else split.labels[rows]
+    return Split(take(split.first), take(split.second), labels)

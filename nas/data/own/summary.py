@@ -1,0 +1,96 @@
+"""What was understood of a user's own task, in lines for people, before anything is trained."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from nas.data.own.reading import OwnTask
+from nas.data.prepared import PreparedData, token_lengths
+from nas.data.tables import Split
+from nas.data.tokenizer import Tokenizer
+from nas.evaluation.kinds import TASK_KINDS
+from nas.evaluation.majority import majority_metrics
+from nas.evaluation.metrics import task_score
+
+_MOST_CLASSES = 12
+# So many examples may be cut, if they are the longest; lengths are multiples of this.
+_MAY_BE_CUT, _MULTIPLE, _LEAST = 0.02, 8, 16
+
+
+class FittingLength:
+    """Finds how many tokens an example may have: nearly all of them whole, within a bound.
+
+    Args:
+        most: The bound.
+
+    Attributes:
+        found: What was found.
+    """
+
+    def __init__(self, most: int):
+        self.found = self._most = most
+
+    def __call__(self, tokenizer: Tokenizer, train: Mapping[str, Split]) -> int:
+        """Return it for the training examples of some tasks, the same for all of them."""
+        wanted = _LEAST
+        for split in train.values():
+            longest = np.quantile(token_lengths(tokenizer, split), 1 - _MAY_BE_CUT)
+            wanted = max(wanted, -(-int(np.ceil(longest)) // _MULTIPLE) * _MULTIPLE)
+        self.found = min(wanted, self._most)
+        return self.found
+
+
+def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> list[str]:
+    """Return lines that begin with two spaces, but for the first.
+
+    Args:
+        own: The task, as it was read.
+        data: As it was encoded.
+        max_length: Tokens after which an example is cut.
+        train: The training examples that were kept, whose lengths are looked at.
+    """
+    task, columns = own.data.row, own.columns
+    kind = TASK_KINDS[task.kind]
+    unread = f"; not read: {', '.join(columns.others)}" if columns.others else ""
+    lines = [
+        f"Task {task.name}: {kind.title} in {columns.label!r} of the text in "
+        f"{' and '.join(map(repr, columns.text))}{unread}"
+    ]
+    splits = {"train": own.data.train, **own.data.dev, **own.data.test}
+    for name, split in splits.items():
+        kept = len(data.tasks[task.name][name]) if name in data.tasks[task.name] else len(split)
+        some = f", {kept:,} of them used" if kept < len(split) else ""
+        lines.append(f"  {name + ':':<11}{len(split):,} examples{some} ({own.places[name]})")
+    if task.labels:
+        lines.append(f"  {'classes:':<11}{_counts(task.labels, own.data.train.labels)}")
+    else:
+        values = own.data.train.labels
+        lines.append(
+            f"  {'numbers:':<11}{values.min():g} to {values.max():g}, mean {values.mean():.3g}"
+        )
+    lengths = token_lengths(data.tokenizer, train)
+    cut = float(np.mean(lengths > max_length))
+    lines.append(
+        f"  {'lengths:':<11}median {np.median(lengths):.0f} tokens, 95 % up to "
+        f"{np.quantile(lengths, 0.95):.0f}, longest {lengths.max()}; cut after {max_length}: "
+        f"{cut:.1%}"
+    )
+    metrics = majority_metrics(task, data.tasks[task.name])
+    listed = ", ".join(f"{k} {v:.3f}" for found in metrics.values() for k, v in found.items())
+    what = "majority:" if task.labels else "mean:"
+    lines.append(f"  {what:<11}{listed}; score {task_score(task, metrics):.3f}")
+    floor = data.floors.get(task.name)
+    if floor:
+        listed = ", ".join(f"{k} {v:.3f}" for k, v in floor.items() if k in task.metrics)
+        lines.append(
+            f"  {'TF-IDF:':<11}{listed}; score {floor['score']:.3f}, in {floor['seconds']:.1f} s"
+        )
+    return lines + [f"  {warning}" for warning in own.warnings]
+
+
+def _counts(names: tuple[str, ...], labels: np.ndarray) -> str:
+    counts = np.bincount(labels.astype(int), minlength=len(names))
+    order = np.argsort(-counts, kind="stable")
+    listed = [f"{names[i]} {counts[i]:,}" for i in order[:_MOST_CLASSES]]
+    more = f" and {len(names) - _MOST_CLASSES} more" if len(names) > _MOST_CLASSES else ""
+    return f"{', '.join(listed)}{more}"

@@ -1,0 +1,95 @@
+"""What every kind of task has: how its labels are learned, what its answers are, how it is scored.
+
+A kind is one file here and one line of the index. Nothing of this imports torch before it is used.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import numpy as np
+
+from search_spaces.errors import InvalidData
+from search_spaces.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nas.evaluation.suites.task import Task
+
+
+class Scaled(Protocol):
+    """What turns the outputs of a regression into labels."""
+
+    mean: float
+    deviation: float
+
+
+class TaskKind(ABC):
+    """One kind of task.
+
+    Attributes:
+        name: As experiment files write it.
+        title: For people.
+        metrics: What counts where nobody says; the score is their mean.
+        allowed: Every metric that can be asked for.
+        problem_type: What `transformers` calls it in a configuration; None where it has no word.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+    allowed: ClassVar[tuple[str, ...]]
+    problem_type: ClassVar[str | None] = None
+
+    @abstractmethod
+    def outputs(self, task: "Task") -> int:
+        """Return how many numbers the head gives."""
+
+    @abstractmethod
+    def loss(self, outputs: "Tensor", labels: "Tensor", scale: Scaled) -> "Tensor":
+        """Return the mean loss of a batch.
+
+        Args:
+            outputs: Of the head, `(batch, outputs)` float32.
+            labels: As the encoded data has them, float32.
+            scale: Of a regression.
+        """
+
+    @abstractmethod
+    def soft_loss(self, student: "Tensor", teacher: "Tensor", temperature: float) -> "Tensor":
+        """Return how far outputs are from a teacher's, a scalar."""
+
+    @abstractmethod
+    def answers(self, outputs: "Tensor", scale: Scaled) -> "Tensor":
+        """Return what the outputs say, in the form of labels; NaN where an output is none."""
+
+    def probabilities(self, outputs: "Tensor") -> "Tensor | None":
+        """Return how sure each possible answer is, `(batch, outputs)`; None for a number."""
+        return None
+
+    @abstractmethod
+    def constant(self, labels: np.ndarray) -> np.ndarray | float:
+        """Return the one answer that is best without reading, in the form of one label."""
+
+    def check(self, task: "Task") -> None:
+        """Check that a task that comes from a file can be of this kind.
+
+        Raises:
+            InvalidData: It cannot.
+        """
+        wrong = [name for name in task.metrics if name not in self.allowed]
+        if wrong:
+            raise InvalidData(
+                f"The metric {wrong[0]!r} does not go with {self.title}. "
+                f"Allowed: {', '.join(self.allowed)}."
+            )
+
+    def texts(self, task: "Task", answers: np.ndarray) -> Sequence[str]:
+        """Return answers as people write them."""
+        return [f"{value:.6g}" for value in answers]
+
+
+TASK_KINDS: Registry[TaskKind] = Registry(
+    "kind of task", group="nas.task_kinds", homes=("nas.evaluation.kinds",)
+)

@@ -1,0 +1,44 @@
+"""A number, such as a similarity or a price."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nas.evaluation.kinds.base import TASK_KINDS, Scaled, TaskKind
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nas.evaluation.suites.task import Task
+
+
+class Number(TaskKind):
+    """One number; labels are these numbers, `(n,)`, learned with mean 0 and deviation 1."""
+
+    name = "number"
+    title = "a number"
+    metrics = ("pearson", "spearman")
+    allowed = ("pearson", "spearman")
+    problem_type = "regression"
+
+    def outputs(self, task: "Task") -> int:
+        return 1
+
+    def loss(self, outputs: "Tensor", labels: "Tensor", scale: Scaled) -> "Tensor":
+        from torch.nn.functional import mse_loss
+
+        return mse_loss(outputs.squeeze(1), (labels - scale.mean) / scale.deviation)
+
+    def soft_loss(self, student: "Tensor", teacher: "Tensor", temperature: float) -> "Tensor":
+        from torch.nn.functional import mse_loss
+
+        return mse_loss(student, teacher)
+
+    def answers(self, outputs: "Tensor", scale: Scaled) -> "Tensor":
+        return outputs.squeeze(1) * scale.deviation + scale.mean
+
+    def constant(self, labels: np.ndarray) -> float:
+        return float(labels.mean())
+
+
+TASK_KINDS.register(Number.name)(Number())

@@ -1,0 +1,81 @@
+"""Answers to a file of examples, as a table: a label, how sure it is, and the columns that came."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nas.data.own.columns import find_texts
+from nas.data.own.formats import is_table, read_table, row_word
+from nas.data.own.reading import text_column
+from nas.data.own.texts import Texts
+from nas.data.sentences import read_sentences
+from nas.data.tables import Split
+from nas.evaluation.kinds import TASK_KINDS
+from nas.evaluation.suites.task import Task
+from nas.single.exported import ExportedModel, answer_surely
+from nas.training.recipe import Recipe
+from nas.zoo.configuration import read_config
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LABEL, PROBABILITY = "label", "probability"
+
+
+def answers_text(model: ExportedModel, task: Task, file: Path, recipe: Recipe) -> str:
+    """Return the answers to the rows of `file` as CSV text, in their order.
+
+    Columns of the file stay as they are; those of the answers are called "label" and, of classes,
+    "probability", with "predicted_" before it where the file has a column of that name.
+
+    Args:
+        model: Who answers.
+        task: What is asked.
+        file: A table with the task's text columns, or text with an example a line.
+        recipe: How long sequences are.
+
+    Raises:
+        InvalidData: The file cannot be read, or lacks a text column.
+    """
+    table = read_table(str(file)) if is_table(file) else None
+    sentences = read_sentences(file, task) if table is None else _sentences(table, task, file)
+    answers, sure = answer_surely(model, task, sentences, recipe)
+    kept = _columns(sentences, task) if table is None else _kept(table)
+    found = {LABEL: _texts(model, task, answers)}
+    if sure is not None:
+        found[PROBABILITY] = [f"{value:.4f}" for value in sure.max(1)]
+    for name, values in found.items():
+        kept[f"predicted_{name}" if name in kept else name] = values
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(kept)
+    writer.writerows(zip(*kept.values(), strict=True))
+    return text.getvalue()
+
+
+def _sentences(table: "pa.Table", task: Task, file: Path) -> Split:
+    names = find_texts(table, task.columns, str(file))
+    columns = [text_column(table[name], name, str(file), row_word(str(file))) for name in names]
+    return Split(Texts(columns[:1]), Texts(columns[1:]) if len(columns) > 1 else None, None)
+
+
+def _kept(table: "pa.Table") -> dict[str, Sequence[object]]:
+    return {name: table[name].to_pylist() for name in table.column_names}
+
+
+def _columns(sentences: Split, task: Task) -> dict[str, Sequence[object]]:
+    """Return lines of text as the columns that the task calls them."""
+    texts = [sentences.first, *([] if sentences.second is None else [sentences.second])]
+    return dict(zip(task.columns, texts, strict=False))
+
+
+def _texts(model: ExportedModel, task: Task, answers: np.ndarray) -> Sequence[str]:
+    """Return answers in the words that the model's configuration has for its classes."""
+    if task.own or task.is_regression:
+        return TASK_KINDS[task.kind].texts(task, answers)
+    names = read_config(model.folder / task.name).id2label
+    return [names[int(number)] for number in answers]
