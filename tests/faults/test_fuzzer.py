@@ -9,7 +9,7 @@ from fuzzer.planted import PLANTED
 from fuzzer.session import Session
 
 # Cases of a door: in the usual tests and in the long ones. Some doors lead to much work.
-FEW, MANY, LONG = 24, 300, {"answers": 10, "corpus": 10}
+FEW, MANY, LONG = 24, 300, {"answers": 10, "corpus": 10, "own": 12}
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from fuzzer.doors import (  # noqa: F401
     experiments,
     expressions,
     glue,
+    own,
     runs,
     spaces,
     tables,
