@@ -87,6 +87,9 @@ def check(stage, code, seconds):
     """Return the columns that say what became of a run."""
     before, after = stage.before, committed(stage.directory)
     kept = sum(after.get(trial) == row for trial, row in before.items())
+    unsaid = sum(not command.said_why() for command in stage.commands)
+    if not (stage.directory / "run.db").exists():  # the last command has not even begun one
+        return {**dict.fromkeys(COUNTED, 0), "lost": len(before), "unsaid": unsaid}
     with contextlib.closing(open_run(stage.directory)) as run:
         differences = sum(decision.differs for decision in replayed(run))
         struck = sum(record["attempts"] > 1 for record in run.journal.trials())
@@ -99,7 +102,7 @@ def check(stage, code, seconds):
         "twice": trained_twice(stage.directory),
         "differences": differences,
         "untrue": false,
-        "unsaid": sum(not command.said_why() for command in stage.commands),
+        "unsaid": unsaid,
     }
 
 
