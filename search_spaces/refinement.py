@@ -33,7 +33,7 @@ def refine(space: FlexiBertSpace) -> FlexiBertSpace:
         finer.append(({"layers_per_stack": run}, f"layers_per_stack={run}"))
     finer.append(({"feedforward": "heterogeneous"}, "feedforward=heterogeneous"))
     for changes, step in finer:
-        changed = replace(definition, **changes, description="")
+        changed = replace(definition, **changes, first=(), description="")
         refined = FlexiBertSpace(changed, f"{space.name}+{step}")
         if refined.size > space.size:
             known = [name for name in list_spaces() if load_space(name).definition == changed]

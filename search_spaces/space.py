@@ -27,10 +27,12 @@ class Space(ABC):
     Attributes:
         name: What messages and records call the space.
         max_layers: Most layers an architecture of the space has; sets the length of `features`.
+        first: What a search of the space begins with, whatever its policy; most have nothing.
     """
 
     name: str = "space"
     max_layers: int = 24
+    first: "tuple[Architecture, ...]" = ()
 
     @abstractmethod
     def sample(

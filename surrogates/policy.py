@@ -125,10 +125,22 @@ class Policy(ABC):
 
         if not isinstance(n, int) or n < 1:
             raise PolicyError(f"ask was given n = {n!r}; ask for one architecture or more.")
-        proposals = self._propose(n, np.random.default_rng([self.seed, self._record.asked]))
+        known = self._begun_with()[:n]
+        for architecture in known:
+            self._record.ask(architecture, {"reason": "initial"})
+        if len(known) == n:
+            return known
+        rng = np.random.default_rng([self.seed, self._record.asked])
+        proposals = self._propose(n - len(known), rng)
         for architecture, why in proposals:
             self._record.ask(architecture, why)
-        return [architecture for architecture, _ in proposals]
+        return known + [architecture for architecture, _ in proposals]
+
+    def _begun_with(self) -> list[Architecture]:
+        """Return what the space says to begin with and was neither asked nor told."""
+        seen = self.seen()
+        first = getattr(self.space, "first", ())
+        return [a for a in first if a.hash not in seen and self.allowed(a)]
 
     def tell(
         self,

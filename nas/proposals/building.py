@@ -83,7 +83,8 @@ def run_space(name: str | Mapping[str, Any], recipe: "Recipe") -> Space:
             f"The recipe leaves {', '.join(recipe.open)} open, and the space {name!r} is no YAML "
             "space, so that its architectures cannot choose. Use a YAML space, or give one value."
         )
-    opened = replace(definition, recipe={**offered, **recipe.open})
+    # what the space begins with chooses nothing of what is open now
+    opened = replace(definition, recipe={**offered, **recipe.open}, first=())
     return FlexiBertSpace(opened, space.name)
 
 

@@ -1,6 +1,7 @@
 """The space inside a trained encoder: what of it may be left out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from search_spaces.architectures.architecture import Architecture
@@ -11,17 +12,28 @@ from search_spaces.library import load_space
 # Shares of a layer's heads and of its feed-forward that a candidate may keep.
 HEAD_SHARES = (0.125, 0.25, 0.5, 0.75, 1.0)
 FEEDFORWARD_SHARES = (0.0625, 0.125, 0.25, 0.5, 0.75, 1.0)
+# Of the cuts of all layers alike that a search begins with: what one would try by hand.
+UNIFORM_CUTS = ((0.25, 0.25), (0.5, 0.5), (0.125, 0.0625))
 
 
 def teacher_space(teacher: Architecture) -> dict[str, Any]:
     """Return the space of all cuts of an encoder whose layers are alike, as a YAML file holds it.
 
     Any number of its layers; in each a share of its heads, as wide as they are, and of its
-    feed-forward.
+    feed-forward. A search begins with uniform cuts: so many thin layers keep more than few whole
+    ones, and what it finds later has to be better.
     """
     layer, depth = teacher.layers[0], len(teacher.layers)
     heads, inner = len(layer.heads), layer.feedforward[0]
+    cuts = [[max(1, round(n)) for n in (h * heads, f * inner)] for h, f in UNIFORM_CUTS]
+    uniform = [
+        Architecture(
+            [replace(layer, heads=layer.heads[:h], feedforward=(f,))] * depth, parts=teacher.parts
+        )
+        for h, f in cuts
+    ]
     return {
+        "first": [a.to_dict() for a in dict.fromkeys(uniform)],
         "description": f"Cuts of an encoder of {depth} layers, width {layer.width}.",
         "layers": list(range(1, depth + 1)),
         "widths": [layer.width],

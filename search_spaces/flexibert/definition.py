@@ -41,6 +41,8 @@ class SpaceDefinition:
         model: Slot of the model to what may stand there.
         recipe: Field or slot of the training recipe to what may be chosen with the architecture: a
             list, or `{from: 5e-4, to: 4e-3, steps: 4}` for numbers at equal ratios.
+        first: Architectures of the space, as dictionaries, that a search begins with, in this
+            order: what is known to be good. A space is the same space with others.
         description: One sentence for people.
     """
 
@@ -60,6 +62,7 @@ class SpaceDefinition:
     model: Any = ()
     recipe: Any = ()
     head_width: int | None = None
+    first: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
     description: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:

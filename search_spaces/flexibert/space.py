@@ -14,7 +14,7 @@ import numpy as np
 
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import PER_HEAD, PER_LAYER, Layer
-from search_spaces.errors import InvalidSpace
+from search_spaces.errors import InvalidArchitecture, InvalidSpace
 from search_spaces.flexibert.choices import Choices, Offer, Stack
 from search_spaces.flexibert.definition import SpaceDefinition
 from search_spaces.flexibert.frames import Frame, Frames
@@ -51,6 +51,33 @@ class FlexiBertSpace(Space):
         ]
         # how many sequences of layers there are; the frame is the outer digit of a number
         self._bodies = sum(count for _, _, count in self._segments)
+        self.first = self._read_first(definition.first)
+
+    def _read_first(self, given: object) -> tuple[Architecture, ...]:
+        """Return the architectures that a search begins with.
+
+        Raises:
+            InvalidSpace: They are no list, or one of them is no architecture of the space.
+        """
+        if not isinstance(given, list | tuple):
+            raise InvalidSpace(
+                f"first is {given!r}. Give a list of architectures of the space, each as "
+                "`nas space sample` prints it, or leave it out."
+            )
+        found: dict[Architecture, None] = {}
+        for number, entry in enumerate(given, start=1):
+            try:
+                architecture = Architecture.from_dict(entry)
+            except InvalidArchitecture as error:
+                raise InvalidSpace(f"first, architecture {number}: {error}") from None
+            if architecture not in self:
+                raise InvalidSpace(
+                    f"first, architecture {number} ({architecture.short}) is none of the space. "
+                    "Give architectures as `nas space sample` prints them, or add what it has to "
+                    "what the space allows."
+                )
+            found[architecture] = None
+        return tuple(found)
 
     @property
     def size(self) -> int:

@@ -109,6 +109,21 @@ def test_results_from_outside_the_space_teach_and_are_not_proposed(name, small_s
 
 
 @every_policy
+def test_what_the_space_says_to_begin_with_comes_first_and_once(name, small_space, score):
+    first = [*small_space.sample(3, seed=8)]
+    space = FiniteSpace(list(small_space), name="begun")
+    space.first = tuple(first)
+    sizes = [make_policy("random", space).exact("parameters", a) for a in first]
+    policy = make_policy(name, space, constraints=(f"parameters<{max(sizes)}",))
+    wanted = [a for a, size in zip(first, sizes, strict=True) if size < max(sizes)]
+    told(policy, wanted[:1], score)
+    asked = policy.ask(1) + policy.ask(4)
+    assert asked[: len(wanted) - 1] == wanted[1:]
+    assert len({a.hash for a in [*asked, *wanted]}) == len(asked) + 1
+    assert policy.explain(wanted[1])["reason"] == "initial"
+
+
+@every_policy
 def test_failures_are_survived_even_if_all_fail(name, small_space):
     policy = make_policy(name, small_space)
     for _ in range(3):

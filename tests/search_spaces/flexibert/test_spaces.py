@@ -417,3 +417,41 @@ def test_a_space_from_a_file(tmp_path):
 @pytest.mark.parametrize("name", list_spaces())
 def test_named_spaces_describe_themselves(name):
     assert load_space(name).definition.description.endswith(".")
+
+
+def begun_with(*first):
+    definition = {
+        "layers": [1, 2], "widths": [8], "heads": [1, 2], "operations": {"sa": ["sdp"]},
+        "feedforward_widths": [4], "feedforward_depths": [1],
+    }  # fmt: skip
+    return load_space({**definition, "first": list(first)})
+
+
+def test_a_space_says_what_a_search_begins_with():
+    plain = begun_with()
+    chosen = plain.sample(2, seed=3)
+    space = begun_with(*(a.to_dict() for a in chosen), chosen[0].to_dict())
+    assert space.first == tuple(chosen)
+    assert plain.first == ()
+    assert space.definition == plain.definition
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ("bert", "first is 'bert'. Give a list of architectures"),
+        ([7], "first, architecture 1: "),
+        ([{"l": 1}], "first, architecture 1: "),
+        (
+            [{"l": 1, "o": ["sa"], "h": [16], "n": [2], "f": [[4]], "p": ["sdp"]}],
+            "first, architecture 1 .* is none of the space",
+        ),
+    ],
+)
+def test_what_is_no_architecture_of_the_space_is_no_beginning(first, message):
+    definition = {
+        "layers": [1, 2], "widths": [8], "heads": [1, 2], "operations": {"sa": ["sdp"]},
+        "feedforward_widths": [4], "feedforward_depths": [1],
+    }  # fmt: skip
+    with pytest.raises(InvalidSpace, match=message):
+        load_space({**definition, "first": first})
