@@ -24,6 +24,16 @@ class UnknownName(NasError, KeyError):
         hint = f" Did you mean {close[0]!r}?" if close else ""
         super().__init__(f"No {kind} is called {name!r}.{hint} Available: {', '.join(known)}.")
 
+    def __reduce__(self):  # it may cross from one process to another
+        return _restored, (type(self), self.args)
+
+
+def _restored(kind: type[Exception], args: tuple) -> Exception:
+    """Return an exception with `args`, whatever its constructor takes."""
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
 
 class BrokenPackage(NasError, ImportError):
     """An installed package that says it has something for this project, and cannot be imported."""

@@ -124,6 +124,12 @@ class Beliefs:
             for fitted in self._fitted.values():
                 fitted.model.assume(pending, fitted.warped(pending)[0])
 
+    def follow(self, rng: np.random.Generator | None) -> None:
+        """Let the model of each objective believe one of its parts alone; with None, the whole."""
+        for objective in self._objectives:
+            if not objective.exact:
+                self._fitted[objective.name].model.follow(rng)
+
     def model(self, metric: str) -> Model | None:
         """Return the fitted model of a metric; None for an exact one."""
         fitted = self._fitted.get(metric)

@@ -9,10 +9,11 @@ network and a natural-parameter network, and every candidate is scored, in space
 listed, instead of climbing from a few points and decoding. The method's own ideas stay as options:
 natural-parameter networks (`model="networks"`), with a student that tells what a teacher does not
 know (`model="teacher-student"`), and the second-order search on the input (`input_search=True`).
-They are off because they did not help where we measured. Two models are averaged, weighted by how
-they foretell what is told: one believes that scores grow with size, the other compares encoders
-place by place and expects nothing. Where scores follow size the first is
-the better one; on a table where they do not, it alone loses to random search. The other switches
+They are off because they did not help where we measured. Three models are averaged, weighted by how
+they foretell what is told: one believes that scores grow with size, one compares encoders place by
+place, one counts the choices in which they differ; the last two expect nothing. Where scores follow
+size the first is the better one; on a table where they do not, it alone loses to random search. A
+proposal for a front follows one of the three, drawn by these weights. The other switches
 are on by default though most of them help less than the noise of thirty seeds.
 `experiments/ablation.py` takes them out one at a time. The published algorithm itself is
 "boshnas-paper".
@@ -33,6 +34,7 @@ from surrogates.models.gaussian_process import SumKernelGP
 from surrogates.models.model import Model
 from surrogates.models.model_average import ModelAverage
 from surrogates.models.warping import AUTO
+from surrogates.policies.gp_hamming import Hamming, LayerCodes
 from surrogates.policies.model_policy import LARGE, ModelOptions, ModelPolicy
 
 ALLOWED = {
@@ -40,7 +42,8 @@ ALLOWED = {
     "model": ("average", "size", "places", "networks", "teacher-student"),
 }
 TREND = 0.6  # standard deviations of rank per standard deviation of mean size
-ODDS = 10.0  # of the model of size over that of places, before anything is told
+# of the models of size, of places and of equal choices, before anything is told
+ODDS = (3.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class BoshnasOptions(ModelOptions):
     Attributes:
         noise: "by-size" (the logarithm of the noise variance is a line in the sizes) or "constant".
         trend: The model of size expects scores to grow with size before anything is told.
-        model: "average" of two Gaussian processes, "size" or "places" alone, "networks": an
+        model: "average" of three Gaussian processes, "size" or "places" alone, "networks": an
             ensemble of natural-parameter networks, or "teacher-student": the same, doubting as a
             student has learned from a teacher with dropout.
         input_search: In spaces too big to list, also climb from the best told in the features, by
@@ -72,7 +75,7 @@ def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
     networks, as if they were full (`Record.lifted`).
     """
     fits: dict = {}  # what was learned of the same results before
-    made: dict[str, PlaceFeatures] = {}
+    made: dict[str, PlaceFeatures | LayerCodes] = {}
 
     def make_model(sign: int, features: Featurizer) -> Model:
         chosen = policy.options.model
@@ -85,9 +88,11 @@ def boshnas(name, space, objectives, seed, constraints, options) -> ModelPolicy:
         of_places = place_model(made["places"], policy.options, fits)
         if chosen == "places":
             return of_places
-        return ModelAverage(
-            [size_model(sign, features, policy.options, fits), of_places], [ODDS, 1.0]
-        )
+        if "codes" not in made:
+            made["codes"] = LayerCodes.of(space)
+        of_choices = SumKernelGP(made["codes"], Hamming(), fits=fits)
+        of_size = size_model(sign, features, policy.options, fits)
+        return ModelAverage([of_size, of_places, of_choices], ODDS)
 
     policy = ModelPolicy(
         name, space, objectives, seed, constraints, options, settings=BoshnasOptions,

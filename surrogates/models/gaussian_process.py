@@ -21,7 +21,7 @@ from surrogates.models.scored import Scored
 NOISE_SLOPE = 0.7  # prior standard deviation of each slope of the log noise variance
 BIASES = (1.0, 0.1)  # prior medians of the weights of a lower fidelity's biases
 STEPS = 40  # of L-BFGS at most
-REMEMBERED = 16  # fits of a policy: two uses of a few metrics, by two models each
+REMEMBERED = 24  # fits of a policy: two uses of a few metrics, by three models each
 CHUNK = 2_000  # rows predicted at a time: what fits a cache is twice as fast
 
 

@@ -53,6 +53,13 @@ class Model(ABC):
     def believe(self, architectures: Sequence[Architecture]) -> Belief:
         """Predict `architectures`."""
 
+    def follow(self, rng: np.random.Generator | None) -> None:
+        """Believe one of several parts alone, drawn by `rng`; with None, the whole again.
+
+        A model of one part has nothing to draw.
+        """
+        del rng
+
     def covariance(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Return the joint epistemic covariance, `(n, n)`; a diagonal where none is known."""
         return np.diag(self.believe(architectures).epistemic ** 2)

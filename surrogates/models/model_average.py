@@ -9,6 +9,7 @@ from surrogates.models.gaussian_process import SumKernelGP
 from surrogates.models.model import Belief, Model
 
 LEAST = 0.01  # a share below it counts as none
+TEMPER = 0.5  # the power of the shares by which a member is drawn: no member is left out soon
 
 
 class ModelAverage(Model):
@@ -51,12 +52,36 @@ class ModelAverage(Model):
 
     def _weigh(self, shares: np.ndarray) -> None:
         # what has next to no say would cost as much to ask as the others
-        self.shares = np.where(shares < LEAST, 0.0, shares) / shares[shares >= LEAST].sum()
-        self._heard = [m for m, share in zip(self.members, self.shares, strict=True) if share]
+        self.shares = _without_least(shares)
+        tempered = shares**TEMPER
+        self._drawn_by = _without_least(tempered / tempered.sum())
+        self.follow(None)
+
+    def follow(self, rng: np.random.Generator | None) -> None:
+        """Believe one member alone, drawn by the tempered shares; with None, all of them again.
+
+        An average is sure where its members are, and so comes back to where the first of them
+        expects most; one member at a time tries what each of them expects.
+
+        Source: of the draw, Thompson, "On the Likelihood that One Unknown Probability Exceeds
+        Another in View of the Evidence of Two Samples", Biometrika 1933, over models here.
+        """
+        self._followed = None
+        if rng is not None:
+            drawn = int(rng.choice(len(self.members), p=self._drawn_by))
+            self._followed = np.eye(len(self.members))[drawn]
+
+    @property
+    def _believed(self) -> tuple[list[SumKernelGP], np.ndarray]:
+        """The members that are asked, and their shares, which sum to 1."""
+        shares = self.shares if self._followed is None else self._followed
+        return [m for m, share in zip(self.members, shares, strict=True) if share], shares[
+            shares > 0
+        ]
 
     def believe(self, architectures):
-        beliefs = [member.believe(architectures) for member in self._heard]
-        shares = self.shares[self.shares > 0]
+        heard, shares = self._believed
+        beliefs = [member.believe(architectures) for member in heard]
         means = np.stack([b.mean for b in beliefs])
         mean = shares @ means
         # where the members disagree, none of them is sure
@@ -66,10 +91,10 @@ class ModelAverage(Model):
         return Belief(mean, np.sqrt(within + between), np.sqrt(noise))
 
     def covariance(self, architectures):
-        means = np.stack([m.believe(architectures).mean for m in self._heard])
-        shares = self.shares[self.shares > 0]
+        heard, shares = self._believed
+        means = np.stack([m.believe(architectures).mean for m in heard])
         off = means - shares @ means
-        within = np.stack([m.covariance(architectures) for m in self._heard])
+        within = np.stack([m.covariance(architectures) for m in heard])
         return np.tensordot(shares, within, 1) + (off.T * shares) @ off
 
     def assume(self, architectures, targets):
@@ -77,5 +102,11 @@ class ModelAverage(Model):
 
         Then no member doubts what it was told because of what another one expects.
         """
-        for member in self._heard:
-            member.assume(architectures, member.believe(architectures).mean)
+        # those too that are drawn later, however small their share
+        for member, share in zip(self.members, self.shares + self._drawn_by, strict=True):
+            if share:
+                member.assume(architectures, member.believe(architectures).mean)
+
+
+def _without_least(shares: np.ndarray) -> np.ndarray:
+    return np.where(shares < LEAST, 0.0, shares) / shares[shares >= LEAST].sum()

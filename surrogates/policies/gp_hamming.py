@@ -15,8 +15,7 @@ def gp_hamming(name, space, objectives, seed, constraints, options) -> ModelPoli
 
     Partial results are learned with a bias and noise of their fidelity; see `SumKernelGP`.
     """
-    layers = max(LAYERS, getattr(space, "max_layers", LAYERS))
-    codes, fits = LayerCodes(layers, Columns.of(space)), {}
+    codes, fits = LayerCodes.of(space), {}
     return ModelPolicy(
         name, space, objectives, seed, constraints, options,
         make_model=lambda sign, features: SumKernelGP(codes, Hamming(), fits=fits),
@@ -45,6 +44,11 @@ class LayerCodes:
         self._codes: dict[object, int] = {}
         self._of_layer: dict[str, list[int]] = {}
         self._rows: dict[str, np.ndarray] = {}
+
+    @classmethod
+    def of(cls, space) -> "LayerCodes":
+        """Return codes that tell apart all layers of a space that says how deep it is."""
+        return cls(max(LAYERS, getattr(space, "max_layers", LAYERS)), Columns.of(space))
 
     def __call__(self, architectures) -> np.ndarray:
         if len(self._rows) > REMEMBERED:

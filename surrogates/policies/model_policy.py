@@ -25,7 +25,7 @@ COMPUTED = 100_000  # exact values remembered at most
 LARGE = "large"
 DESIGNS = (LARGE, "random", "spread")
 EXPECTED, NOISY = "expected", "noisy"
-FIRST_SHARE = 0.3  # of proposals for the first objective alone, where there are several
+FIRST_SHARE = 0.1  # of proposals for the first objective alone, where there are several
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class ModelOptions(Options):
     """Settings of a policy with a surrogate model.
 
     Attributes:
-        initial: Proposals of the initial design, before the model is asked; warm-start results
-            count towards them.
+        initial: Results before the model is asked, warm-start results among them; until they are
+            in, proposals are of the initial design.
         large: How many with the design "large", of which only large warm-start results take off.
         targets: What the models learn: "standard" (values less their mean, over their deviation),
             "ranks" (normal scores of ranks), "arcsinh" (standard near the median, logarithms far
@@ -129,8 +129,11 @@ class ModelPolicy(Policy):
     def _design_or_improve(self, n, rng) -> list[tuple[Architecture, dict]]:
         proposals: list[tuple[Architecture, dict]] = []
         seen, mentioned = self.seen(), [t.architecture for t in self.trials()]
-        no_results, missing = not self._record.done(), self._missing(mentioned)
-        while len(proposals) < n and (no_results or missing > 0):
+        # results count and not proposals: where trials run side by side, a model that was asked
+        # after the first of them would see a line through one point
+        too_few = len(self._record.done()) < self.options.initial
+        missing = self._missing(mentioned)
+        while len(proposals) < n and (too_few or missing > 0):
             chosen = self._first(mentioned, rng, seen)
             if chosen is None:
                 return proposals
@@ -143,9 +146,9 @@ class ModelPolicy(Policy):
         return proposals
 
     def _missing(self, mentioned) -> int:
-        """Return how many proposals of the initial design are still to come; none if negative."""
+        """Return how many large proposals the design still lacks; none if negative."""
         if not self._wants_large or len(mentioned) >= MANY:
-            return self.options.initial - len(mentioned)
+            return 0
         return min(self.options.large, self._large.members) - self._large.count(mentioned)
 
     @property
@@ -183,7 +186,10 @@ class ModelPolicy(Policy):
         proposals = []
         for aim in aims[: len(pool)]:
             beliefs = by_aim[aim]
+            # a front is pushed out at many places, so that there is room to try each view
+            beliefs.follow(rng if aim == FRONT else None)
             value = beliefs.acquisition(pool) / self._seconds(pool, rng)
+            beliefs.follow(None)
             best = int(np.argmax(value))
             proposals.append((pool[best], beliefs.explain(pool[best], float(value[best]))))
             if len(proposals) < n:

@@ -127,3 +127,28 @@ def test_assuming_what_is_expected_moves_no_mean(rows, features):
     after = model.believe(rows[30:])
     assert np.allclose(before.mean, after.mean, atol=1e-8)
     assert (after.epistemic <= before.epistemic + 1e-8).all()
+
+
+def test_following_believes_one_member_in_its_tempered_share_and_then_all_again(rows, features):
+    model = average(features, (4.0, 1.0))
+    model.fit(rows[:3], by_kind(rows[:3]), np.random.default_rng(0))
+    whole, rng = model.believe(rows[40:]).mean, np.random.default_rng(1)
+    each = [m.believe(rows[40:]).mean for m in model.members]
+    followed = []
+    for _ in range(400):
+        model.follow(rng)
+        mean = model.believe(rows[40:]).mean
+        followed.append(next(i for i, own in enumerate(each) if np.array_equal(own, mean)))
+    tempered = np.sqrt(model.shares) / np.sqrt(model.shares).sum()
+    assert np.bincount(followed) / 400 == pytest.approx(tempered, abs=0.07)
+    model.follow(None)
+    assert np.array_equal(model.believe(rows[40:]).mean, whole)
+
+
+def test_what_is_assumed_is_known_to_members_that_are_drawn_later(rows, features):
+    model, rng = average(features), np.random.default_rng(3)
+    model.fit(rows[:15], by_kind(rows[:15]), np.random.default_rng(0))
+    model.follow(rng)
+    model.assume(rows[40:42], np.zeros(2))
+    for member in model.members:
+        assert (member.believe(rows[40:42]).epistemic < 0.6).all()
