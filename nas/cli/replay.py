@@ -43,6 +43,8 @@ def replay(run: Path, *, trust: bool, as_json: bool) -> None:
     else:
         echo(
             f"{count} decisions repeated, the last one differs: event {different.event}, "
-            f"{different.what}: recorded {different.recorded}, repeated {different.repeated}"
+            f"{different.what}: recorded {different.recorded}, repeated {different.repeated}. "
+            "In a run of an earlier version the policy may have changed since (CHANGELOG.md); its "
+            "results stand, and `nas resume` goes on with them."
         )
     sys.exit(0 if different is None else 1)

@@ -52,7 +52,8 @@ class BoshnasOptions(ModelOptions):
 
     Attributes:
         noise: "by-size" (the logarithm of the noise variance is a line in the sizes) or "constant".
-        trend: The model of size expects scores to grow with size before anything is told.
+        trend: The model of size expects what is to be maximised to grow with size before anything
+            is told.
         model: "average" of three Gaussian processes, "size" or "places" alone, "networks": an
             ensemble of natural-parameter networks, or "teacher-student": the same, doubting as a
             student has learned from a teacher with dropout.
@@ -113,18 +114,18 @@ def size_model(
 ) -> SumKernelGP:
     """Build the model of size and content of one metric.
 
-    Before any result it expects the raw metric to grow with size: true of scores, latency, memory
-    and energy; a metric that falls with size, such as a loss, unlearns it in a few results.
+    Before any result it expects a metric that is to be maximised to grow with size. What is to be
+    minimised may be a latency, which grows, or a loss, which falls: a few results tell.
     """
     sizes = features.sizes
 
     def trend(rows: np.ndarray) -> np.ndarray:
-        return sign * TREND * rows[:, :sizes].mean(1)
+        return TREND * rows[:, :sizes].mean(1)
 
     return SumKernelGP(
         features,
         SizeAndContent(sizes),
-        trend=trend if options.trend else None,
+        trend=trend if options.trend and sign > 0 else None,
         noise_features=(lambda rows: rows[:, :sizes]) if options.noise == "by-size" else None,
         fits=fits,
     )
