@@ -43,7 +43,7 @@ ALLOWED = {
 }
 TREND = 0.6  # standard deviations of rank per standard deviation of mean size
 # of the models of size, of places and of equal choices, before anything is told
-ODDS = (3.0, 1.0, 1.0)
+ODDS = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.stats import spearmanr
 from threadpoolctl import threadpool_limits
 
 from search_spaces import Architecture
 from search_spaces.errors import PolicyError
 from surrogates.acquisition.beliefs import Beliefs
-from surrogates.acquisition.first_proposals import Large, most_different
+from surrogates.acquisition.first_proposals import Large, most_different, sizes
 from surrogates.candidates import Candidates
 from surrogates.features.columns import Featurizer
 from surrogates.models.many_results import MANY
@@ -25,6 +26,7 @@ COMPUTED = 100_000  # exact values remembered at most
 LARGE = "large"
 DESIGNS = (LARGE, "random", "spread")
 EXPECTED, NOISY = "expected", "noisy"
+FEW = 4  # results that may speak against large ones
 FIRST_SHARE = 0.1  # of proposals for the first objective alone, where there are several
 
 
@@ -44,7 +46,8 @@ class ModelOptions(Options):
         ends: Features also tell how the first and the last layer differ from the mean layer.
         design: The initial proposals, and all before the first result: "spread" (the largest,
             then far from all before), "large" (the same among the largest quarter, where one
-            metric is to be maximised and none that is measured is bounded) or "random".
+            metric is to be maximised, none that is measured is bounded, and four results or more
+            do not say that large ones are worse) or "random".
         improvement: "expected" over the best results as told, in closed form, or "noisy" over what
             they may truly be, by samples.
         per_second: Divide the acquisition by the seconds a trial is expected to take, once three
@@ -147,9 +150,20 @@ class ModelPolicy(Policy):
 
     def _missing(self, mentioned) -> int:
         """Return how many large proposals the design still lacks; none if negative."""
-        if not self._wants_large or len(mentioned) >= MANY:
+        if not self._wants_large or len(mentioned) >= MANY or self._falls_with_size():
             return 0
         return min(self.options.large, self._large.members) - self._large.count(mentioned)
+
+    def _falls_with_size(self) -> bool:
+        """Whether results, four at least, say that the larger ones are no better."""
+        done, first = self._record.done(), self.objectives[0].name
+        if len(done) < FEW:
+            return False
+        found = sizes([t.architecture for t in done], self.features)
+        values = [t.values[first] for t in done]
+        if not np.ptp(found) or not np.ptp(values):  # equal ones say nothing
+            return False
+        return bool(spearmanr(found, values).statistic < 0)
 
     @property
     def _wants_large(self) -> bool:

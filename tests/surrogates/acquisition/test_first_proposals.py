@@ -109,6 +109,21 @@ def test_small_results_do_not_stand_in_for_large_ones(table, size):
     assert "initial" not in reasons(told(table, size, [0.0, 0.1, 0.2], design="spread"), 2)
 
 
+def test_four_results_that_fall_with_size_end_the_search_for_large_ones(table, size):
+    def reasons_after(values):
+        policy = make_policy("boshnas", table, options={"large": 3})
+        by_size = sorted(table, key=lambda a: size[a.hash])
+        for share, value in zip((0.05, 0.2, 0.35, 0.5), values, strict=False):
+            policy.tell(by_size[int(share * len(by_size))], {"glue": value})
+        return reasons(policy, 2)
+
+    assert reasons_after([0.1, 0.2, 0.3, 0.4]) == ["initial"] * 2
+    assert reasons_after([0.4, 0.3, 0.2, 0.1]) == ["optimise"] * 2
+    # three say too little, equal ones nothing
+    assert reasons_after([0.4, 0.3, 0.2]) == ["initial"] * 2
+    assert reasons_after([0.4] * 4) == ["initial"] * 2
+
+
 def test_enough_large_results_leave_no_design(table, size):
     assert "initial" not in reasons(told(table, size, [0.87, 0.9, 0.95]), 2)
 
