@@ -9,11 +9,13 @@ from search_spaces.errors import InvalidExperiment
 from search_spaces.flexibert.space import FlexiBertSpace
 from search_spaces.library import load_space
 
-# Shares of a layer's heads and of its feed-forward that a candidate may keep.
-HEAD_SHARES = (0.125, 0.25, 0.5, 0.75, 1.0)
-FEEDFORWARD_SHARES = (0.0625, 0.125, 0.25, 0.5, 0.75, 1.0)
+# Shares of a layer's heads and of its feed-forward that a candidate may keep. The least are that
+# small because many layers of one head and few neurons keep most of a score where few whole layers
+# lose it.
+HEAD_SHARES = (1 / 12, 1 / 6, 1 / 4, 1 / 2, 3 / 4, 1.0)
+FEEDFORWARD_SHARES = (1 / 24, 1 / 12, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
 # Of the cuts of all layers alike that a search begins with: what one would try by hand.
-UNIFORM_CUTS = ((0.25, 0.25), (0.5, 0.5), (0.125, 0.0625))
+UNIFORM_CUTS = ((1 / 4, 1 / 4), (1 / 12, 1 / 24), (1 / 2, 1 / 2))
 
 
 def teacher_space(teacher: Architecture) -> dict[str, Any]:
