@@ -206,6 +206,8 @@ class Experiment(BaseModel):
         reduction: "asha" and "hyperband" promote one in so many.
         inheritance: Start a trial from the weights of the most similar finished one, if that shares
             enough of its layers.
+        finalists: So many of the front are trained again in the end, beside plain encoders.
+        finalist_seeds: With so many fresh seeds each; see `nas.search.finalists`.
         retry_nan: Repeat a trial that ran into NaN once, at half the learning rate.
         seed: Decides proposals, training and data generation.
         recipe: The training recipe: `preset` and any of its fields to change.
@@ -240,6 +242,8 @@ class Experiment(BaseModel):
     fidelity_tasks: tuple[Names, ...] = ()
     reduction: float = Field(default=3.0, gt=1, allow_inf_nan=False)
     inheritance: bool = False
+    finalists: int = Field(default=0, ge=0, le=100)
+    finalist_seeds: int = Field(default=3, ge=1, le=100)
     retry_nan: bool = False
     seed: int = Field(default=0, ge=0, le=_LARGEST)
     recipe: dict[str, Any] = {}

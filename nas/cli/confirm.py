@@ -18,9 +18,10 @@ from search_spaces.errors import quoted
 @click.option(
     "--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Of each of them."
 )
+@click.option("--baselines", is_flag=True, help="Train plain encoders beside it as often.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
 @TRUST
-def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
+def confirm(run: Path, top: int, seeds: int, form: str, *, baselines: bool, trust: bool) -> None:
     """Train the front of RUN again with fresh seeds and measure its latency on this machine.
 
     A search picks the best of many noisy scores; the mean over fresh seeds is what to expect. The
@@ -31,6 +32,7 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
     nas confirm runs/search-1 --top 3 --seeds 5
     """  # noqa: D301  click reads \b
     from nas.cli.rows import print_rows
+    from nas.cli.verdict import print_verdict
     from nas.evaluation.mean_score import MEANS
     from nas.execution import EngineGone
     from nas.runs.directory import open_run
@@ -41,9 +43,16 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
     if trust:
         opened.trust()
     try:
-        chosen = confirm_run(opened, top=top, seeds=seeds, say=lambda line: echo(line, err=True))
+        chosen = confirm_run(
+            opened,
+            top=top,
+            seeds=seeds,
+            say=lambda line: echo(line, err=True),
+            baselines=baselines,
+        )
     except (KeyboardInterrupt, EngineGone) as error:
         again = f"nas confirm {quoted(run)} --top {top} --seeds {seeds}"
+        again += " --baselines" if baselines else ""
         why = f"Stopped: {error}" if isinstance(error, EngineGone) else "Interrupted"
         echo(f"{why}; finished trainings are kept. Continue: {again}", err=True)
         sys.exit(EXIT_CODES["interrupted"])
@@ -67,5 +76,6 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, trust: bool) -> None:
         if len(table):
             again = f"nas export {quoted(run)} --pick {table['hash'].iloc[0][:10]} --to NEW_FOLDER"
             echo(f"Cards written before do not say this yet; write one that does: {again}")
+        print_verdict(opened)
     if table["seeds"].sum() < len(chosen) * seeds:
         echo("Some trainings failed; the same command tries them again.", err=True)

@@ -53,8 +53,11 @@ def ends_in_json(finish: Callable[[Any, str], None]) -> Callable[[Any, str], Non
             finish(run, reason)
             return
         from nas.runs.unmet import exit_code
+        from nas.single.verdict import verdict_of
 
-        emit("end", reason=reason, exit_code=exit_code(run, reason), **_results(run))
+        verdict = verdict_of(run)
+        said = {} if verdict is None else {"verdict": verdict.to_dict()}
+        emit("end", reason=reason, exit_code=exit_code(run, reason), **_results(run), **said)
         with redirect_stdout(sys.stderr):
             finish(run, reason)
 

@@ -14,7 +14,8 @@ from nas.cli.run_path import TRUST
 from search_spaces.errors import quoted
 
 # The search without arguments promises 8 minutes: what starts before this ends before that.
-_DEFAULT_TIME = "7m"
+# Its finalists fit in there, too; another search has them where it asks for them.
+_DEFAULTS = {"time": "450s", "trials": 10, "finalists": 2}
 
 
 @click.command()
@@ -37,6 +38,10 @@ _DEFAULT_TIME = "7m"
 @click.option("--cost", type=float, help="Budget of money; needs --price-per-hour.")
 @click.option("--price-per-hour", type=float, help="Price of an hour of what one trial reserves.")
 @click.option("--patience", type=int, help="Stop after so many results without progress.")
+@click.option(
+    "--finalists", type=int, help="Train so many of the front again, beside plain encoders."
+)
+@click.option("--finalist-seeds", type=int, help="With so many fresh seeds each.")
 @click.option(
     "--fidelity", help="full, asha, hyperband, median or policy: train the promising further."
 )
@@ -68,7 +73,7 @@ def search(
     settings = read_settings(file) if file else {}
     given = {k: v for k, v in take_own_tasks(options).items() if v not in (None, ())}
     if file is None and not given.keys() - {"seed"}:
-        settings["time"] = _DEFAULT_TIME
+        settings |= _DEFAULTS
     execution = settings.get("execution") or {}
     if not isinstance(execution, dict):
         make_experiment(settings)  # says what is wrong with it
@@ -208,6 +213,7 @@ def teacher_figures(run: Any) -> dict[str, float]:
 def finish(run: Any, reason: str) -> None:
     """Print the front, the picture, the directory and what to do next; exit with the code."""
     from nas.cli.tables import print_table
+    from nas.cli.verdict import print_verdict
     from nas.report.front_picture import draw_front
     from nas.runs.unmet import exit_code, unmet
 
@@ -230,6 +236,7 @@ def finish(run: Any, reason: str) -> None:
         except OSError as error:  # a full disk, perhaps the very one that ended the search
             picture = f"not drawn ({error.strerror or error})"
         echo(f"\nPicture:  {picture}\nRun:      {where}")
+        print_verdict(run)
         lacking = unmet(run)
         if lacking:
             echo(f"\n{lacking}", err=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.runs.reading import connect_to_read
-from nas.runs.rows import checked_latency, checked_training, unreadable
+from nas.runs.rows import checked_baseline, checked_latency, checked_training, unreadable
 from nas.runs.schema import require_tables_only
 
 if TYPE_CHECKING:
@@ -42,6 +42,12 @@ CREATE TABLE IF NOT EXISTS latencies (
   machine TEXT NOT NULL,
   finished_at REAL NOT NULL,
   PRIMARY KEY (hash, number, machine)
+);
+CREATE TABLE IF NOT EXISTS baselines (
+  role TEXT PRIMARY KEY,
+  hash TEXT NOT NULL,
+  words TEXT NOT NULL,
+  architecture TEXT NOT NULL
 );
 """
 
@@ -86,6 +92,20 @@ class Confirmations:
         """Return every latency measured again, in the order they were measured."""
         rows = self._rows("SELECT * FROM latencies ORDER BY finished_at")
         return [checked_latency(row, str(self._path)) for row in rows]
+
+    def baselines(self) -> list[dict[str, Any]]:
+        """Return what the best one is compared with: role, hash, words and architecture."""
+        # a file of an older version has no such table
+        if not self._rows("SELECT 1 FROM sqlite_master WHERE name = 'baselines'"):
+            return []
+        rows = self._rows("SELECT * FROM baselines ORDER BY rowid")
+        return [checked_baseline(row, str(self._path)) for row in rows]
+
+    def compared(self, role: str, digest: str, words: str, architecture: dict[str, Any]) -> None:
+        """Record a baseline in the place of the one that had its role."""
+        text = json.dumps(architecture)
+        row = role, digest, words, text
+        self._write("INSERT OR REPLACE INTO baselines VALUES (?, ?, ?, ?)", *row)
 
     def trained(self, digest: str, number: int, seed: int, **columns: Any) -> None:
         """Record how the training of an architecture with its fresh seed `number` ended."""

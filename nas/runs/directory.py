@@ -114,6 +114,11 @@ class Run(ResultTables):
         named = named_code(self.experiment.space) if space_only else self.named_outside
         require_trusted(self.directory, named, f"{command} {quoted(self.directory)}")
 
+    @property
+    def locked(self) -> bool:
+        """Whether this process drives the run."""
+        return self._lock is not None and not self._lock.closed
+
     def lock(self) -> str | None:
         """Make this process the run's only driver until it ends.
 

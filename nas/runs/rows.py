@@ -190,10 +190,24 @@ _TRAINING: Mapping[str, Check] = {
     for name in (
         "hash", "seed", "status", "scores", "costs", "seconds", "node", "device", "cause", "error",
     )
-} | {"number": _whole}  # fmt: skip
+} | {"number": _whole, "finished_at": is_time}  # fmt: skip
 _LATENCY: Mapping[str, Check] = {
     "hash": _hash, "number": _whole, "latency_ms": is_number, "machine": _text
 }  # fmt: skip
+
+_BASELINE: Mapping[str, Check] = {
+    "role": _text, "hash": _hash, "words": _text, "architecture": _mapping
+}  # fmt: skip
+
+
+def checked_baseline(row: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return a row of the confirmations' table baselines, its JSON read.
+
+    Raises:
+        RunError: It holds what no search writes.
+    """
+    row["architecture"] = read_json_column(row["architecture"], "a baseline's architecture", where)
+    return _checked(row, _BASELINE, "a baseline", where)
 
 
 def checked_training(row: dict[str, Any], where: str) -> dict[str, Any]:

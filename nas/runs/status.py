@@ -5,6 +5,7 @@ from statistics import mean
 from typing import Any
 
 from nas.evaluation.measured import values_of
+from nas.runs.confirmations import Confirmations
 from nas.runs.directory import Run
 from nas.runs.rows import readable
 from nas.runs.stalled import why_stalled
@@ -69,11 +70,18 @@ def _status(run: Run, now: float) -> dict[str, Any]:
             records,
             ended=bool(ended),
             seen=None if seen is None else seen - shift,
-            last_event=journal.last_event(),
+            last_event=_last_event(run),
             now=now - shift,
         )
         or (unmet(run) if ended else None),
     }
+
+
+def _last_event(run: Run) -> float | None:
+    """Return when anything last happened to a trial or a finalist."""
+    last = run.journal.last_event()
+    rows = Confirmations(run.directory).trainings() if run.experiment.finalists else []
+    return max([last, *(row["finished_at"] for row in rows)]) if last and rows else last
 
 
 def _rounded(value: float | None) -> float | None:

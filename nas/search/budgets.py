@@ -7,6 +7,17 @@ from nas.search.tally import Tally
 FAILING_ALIKE = 3
 
 
+# Plain encoders that are trained beside finalists: see `nas.single.baselines`.
+_BASELINES = 2
+
+
+def finalist_trainings(experiment: Experiment) -> int:
+    """Return how many trainings follow the search, at most."""
+    if not experiment.finalists:
+        return 0
+    return (experiment.finalists + _BASELINES) * experiment.finalist_seeds
+
+
 def settled(experiment: Experiment, tally: Tally) -> str | None:
     """Return why the results so far end the search, or None: the same for the same results."""
     counts = tally.counts
@@ -18,7 +29,13 @@ def settled(experiment: Experiment, tally: Tally) -> str | None:
 
 
 def spent(
-    experiment: Experiment, tally: Tally, *, elapsed: float, fidelity: float, gpus: float
+    experiment: Experiment,
+    tally: Tally,
+    *,
+    elapsed: float,
+    fidelity: float,
+    gpus: float,
+    capacity: int = 1,
 ) -> str | None:
     """Return which budget a trial of usual length started now would overrun, or None.
 
@@ -28,12 +45,17 @@ def spent(
         elapsed: Seconds that drivers have spent on the run.
         fidelity: Of the trial.
         gpus: Share of a GPU that a trial reserves.
+        capacity: How many trials run at once.
     """
     usual = tally.usual_seconds(fidelity)
-    if experiment.time is not None and elapsed + usual > experiment.time:
-        return "time"
+    after = tally.usual_seconds(1.0) * finalist_trainings(experiment)
+    if experiment.time is not None:
+        # Finalists are no reason to search for less than half of the time.
+        kept = min(after / max(1, capacity), experiment.time / 2)
+        if elapsed + usual > experiment.time - kept:
+            return "time"
     # Trials in flight are not counted as spent yet, but will be.
-    coming = usual * (tally.counts["running"] + 1)
+    coming = usual * (tally.counts["running"] + 1) + after
     if experiment.gpu_hours is not None:
         hours = (tally.gpu_seconds + coming * gpus) / 3600
         if hours > experiment.gpu_hours:

@@ -34,6 +34,7 @@ from nas.runs.directory import Run, create_run, open_run, require_free
 from nas.runs.rows import unreadable
 from nas.runs.storage import Storage, open_storage
 from nas.search.deadlines import largest_memory_mb
+from nas.search.finalists import with_finalists
 from nas.search.loop import Search
 from nas.search.preconditions import require_candidates, require_possible
 from nas.search.progress import Progress
@@ -118,7 +119,8 @@ def _start(
         if checkpoint is not None:
             _teach(run, checkpoint, data, recipe, say)
         with tracked(run, resolved.trackers, watch) as told:
-            return run, Search(run, resolved, proposer, executor, told, storage).run_until_done()
+            reason = Search(run, resolved, proposer, executor, told, storage).run_until_done()
+    return run, with_finalists(run, reason, say)
 
 
 def resume(
@@ -188,7 +190,8 @@ def _resume(
         ):
             if data is not None and experiment.checkpoint is not None:
                 _teach(run, None, data, recipe, say)
-            return run, Search(run, experiment, proposer, executor, told, storage).run_until_done()
+            reason = Search(run, experiment, proposer, executor, told, storage).run_until_done()
+        return run, with_finalists(run, reason, say)
     except sqlite3.Error as error:  # tables that can be read, and not be written to
         run.close()
         raise unreadable(str(run.directory / "run.db"), str(error)) from None

@@ -185,6 +185,7 @@ class Search:
             elapsed=self._clock.elapsed(),
             fidelity=book.waiting[0]["fidelity"] if book.waiting else 1.0,
             gpus=self._gpus,
+            capacity=self.executor.capacity,
         )
 
     @property

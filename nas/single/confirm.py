@@ -15,7 +15,9 @@ from nas.execution.interrupts import Interrupts
 from nas.execution.outcomes import checked
 from nas.runs.confirmations import Confirmations
 from nas.runs.directory import Run
+from nas.single.baselines import baselines_for
 from nas.single.trials import adjustments, tokens_of, training_of
+from nas.training.recipe import Recipe
 from search_spaces import Architecture
 from search_spaces.errors import RunError
 
@@ -29,8 +31,26 @@ def confirmation_seed(seed: int, digest: str, number: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
+class Pace:
+    """Says when a confirmation may start another training; this one: always."""
+
+    def alive(self) -> None:
+        """Be told, about once a second, that the confirmation goes on."""
+
+    def allows(self, digest: str) -> bool:
+        """Return whether a training of an architecture may start; once not, no other does."""
+        return True
+
+
 def confirm(
-    run: Run, *, top: int, seeds: int, say: Callable[[str], None] = lambda line: None
+    run: Run,
+    *,
+    top: int,
+    seeds: int,
+    say: Callable[[str], None] = lambda line: None,
+    baselines: bool = False,
+    measured: bool = True,
+    pace: Pace | None = None,
 ) -> list[str]:
     """Train the `top` architectures of the front with `seeds` fresh seeds; measure them here.
 
@@ -40,13 +60,16 @@ def confirm(
     as in the search.
 
     Args:
-        run: A run that no other process drives.
+        run: A run that no other process drives; this one may.
         top: How many architectures, from the best in the first objective.
         seeds: How many trainings of each.
         say: Called with a line for each training and measurement.
+        baselines: Train what the best one is compared with as often; see `nas.single.baselines`.
+        measured: Measure latency here.
+        pace: Says when another training may start; None: always.
 
     Returns:
-        The hashes of these architectures.
+        The hashes of these architectures, without the baselines.
 
     Raises:
         RunError: No trial is finished, or another process drives the run.
@@ -58,21 +81,43 @@ def confirm(
             f"The run {str(run.directory)!r} has no finished trial to confirm. {run.way_on()}"
         )
     run.require_trusted("nas confirm")
-    run.lock()
+    if not run.locked:
+        run.lock()
     chosen = list(front["hash"])[:top]
     # of the fidelities of an architecture, the highest comes last
     known = {record["hash"]: record for record in run.journal.trials()}
     store = Confirmations(run.directory)
     have = {(r["hash"], r["number"]) for r in store.trainings() if r["status"] == "done"}
-    wanted = [(digest, n) for n in range(1, seeds + 1) for digest in chosen]
+    order = chosen
+    if baselines:
+        beside = _baselines(run, store, known, chosen[0])
+        # first what a verdict needs, in case that the time is over soon
+        order = list(dict.fromkeys([chosen[0], *beside, *chosen[1:]]))
+    wanted = [(digest, n) for n in range(1, seeds + 1) for digest in order]
     todo = [pair for pair in wanted if pair not in have]
     say(f"{len(wanted)} trainings: {len(wanted) - len(todo)} done before, {len(todo)} to do")
     draining = "Stopping: waiting for the trainings in flight. Ctrl-C again: at once"
     with Interrupts(lambda: say(draining)) as interrupts:
         if todo:
-            _train(run, store, known, todo, say, interrupts)
-        _measure(run, store, known, wanted, say, interrupts)
+            _train(run, store, known, todo, say, interrupts, pace or Pace())
+        if measured:
+            own = [pair for pair in wanted if pair[0] in chosen]
+            _measure(run, store, known, own, say, interrupts)
     return chosen
+
+
+def _baselines(
+    run: Run, store: Confirmations, known: dict[str, dict[str, Any]], best: str
+) -> list[str]:
+    """Record what the best one is compared with, make it known, and return the hashes."""
+    hashes = []
+    for baseline in baselines_for(run, Architecture.from_dict(known[best]["architecture"])):
+        dictionary = baseline.architecture.to_dict()
+        digest = baseline.architecture.hash
+        store.compared(baseline.role, digest, baseline.words, dictionary)
+        known.setdefault(digest, {"hash": digest, "architecture": dictionary})
+        hashes.append(digest)
+    return hashes
 
 
 def _train(
@@ -82,8 +127,12 @@ def _train(
     todo: list[tuple[str, int]],
     say: Callable[[str], None],
     interrupts: Interrupts,
+    pace: Pace,
 ) -> None:
-    recipe, data = training_of(run)
+    if run.experiment.execution.trial_function is None:
+        recipe, data = training_of(run)
+    else:
+        recipe, data = Recipe.from_dict(run.experiment.recipe), None
     # Without storage: the weights of the search must stay those of its own seeds.
     executor = make_executor(run.experiment.execution, recipe, data)
     waiting = deque((number, pair, 1) for number, pair in enumerate(todo))
@@ -93,7 +142,11 @@ def _train(
         while waiting or running:
             if interrupts.asked:
                 waiting.clear()
+            pace.alive()
             while waiting and len(running) < executor.capacity:
+                if not pace.allows(waiting[0][1][0]):
+                    waiting.clear()
+                    break
                 _submit(run, executor, known, waiting.popleft(), running)
             for outcome in executor.wait(_POLL_SECONDS):
                 pair, attempt = running.pop(outcome.trial)
@@ -156,7 +209,6 @@ def _measure(
 ) -> None:
     """Time forward passes here, alone, one architecture after another and over again."""
     from nas.evaluation.cost import measure_latency
-    from nas.training.recipe import Recipe
     from nas.training.trial import build_encoder
 
     recipe = Recipe.from_dict(run.experiment.recipe)

@@ -1,0 +1,100 @@
+"""The last lines of a search: what it found against plain encoders, the largest, and chance."""
+
+from typing import TYPE_CHECKING, Any
+
+from nas.cli.printing import echo
+from search_spaces.errors import quoted
+
+if TYPE_CHECKING:
+    from nas.single.verdict import Comparison, Verdict
+
+# Below this share of the variance, what a task's scores differ by is rather luck.
+_TELLS = 0.5
+
+
+def print_verdict(run: Any) -> None:
+    """Print the verdict on a run's best one, if it was trained with fresh seeds."""
+    from nas.single.verdict import verdict_of
+
+    verdict = verdict_of(run)
+    if verdict is None:
+        return
+    for line in verdict_lines(verdict, quoted(run.directory)):
+        echo(line)
+
+
+def verdict_lines(verdict: "Verdict", run: str) -> list[str]:
+    """Return what people read of a verdict.
+
+    Args:
+        verdict: The verdict.
+        run: The run's directory, for commands.
+    """
+    seeds = "1 fresh seed" if verdict.seeds == 1 else f"{verdict.seeds} fresh seeds"
+    lines = [
+        f"\nVerdict on trial {verdict.trial}: {verdict.metric} {verdict.mean:.3f}"
+        f"{_half(verdict.half)}, mean of {seeds}. The search selected it as the best of "
+        f"{verdict.trials} at {verdict.selected:.3f}; expect the mean of fresh seeds.",
+        "Against (difference of means, 95 % interval):",
+    ]
+    lines += [f"  {_line(one, verdict)}" for one in verdict.comparisons]
+    lines += _better_finalists(verdict, run)
+    plain = next((one for one in verdict.comparisons if one.role in ("plain", "uniform")), None)
+    if plain is None:
+        lines.append(f"No plain encoder was trained beside it: nas confirm {run} --baselines")
+    else:
+        lines.append(_conclusion(plain, verdict.sign))
+    if verdict.shares:
+        cannot = [task for task, share in verdict.shares.items() if share < _TELLS]
+        listed = ", ".join(f"{task} {share:.2f}" for task, share in verdict.shares.items())
+        lines.append(f"Share of the variance between architectures, not seeds: {listed}")
+        if cannot:
+            lines.append(
+                f"At this budget these hardly tell architectures apart: {', '.join(cannot)}"
+            )
+    return lines
+
+
+def _half(half: float | None) -> str:
+    return "" if half is None else f" ± {half:.3f}"
+
+
+def _line(one: "Comparison", verdict: "Verdict") -> str:
+    if one.same:
+        return f"{one.words}: the very same encoder"
+    what = f"{one.words}: {one.mean:.3f}"
+    difference = f"{one.difference:+.3f}{_half(one.half)}"
+    if one.beyond_noise is None:
+        return f"{what}; {difference}, and one seed does not tell the noise"
+    if not one.beyond_noise:
+        return f"{what}; {difference}, within noise"
+    better = verdict.sign * one.difference > 0
+    return f"{what}; {difference}, {'better' if better else 'worse'} beyond noise"
+
+
+def _better_finalists(verdict: "Verdict", run: str) -> list[str]:
+    found = [
+        (mean, digest)
+        for digest, mean in verdict.finalists.items()
+        if verdict.sign * (mean - verdict.mean) > 0
+    ]
+    if not found:
+        return []
+    mean, digest = max(found, key=lambda pair: verdict.sign * pair[0])
+    return [
+        f"  Another finalist, {digest[:10]}, has the better mean of fresh seeds, {mean:.3f}: "
+        f"nas export {run} --pick {digest[:10]} --to zoo/best"
+    ]
+
+
+def _conclusion(plain: "Comparison", sign: int) -> str:
+    name = "plain BERT" if plain.role == "plain" else "a uniform cut"
+    if plain.same:
+        return f"What was found is {name} itself."
+    better = sign * plain.difference > 0
+    if plain.beyond_noise and better:
+        return f"What was found is better than {name} of its size, beyond noise."
+    if plain.beyond_noise:
+        return f"What was found is worse than {name} of its size: take that one."
+    words = "is not shown to be better" if better else "is not better"
+    return f"What was found {words} than {name} of its size: the difference is within noise."
