@@ -354,10 +354,7 @@ def _check_choice(name: str, value: object, allowed: tuple) -> None:
 DEFAULT = "glue-mini"
 RECIPES: Registry[Recipe] = Registry("recipe", group="nas.recipes")
 
-# See "The schedule of pre-training" in experiments/README.md.
-_DECAY = 0.3
-
-RECIPES.register("glue-mini")(Recipe(pretrain_decay=_DECAY))
+RECIPES.register("glue-mini")(Recipe(pretrain_decay=0.3))
 RECIPES.register("glue")(
     Recipe(
         vocabulary_size=8_000,
@@ -367,7 +364,7 @@ RECIPES.register("glue")(
         max_train_examples=8_000,
         max_dev_examples=2_000,
         pretrain_tokens=1_600_000,
-        pretrain_decay=_DECAY,
+        pretrain_decay=0.3,
         finetune_epochs=4,
         dropout=0.1,
     )
