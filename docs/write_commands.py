@@ -41,6 +41,10 @@ COMMANDS = [
     ("search", "Here one that takes seconds, by the settings in `small.yaml`; `nas search` is "
      "the default search. This is what a program reads; a terminal shows it live.",
      "cat small.yaml; nas search small.yaml --run runs/small", 0),
+    ("config", "What an experiment resolves to, itself an experiment file; `--defaults` writes out "
+     "every setting with its meaning, `--set` changes any (of `search` and `train`, too).",
+     "nas config small.yaml --set recipe.max_length=32 | head -n 12; "
+     "nas config --defaults | head -n 12", 0),
     ("resume", "Continues, extends or redirects a run.",
      "nas resume runs/small --trials +1 --quiet 2>&1 | grep -v '^{'", 0),
     ("status", "How far a run is, at once: it loads neither torch nor pandas.",

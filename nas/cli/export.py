@@ -121,7 +121,12 @@ def _say_how_to_load(folder: Path, tasks: list[str]) -> None:
     echo(f"Load it:  nas.load_model({str(folder)!r})")
     echo(f"Anywhere: AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True)")
     if tasks:
+        from nas.evaluation.kinds import TASK_KINDS
+        from nas.zoo.loading import read_row
+
+        tokens = TASK_KINDS[read_row(folder, tasks[0]).kind].reads_tokens
+        what = "Token" if tokens else "Sequence"
         echo(
-            "Classify: AutoModelForSequenceClassification.from_pretrained("
+            f"Classify: AutoModelFor{what}Classification.from_pretrained("
             f"{str(folder)!r}, task_name={tasks[0]!r}, trust_remote_code=True)"
         )

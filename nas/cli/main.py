@@ -29,6 +29,7 @@ COMMANDS = {
     "report": ("nas.cli.report", "Write a run as one HTML file: front, progress, failures."),
     "export": ("nas.cli.export", "Write a found model to a folder that transformers loads."),
     "zoo": ("nas.cli.zoo", "List, show, check and publish exported models."),
+    "config": ("nas.cli.config", "What an experiment resolves to; every setting and its default."),
     "space": ("nas.cli.space", "List, show, count and sample search spaces."),
     "benchmark": ("nas.cli.benchmark", "Measure a part beside its peers."),
     "completion": ("nas.cli.completion", "The completion script of your shell."),

@@ -11,11 +11,8 @@ from nas.cli.output_path import OutputFolder
 from nas.cli.own_tasks import OWN_TASKS, take_own_tasks
 from nas.cli.printing import echo
 from nas.cli.run_path import TRUST
+from nas.cli.settings import SET, WITHOUT_ARGUMENTS, with_set
 from search_spaces.errors import quoted
-
-# The search without arguments promises 8 minutes: what starts before this ends before that.
-# Its finalists fit in there, too; another search has them where it asks for them.
-_DEFAULTS = {"time": "450s", "trials": 9, "finalists": 1}
 
 
 @click.command()
@@ -51,9 +48,15 @@ _DEFAULTS = {"time": "450s", "trials": 9, "finalists": 1}
 @click.option("--gpus-per-trial", help="Share of a GPU of one trial, or auto.")
 @click.option("--max-concurrent", type=int, help="Most trials at once.")
 @click.option("--seed", type=int, help="Decides everything random.")
+@SET
 @click.option("--quiet", is_flag=True, help="Print only the result.")
 def search(
-    experiment: tuple[Path, ...], directory: Path | None, *, quiet: bool, **options: Any
+    experiment: tuple[Path, ...],
+    directory: Path | None,
+    changes_of_settings: tuple[str, ...],
+    *,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Search for the best encoders; EXPERIMENT is a YAML file, options change its settings.
 
@@ -72,8 +75,8 @@ def search(
     file, options["corpus"] = _sort_files(experiment, options["corpus"])
     settings = read_settings(file) if file else {}
     given = {k: v for k, v in take_own_tasks(options).items() if v not in (None, ())}
-    if file is None and not given.keys() - {"seed"}:
-        settings |= _DEFAULTS
+    if file is None and not given.keys() - {"seed"} and not changes_of_settings:
+        settings |= WITHOUT_ARGUMENTS
     execution = settings.get("execution") or {}
     if not isinstance(execution, dict):
         make_experiment(settings)  # says what is wrong with it
@@ -88,7 +91,7 @@ def search(
         given["time"] = given.pop("budget")
     if execution:
         settings["execution"] = execution
-    plan = make_experiment({**settings, **given})
+    plan = make_experiment(with_set({**settings, **given}, changes_of_settings))
 
     from nas.cli.live import LiveView
     from nas.execution.interrupts import told_how_to_go_on

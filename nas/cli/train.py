@@ -10,6 +10,7 @@ import click
 from nas.cli.output_path import OutputFolder
 from nas.cli.own_tasks import OWN_TASKS, take_own_tasks
 from nas.cli.printing import echo
+from nas.cli.settings import SET, with_set
 from search_spaces.errors import quoted
 
 RECIPE = click.option(
@@ -36,6 +37,7 @@ RECIPE = click.option(
     help="Start from the weights in this folder.",
 )
 @click.option("--to", "folder", type=OutputFolder(), help="New folder for the model.")
+@SET
 @click.option("--quiet", is_flag=True, help="Print only the result.")
 def train(
     architecture: str,
@@ -45,6 +47,7 @@ def train(
     seeds: int,
     pretrained: Path | None,
     folder: Path | None,
+    changes_of_settings: tuple[str, ...],
     *,
     quiet: bool,
     **options: Any,
@@ -72,7 +75,7 @@ def train(
     from search_spaces.errors import NasError
 
     chosen = read_architecture(architecture)
-    settings = read_settings(experiment) if experiment else {}
+    settings = with_set(read_settings(experiment) if experiment else {}, changes_of_settings)
     given = {k: v for k, v in take_own_tasks(options).items() if v not in (None, ())}
     make_experiment(settings)  # says what is wrong with a recipe that is no mapping
     recipe_changes = {**(settings.get("recipe") or {}), **read_changes(changes)}

@@ -40,7 +40,8 @@ class Batch(OnDevice):
         tokens: Ids, `(batch, length)` int64; padding is 0.
         keep: True for real tokens, `(batch, length)` bool.
         token_types: 1 for the tokens of the second sentence, `(batch, length)` int64.
-        labels: Class numbers or regression targets, `(batch,)` float32.
+        labels: Class numbers or regression targets, `(batch,)` float32; of several labels at once
+            `(batch, labels)`; of words `(batch, length)`, padding below 0.
         rows: Place of each example in its split, `(batch,)` int64.
     """
 
@@ -140,9 +141,22 @@ def _batch(split: EncodedSplit, rows: np.ndarray, lengths: np.ndarray, longest: 
         torch.from_numpy(tokens),
         torch.from_numpy(keep),
         torch.from_numpy(types.astype(np.int64)),
-        torch.from_numpy(split.labels[rows].astype(np.float32)),
+        torch.from_numpy(_labels(split, rows, place, keep).astype(np.float32)),
         torch.from_numpy(rows.astype(np.int64)),
     )
+
+
+def _labels(
+    split: EncodedSplit, rows: np.ndarray, place: np.ndarray, keep: np.ndarray
+) -> np.ndarray:
+    return np.where(keep, split.labels[place], -1) if split.per_token else split.labels[rows]
+
+
+def token_places(split: EncodedSplit, batch: Batch) -> np.ndarray:
+    """Return where the real tokens of a batch stand among all of its split, row by row."""
+    starts = split.offsets[batch.rows.cpu().numpy()]
+    keep = batch.keep.cpu().numpy()
+    return (starts[:, None] + np.arange(keep.shape[1]))[keep]
 
 
 def mlm_batches(

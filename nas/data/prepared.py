@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nas.data.encoding import EncodedSplit, encode
 from nas.data.prepared_files import (
     VERSION,
     check_ids,
@@ -21,7 +22,7 @@ from nas.data.prepared_files import (
     read_index,
     read_tokenizer,
 )
-from nas.data.tables import Split, TaskData
+from nas.data.tables import Split, TaskData, take_examples
 from nas.data.tokenizer import CLS, SEP, UNK, Tokenizer, train_tokenizer
 from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
@@ -37,31 +38,10 @@ _TOKENIZER_CHARACTERS = 32_000_000  # more text changes hardly an entry of the v
 _LINES_PER_CALL, _CHARACTERS_PER_CALL = 2000, 4_000_000
 _MOST_UNKNOWN = 0.5
 _MEMORY_SHARE = 0.2  # of a corpus as ids, which preparing has three of at a time
-_UNCUT = 1 << 30
-
-
-@dataclass(frozen=True)
-class EncodedSplit:
-    """The examples of one split as ids, one after the other.
-
-    Attributes:
-        tokens: All ids, uint16 (int32 for vocabularies above 65,536).
-        offsets: Where each example begins in `tokens`, and the end of the last, int64, `(n + 1,)`.
-        second_start: Index within the example where the second sentence begins; the length of
-            the example where there is none, int32, `(n,)`.
-        labels: Class numbers or regression targets, float32, `(n,)`.
-    """
-
-    tokens: np.ndarray
-    offsets: np.ndarray
-    second_start: np.ndarray
-    labels: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 _ARRAYS = tuple(EncodedSplit.__annotations__)
+_DIMENSIONS = {"labels": (1, 2)}
 
 # Says how many tokens an example may have.
 Fit = Callable[[Tokenizer, Mapping[str, Split]], int]
@@ -151,7 +131,10 @@ class PreparedData:
             check_ids(validation, size, directory / "validation.npy")
 
         def split(name: str) -> EncodedSplit:
-            arrays = [read_array(directory, f"{name}.{part}", mmap=mmap) for part in _ARRAYS]
+            arrays = [
+                read_array(directory, f"{name}.{part}", mmap=mmap, dimensions=_DIMENSIONS.get(part))
+                for part in _ARRAYS
+            ]
             check_split(arrays, size, directory / name)
             return EncodedSplit(*arrays)
 
@@ -291,16 +274,6 @@ def prepare_tasks(
     )
 
 
-def encode_split(tokenizer: Tokenizer, split: Split, max_length: int) -> EncodedSplit:
-    """Encode examples that may have no labels; NaN stands in their place."""
-    return _encode(tokenizer, split, max_length, np.int32)
-
-
-def token_lengths(tokenizer: Tokenizer, split: Split) -> np.ndarray:
-    """Return how many tokens each example has before any is cut, `(n,)`."""
-    return np.diff(_encode(tokenizer, split, _UNCUT, np.int32).offsets)
-
-
 def _encode_task(
     tokenizer: Tokenizer,
     train: Split,
@@ -312,10 +285,12 @@ def _encode_task(
 ) -> dict[str, EncodedSplit]:
     sampled = {name: sample(split, max_dev_examples, seed) for name, split in dev.items()}
     splits = {"train": train, **sampled}
-    return {name: _encode(tokenizer, split, max_length, kind) for name, split in splits.items()}
+    return {name: encode(tokenizer, split, max_length, kind) for name, split in splits.items()}
 
 
 def _texts(split: Split) -> list[str]:
+    if split.words:
+        return [" ".join(words) for words in split.first]
     return [*split.first, *(split.second or ())]
 
 
@@ -379,17 +354,4 @@ def sample(split: Split, most: int | None, seed: int) -> Split:
     if most is None or len(split) <= most:
         return split
     rows = np.sort(np.random.default_rng(seed).choice(len(split), most, replace=False))
-    second = None if split.second is None else [split.second[i] for i in rows]
-    return Split([split.first[i] for i in rows], second, split.labels[rows])
-
-
-def _encode(tokenizer: Tokenizer, split: Split, max_length: int, kind: type) -> EncodedSplit:
-    encoded = tokenizer.encode_batch(split.first, split.second, max_length=max_length)
-    return EncodedSplit(
-        encoded.tokens.astype(kind),
-        encoded.offsets,
-        encoded.second_start,
-        np.full(len(split), np.nan, np.float32)
-        if split.labels is None
-        else split.labels.astype(np.float32),
-    )
+    return take_examples(split, rows)

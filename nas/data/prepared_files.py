@@ -111,7 +111,9 @@ def read_tokenizer(directory: Path, vocabulary_size: int | None = None) -> str:
     return text
 
 
-def read_array(directory: Path, name: str, *, mmap: bool, dimensions: int = 1) -> np.ndarray:
+def read_array(
+    directory: Path, name: str, *, mmap: bool, dimensions: tuple[int, ...] | int | None = None
+) -> np.ndarray:
     """Return an array of whole numbers, or of floats where its name says "labels".
 
     Raises:
@@ -126,7 +128,8 @@ def read_array(directory: Path, name: str, *, mmap: bool, dimensions: int = 1) -
     if not isinstance(found, np.ndarray) or found.dtype.kind not in kinds:
         kind = getattr(found, "dtype", type(found).__name__)
         raise _damaged(path, f"it holds {kind}")
-    if found.ndim != dimensions:
+    allowed = dimensions if isinstance(dimensions, tuple) else (dimensions or 1,)
+    if found.ndim not in allowed:
         raise _damaged(path, f"it has the shape {found.shape}")
     return found
 
@@ -158,14 +161,12 @@ def check_tasks(
             lacking = ", ".join(sorted(wanted - set(splits)))
             raise _damaged(directory / "prepared.json", f"{name} has no split {lacking}")
         for split, labels in splits.items():
-            classes = np.arange(task.outputs) if task and not task.is_regression else None
+            path = directory / f"{name}.{split}.labels.npy"
             if not len(labels) or not np.isfinite(labels).all():
-                raise _damaged(directory / f"{name}.{split}.labels.npy", "it lacks labels")
-            if classes is not None and not np.isin(labels, classes).all():
-                raise _damaged(
-                    directory / f"{name}.{split}.labels.npy",
-                    f"it has labels other than 0 to {classes[-1]}",
-                )
+                raise _damaged(path, "it lacks labels")
+            wrong = TASK_KINDS[task.kind].check_labels(task, labels) if task else None
+            if wrong:
+                raise _damaged(path, wrong)
 
 
 def check_ids(ids: np.ndarray, vocabulary_size: int, path: Path) -> None:
@@ -187,7 +188,8 @@ def check_split(arrays: Sequence[np.ndarray], vocabulary_size: int, path: Path) 
     tokens, offsets, second, labels = arrays
     lengths = np.diff(offsets.astype(np.int64))
     if not (
-        len(offsets) == len(second) + 1 == len(labels) + 1
+        len(offsets) == len(second) + 1
+        and len(labels) in (len(second), len(tokens))
         and offsets[0] == 0
         and offsets[-1] == len(tokens)
         and (lengths >= 0).all()

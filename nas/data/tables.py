@@ -15,13 +15,16 @@ class Split:
     Attributes:
         first: The sentence, or the first of two.
         second: The second sentences; None for a task of single sentences.
-        labels: Class numbers (int64) or, for a regression, numbers (float32), `(n,)`; None where
-            they are not published.
+        labels: Class numbers (int64) or, for a regression, numbers (float32), `(n,)`; of several
+            labels at once `(n, labels)`; of words, those of all texts in a row, `(words,)`. None
+            where they are not published.
+        words: Whether a text is a list of words, with a label for each.
     """
 
     first: Sequence[str]
     second: Sequence[str] | None
     labels: np.ndarray | None
+    words: bool = False
 
     def __len__(self) -> int:
         return len(self.first)
@@ -44,3 +47,16 @@ class TaskData:
     dev: dict[str, Split]
     test: dict[str, Split] = field(default_factory=dict)
     row: Task | None = None
+
+
+def take_examples(split: Split, rows: np.ndarray) -> Split:
+    """Return the examples at `rows`, `(n,)`, in that order."""
+    first = [split.first[int(i)] for i in rows]
+    second = None if split.second is None else [split.second[int(i)] for i in rows]
+    if split.labels is None:
+        return Split(first, second, None, split.words)
+    if not split.words:
+        return Split(first, second, split.labels[rows])
+    ends = np.cumsum([len(words) for words in split.first])
+    places = [np.arange(ends[i] - len(split.first[int(i)]), ends[i]) for i in rows]
+    return Split(first, second, split.labels[np.concatenate(places)], words=True)

@@ -20,6 +20,8 @@ from search_spaces.registry import Registry
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNK, CLS, SEP, MASK = range(len(SPECIAL_TOKENS))
+# In place of a word's place: of special tokens, and of further tokens of a word.
+WORDLESS, FURTHER = -1, -2
 # What the special tokens of RoBERTa and others after it are called, in the same order.
 _OTHER_NAMES = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
 
@@ -160,6 +162,35 @@ class Tokenizer:
             )
             second_start -= np.add.reduceat(types, offsets[:-1]).astype(np.int32)
         return Encoded(tokens, offsets, second_start)
+
+    def encode_words(
+        self, texts: Sequence[Sequence[str]], *, max_length: int
+    ) -> tuple[Encoded, np.ndarray]:
+        """Return the ids of lists of words, with [CLS] and [SEP] in place, and where words begin.
+
+        Args:
+            texts: Words of each text.
+            max_length: Tokens a sequence may have; words behind are cut.
+
+        Returns:
+            The ids; and for each of them the place of its word among the words of all texts, where
+            it is the word's first, `FURTHER` where it is another of its tokens, and `WORDLESS` for
+            special tokens.
+        """
+        self._backend.enable_truncation(max_length)
+        found = self._backend.encode_batch([list(words) for words in texts], is_pretokenized=True)
+        lengths = np.array([len(e.ids) for e in found], np.int64)
+        places, before = [], 0
+        for encoding, words in zip(found, texts, strict=True):
+            last = None
+            for word in encoding.word_ids:
+                first = word is not None and word != last
+                places.append(before + word if first else WORDLESS if word is None else FURTHER)
+                last = word if word is not None else last
+            before += len(words)
+        tokens = np.fromiter(chain.from_iterable(e.ids for e in found), np.int32, lengths.sum())
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        return Encoded(tokens, offsets, lengths.astype(np.int32)), np.array(places, np.int64)
 
     def encode_lines(self, lines: Sequence[str]) -> np.ndarray:
         """Return the ids of running text, `(tokens,)` int32: every line ends with [SEP]."""

@@ -35,5 +35,5 @@ def majority_metrics(row: Task, splits: Mapping[str, Labelled]) -> dict[str, dic
     metrics = {}
     for name in row.dev:
         right = np.asarray(splits[name].labels)
-        metrics[name] = score(row, np.full(len(right), answer), right)
+        metrics[name] = score(row, np.broadcast_to(answer, right.shape), right)
     return metrics

@@ -11,10 +11,11 @@ A metric takes predictions and labels, each `(n,)`; larger is better. Where a fo
 zero because all predictions are equal, the value is 0: such a model knows nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.glue import GLUE, glue_task
 from nas.evaluation.suites.task import Task
 from search_spaces.errors import InvalidExperiment, TrialError
@@ -68,6 +69,55 @@ def macro_f1(predictions: np.ndarray, labels: np.ndarray) -> float:
     return float(f1_score(labels, predictions, average="macro", zero_division=0))
 
 
+@METRICS.register("micro_f1")
+def micro_f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Return the harmonic mean of precision and recall over all labels of all texts, in [0, 1]."""
+    hits = np.sum((predictions > 0) & (labels > 0))
+    claimed_or_true = np.sum(predictions > 0) + np.sum(labels > 0)
+    return float(2 * hits / claimed_or_true) if claimed_or_true else 0.0
+
+
+@METRICS.register("exact_match")
+def exact_match(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of texts all of whose labels are right, in [0, 1]."""
+    return float(np.mean((predictions == labels).all(axis=1)))
+
+
+@METRICS.register("entity_f1")
+def entity_f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Return the harmonic mean of precision and recall of whole entities, in [0, 1].
+
+    An entity is right where its first word, its last word and its type are. Labels without "B-" or
+    "I-" other than "O" are entities of the words that follow each other with them.
+
+    Source: Tjong Kim Sang and De Meulder, "Introduction to the CoNLL-2003 Shared Task", CoNLL 2003.
+
+    Args:
+        predictions: Texts of labels, `(words,)`, with "" between one sentence and the next.
+        labels: The same of what is right.
+    """
+    claimed, true = entities(predictions), entities(labels)
+    both = len(claimed) + len(true)
+    return 2 * len(claimed & true) / both if both else 0.0
+
+
+def entities(labels: Iterable[str]) -> set[tuple[int, int, str]]:
+    """Return first word, word after the last, and type of each entity of a row of labels."""
+    found, start, kind = set(), 0, ""
+    for place, label in enumerate([*labels, ""]):
+        mark, sign, name = label.partition("-")
+        if sign and mark in ("B", "I"):
+            begins = mark == "B" or name != kind
+        else:
+            name = "" if label == "O" else label
+            begins = name != kind
+        if begins or not name:
+            if kind:
+                found.add((start, place, kind))
+            start, kind = place, name
+    return found
+
+
 @METRICS.register("auc")
 def auc(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the chance that a right example is put before a wrong one, in [0, 1].
@@ -81,6 +131,10 @@ def auc(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """
     from sklearn.metrics import roc_auc_score
 
+    if labels.ndim > 1:  # several labels at once: those that some text has and some has not
+        mixed = [i for i in range(labels.shape[1]) if 0 < labels[:, i].sum() < len(labels)]
+        each = [roc_auc_score(labels[:, i], probabilities[:, i]) for i in mixed]
+        return float(np.mean(each)) if each else 0.5
     there = np.unique(labels).astype(int)
     if len(there) < 2:
         return 0.5
@@ -114,7 +168,8 @@ def score(
 
     Args:
         task: A task, or the name of a GLUE task.
-        predictions: Class numbers, or real numbers for a regression, `(n,)`.
+        predictions: Class numbers, or real numbers for a regression, `(n,)`; of several labels at
+            once 0 or 1 for each, `(n, labels)`; of words what `nas.evaluation.kinds.words` says.
         labels: The right answers in the same form, `(n,)`.
         probabilities: How sure each class is, `(n, classes)`, for the metrics that read it; None
             takes the answers for certain.
@@ -124,7 +179,7 @@ def score(
     """
     task = glue_task(task) if isinstance(task, str) else task
     predictions, labels = np.asarray(predictions), np.asarray(labels)
-    if predictions.shape != labels.shape or predictions.ndim != 1 or not len(labels):
+    if predictions.shape != labels.shape or predictions.ndim > 1 + task.own or not len(labels):
         raise ValueError(
             f"{task.name}: predictions {predictions.shape} and labels {labels.shape} must be two "
             "vectors of the same length, at least 1"
@@ -136,16 +191,18 @@ def score(
             "lower the learning rate or use a wider precision.",
             cause="nan",
         )
-    found = {}
+    kind, found = TASK_KINDS[task.kind], {}
     for name in task.metrics:
-        given = predictions
+        given, right = kind.for_metric(name, task, predictions, labels)
         if name in OF_PROBABILITIES:
             given = _certain(task, predictions) if probabilities is None else probabilities
-        found[name] = METRICS[name](given, labels)
+        found[name] = METRICS[name](given, right)
     return found
 
 
 def _certain(task: Task, predictions: np.ndarray) -> np.ndarray:
+    if predictions.ndim > 1:
+        return predictions
     return np.eye(len(task.labels))[predictions.astype(int)]
 
 

@@ -79,7 +79,17 @@ def _ridge() -> Any:
     return Ridge(alpha=1.0)
 
 
-_LEARNERS: dict[str, Callable[[], Any]] = {"classes": _logistic, "number": _ridge}
+def _one_by_one() -> Any:
+    from sklearn.multiclass import OneVsRestClassifier
+
+    return OneVsRestClassifier(_logistic())
+
+
+_LEARNERS: dict[str, Callable[[], Any]] = {
+    "classes": _logistic,
+    "number": _ridge,
+    "labels": _one_by_one,
+}
 
 
 class _Features:

@@ -292,9 +292,8 @@ class FlexiBertForMaskedLM(PreTrainedModel):
         """Logits `(batch, length, vocabulary)`; with labels, the mean loss where not -100."""
         hidden = self.flexibert(input_ids, attention_mask, token_type_ids).last_hidden_state
         logits = self.mlm(hidden)
-        loss = None
-        if labels is not None:
-            loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        flat = logits.flatten(0, 1)
+        loss = None if labels is None else F.cross_entropy(flat, labels.flatten())
         output = MaskedLMOutput(loss=loss, logits=logits)
         return output.to_tuple() if return_dict is False else output
 
@@ -384,7 +383,8 @@ class FlexiBertForSequenceClassification(PreTrainedModel):
         if labels is not None and self.config.num_labels == 1:
             loss = F.mse_loss(logits.squeeze(-1), labels.to(logits.dtype))
         elif labels is not None:
-            loss = F.cross_entropy(logits, labels)
+            others = {"multi_label_classification": F.binary_cross_entropy_with_logits}
+            loss = others.get(self.config.problem_type, F.cross_entropy)(logits, labels)
         output = SequenceClassifierOutput(loss=loss, logits=logits)
         return output.to_tuple() if return_dict is False else output
 

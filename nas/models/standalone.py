@@ -29,7 +29,7 @@ from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, SLOTS
 from search_spaces.registry import Registry
 
 _PACKAGES = ("nas", "search_spaces", "surrogates")
-_ENTRY = "nas.models.hf"
+_ENTRY, _TOKENS = "nas.models.hf", "nas.models.hf_tokens"
 _HEADER = """# SPDX-License-Identifier: Apache-2.0
 \"\"\"FlexiBERT encoders for transformers: generated from the sources of encoder-nas.\"\"\"
 """
@@ -39,6 +39,9 @@ AUTO_MAP = {
     "AutoModel": "modeling_flexibert.FlexiBertModel",
     "AutoModelForMaskedLM": "modeling_flexibert.FlexiBertForMaskedLM",
     "AutoModelForSequenceClassification": ("modeling_flexibert.FlexiBertForSequenceClassification"),
+}
+TOKENS_AUTO_MAP = {
+    "AutoModelForTokenClassification": "modeling_flexibert.FlexiBertForTokenClassification",
 }
 # slot -> the registry of its modules, and that registry's name in the file
 MODULES: dict[str, tuple[str, Registry]] = {
@@ -64,12 +67,15 @@ class _Entry:
     attribute: str
 
 
-def standalone_source(architecture: Any, positions: str = "absolute") -> str:
+def standalone_source(
+    architecture: Any, positions: str = "absolute", *, tokens: bool = False
+) -> str:
     """Return the source of the model classes with everything that an architecture needs of them.
 
     Args:
         architecture: Anything with the `layers` and the `part(slot)` of an `Architecture`.
         positions: The kind of positions where the architecture does not say.
+        tokens: With the class that has a head for each token.
 
     Raises:
         NotAModel: If the source of a kind cannot be found, or cannot stand in one file.
@@ -79,6 +85,8 @@ def standalone_source(architecture: Any, positions: str = "absolute") -> str:
     packages = {*_PACKAGES, *(entry.module.partition(".")[0] for entry in entries)}
     registries = [name for name, _ in MODULES.values()]
     wanted = [(entry.module, entry.attribute) for entry in entries]
+    if tokens:
+        wanted.append((_TOKENS, "*"))
     wanted += [(_ENTRY, "*"), *((r.module, r.attribute) for r in _registries(entries))]
     imports: set[str] = set()
     bodies: list[str] = []

@@ -10,7 +10,7 @@ import numpy as np
 
 from nas.data.own.columns import find_texts
 from nas.data.own.formats import is_table, read_table, row_word
-from nas.data.own.reading import text_column
+from nas.data.own.reading import text_column, words_column
 from nas.data.own.texts import Texts
 from nas.data.sentences import read_sentences
 from nas.data.tables import Split
@@ -42,12 +42,15 @@ def answers_text(model: ExportedModel, task: Task, file: Path, recipe: Recipe) -
         InvalidData: The file cannot be read, or lacks a text column.
     """
     table = read_table(str(file)) if is_table(file) else None
-    sentences = read_sentences(file, task) if table is None else _sentences(table, task, file)
+    sentences = _lines(file, task) if table is None else _sentences(table, task, file)
     answers, sure = answer_surely(model, task, sentences, recipe)
     kept = _columns(sentences, task) if table is None else _kept(table)
-    found = {LABEL: _texts(model, task, answers)}
-    if sure is not None:
-        found[PROBABILITY] = [f"{value:.4f}" for value in sure.max(1)]
+    if sentences.words:
+        found = {LABEL: _word_labels(model, task, sentences, answers, recipe)}
+    else:
+        found = {LABEL: _texts(model, task, answers)}
+    if sure is not None and not sentences.words:
+        found[PROBABILITY] = list(TASK_KINDS[task.kind].sure_texts(answers, sure))
     for name, values in found.items():
         kept[f"predicted_{name}" if name in kept else name] = values
     text = io.StringIO()
@@ -57,18 +60,48 @@ def answers_text(model: ExportedModel, task: Task, file: Path, recipe: Recipe) -
     return text.getvalue()
 
 
+def _word_labels(
+    model: ExportedModel, task: Task, sentences: Split, answers: np.ndarray, recipe: Recipe
+) -> list[str]:
+    """Return the labels of the words of each text; a word that was cut off has the usual one."""
+    usual = "O" if "O" in task.labels else task.labels[0]
+    _, places = model.tokenizer.encode_words(sentences.first, max_length=recipe.max_length)
+    counts = [len(words) for words in sentences.first]
+    labels = np.full(sum(counts), usual, dtype=object)
+    begins = places >= 0
+    labels[places[begins]] = [task.labels[int(number)] for number in answers[begins]]
+    ends = np.cumsum(counts)
+    return [" ".join(labels[end - n : end]) for n, end in zip(counts, ends, strict=True)]
+
+
 def _sentences(table: "pa.Table", task: Task, file: Path) -> Split:
+    if task.kind == "words":
+        (name,) = find_texts(table, task.columns[:1], str(file))
+        words = words_column(table[name], name, str(file), row_word(str(file)))
+        return Split(Texts([words]), None, None, words=True)
     names = find_texts(table, task.columns, str(file))
     columns = [text_column(table[name], name, str(file), row_word(str(file))) for name in names]
     return Split(Texts(columns[:1]), Texts(columns[1:]) if len(columns) > 1 else None, None)
 
 
 def _kept(table: "pa.Table") -> dict[str, Sequence[object]]:
-    return {name: table[name].to_pylist() for name in table.column_names}
+    return {
+        name: [" ".join(map(str, v)) if isinstance(v, list) else v for v in table[name].to_pylist()]
+        for name in table.column_names
+    }
+
+
+def _lines(file: Path, task: Task) -> Split:
+    found = read_sentences(file, task)
+    if task.kind != "words":
+        return found
+    return Split([text.split() for text in found.first], None, None, words=True)
 
 
 def _columns(sentences: Split, task: Task) -> dict[str, Sequence[object]]:
     """Return lines of text as the columns that the task calls them."""
+    if sentences.words:
+        return {task.columns[0]: [" ".join(words) for words in sentences.first]}
     texts = [sentences.first, *([] if sentences.second is None else [sentences.second])]
     return dict(zip(task.columns, texts, strict=False))
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nas.data.prepared import PreparedData, encode_split, prepare_tasks
+from nas.data.encoding import encode_split
+from nas.data.prepared import PreparedData, prepare_tasks
 from nas.data.source import load_source
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import Tokenizer

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nas.data.encoding import encode_split
 from nas.data.own.reading import read_for, read_own_task
-from nas.data.prepared import encode_split
 from nas.data.sentences import read_sentences
 from nas.data.tables import Split, TaskData
 from nas.evaluation.majority import majority_score

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from nas.data.batches import Batch
+from nas.data.batches import Batch, token_places
 from nas.data.prepared import EncodedSplit
 from nas.evaluation.mean_score import mean_score
 from nas.evaluation.measured import values_of
@@ -34,7 +34,8 @@ class Answers:
     """What an encoder and its head say of a batch.
 
     Attributes:
-        outputs: Of the head, `(batch, outputs)`; of a regression in scaled labels.
+        outputs: Of the head, `(batch, outputs)`; of a regression in scaled labels; of a task of
+            words for each real token, `(tokens, outputs)`.
         states: Hidden states, `(batch, length, width)` each: of the student after every layer, of
             the teacher where the student's are to be like them.
         keep: True for real tokens, `(batch, length)`.
@@ -117,14 +118,16 @@ class Lessons:
         """
         kept = self._task(task)["layers"][len(architecture.layers) - 1]
         wanted = [*kept[1:], -1] if states else []
-        logits = self._array(f"{task}.logits.npy", len(split))
+        rows = len(split.tokens) if split.per_token else len(split)
+        logits = self._array(f"{task}.logits.npy", rows)
         stored = self._array(f"{task}.states.npy") if states else None
 
         def answers(batch: Batch) -> Answers:
             device = batch.tokens.device
             here = batch if device.type == "cpu" else batch.to(torch.device("cpu"))
-            outputs = torch.from_numpy(logits[here.rows.numpy()]).to(device)
-            places = places_of(split, here)
+            places = token_places(split, here)
+            said = places if split.per_token else here.rows.numpy()
+            outputs = torch.from_numpy(logits[said]).to(device)
             found = []
             for number in wanted:
                 whole = torch.zeros(*here.keep.shape, stored.shape[2])
@@ -181,13 +184,6 @@ def _read_teacher(
 def is_complete(folder: Path, tasks: Iterable[str]) -> bool:
     """Whether a teacher is there for each of some tasks."""
     return all((folder / f"{name}.json").is_file() for name in (WHOLE, *tasks))
-
-
-def places_of(split: EncodedSplit, batch: Batch) -> np.ndarray:
-    """Return where the real tokens of a batch stand among all of its split, row by row."""
-    starts = split.offsets[batch.rows.numpy()]
-    keep = batch.keep.numpy()
-    return (starts[:, None] + np.arange(keep.shape[1]))[keep]
 
 
 def write_teacher(

@@ -135,7 +135,7 @@ def finetune(
         answers, metrics[name] = judge(
             encoder, head, task, splits[name], scale=scale, precision=precision
         )
-        constant |= bool(np.ptp(answers) == 0)
+        constant |= bool((np.ptp(answers, axis=0) == 0).all())
     return Finetuning(
         task_score(task, metrics), metrics, loss, steps, scale, best.passes or epochs, constant
     )

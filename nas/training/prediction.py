@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.data.batches import Batch, batches
+from nas.data.batches import Batch, batches, token_places
 from nas.data.prepared import EncodedSplit
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.metrics import OF_PROBABILITIES, score
@@ -40,7 +40,9 @@ def task_loss(
 ) -> Tensor:
     """Return the mean loss of a batch: cross entropy, or squared error of the scaled labels."""
     batch = batch.to(device)
-    return TASK_KINDS[task.kind].loss(_outputs(encoder, head, batch), batch.labels, scale)
+    kind = TASK_KINDS[task.kind]
+    outputs = _outputs(encoder, head, batch, tokens=kind.reads_tokens)
+    return kind.loss(outputs, batch.labels, scale)
 
 
 def evaluate(
@@ -104,8 +106,9 @@ def predict_surely(
     """Return what `predict` does, and how sure each class is, `(n, classes)`; None for a number."""
     kind = TASK_KINDS[task.kind]
     device = next(encoder.parameters()).device
-    predictions = np.zeros(len(split), dtype=np.float64)
+    predictions: np.ndarray | None = None
     sure: np.ndarray | None = None
+    length = len(split.tokens) if kind.reads_tokens else len(split)
     encoder.eval()
     head.eval()
     with torch.inference_mode(), autocast(precision, device):
@@ -116,15 +119,24 @@ def predict_surely(
             shuffle=False,
             length_multiple=length_multiple(encoder.max_length, device),
         ):
-            outputs = _outputs(encoder, head, batch.to(device))
-            rows = batch.rows.numpy()
-            predictions[rows] = kind.answers(outputs, scale).double().cpu().numpy()
+            outputs = _outputs(encoder, head, batch.to(device), tokens=kind.reads_tokens)
+            places = batch.rows.numpy()
+            if kind.reads_tokens:
+                outputs, places = outputs[batch.keep.to(device)], token_places(split, batch)
+            predictions = _put(predictions, kind.answers(outputs, scale), places, length)
             found = kind.probabilities(outputs)
-            if found is not None:
-                sure = np.zeros((len(split), found.shape[1])) if sure is None else sure
-                sure[rows] = found.double().cpu().numpy()
-    return predictions, sure
+            sure = None if found is None else _put(sure, found, places, length)
+    return np.zeros(0) if predictions is None else predictions, sure
 
 
-def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
-    return head(encoder.pooled(batch.tokens, batch.keep, batch.token_types)).float()
+def _put(whole: np.ndarray | None, values: Tensor, places: np.ndarray, length: int) -> np.ndarray:
+    """Return `whole`, or a new array of `length` rows, with values at places."""
+    if whole is None:
+        whole = np.zeros((length, *values.shape[1:]))
+    whole[places] = values.double().cpu().numpy()
+    return whole
+
+
+def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch, *, tokens: bool) -> Tensor:
+    read = encoder if tokens else encoder.pooled
+    return head(read(batch.tokens, batch.keep, batch.token_types)).float()

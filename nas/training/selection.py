@@ -23,7 +23,8 @@ def take_rows(split: EncodedSplit, rows: np.ndarray) -> EncodedSplit:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(split.offsets.dtype)
     # the place of each token in the old array: its example's old beginning, and how far it is in
     places = np.repeat(split.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    return EncodedSplit(split.tokens[places], offsets, split.second_start[rows], split.labels[rows])
+    labels = split.labels[places if split.per_token else rows]
+    return EncodedSplit(split.tokens[places], offsets, split.second_start[rows], labels)
 
 
 class BestPass:

@@ -13,16 +13,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from nas.data.batches import Batch, batches
+from nas.data.batches import Batch, batches, token_places
 from nas.data.prepared import EncodedSplit, PreparedData
 from nas.evaluation.cost import measure_latency
+from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.majority import majority_score
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
 from nas.teachers.calibration import calibrate
 from nas.teachers.checkpoint import Checkpoint
 from nas.teachers.layer_choice import choose_layers
-from nas.teachers.lessons import WHOLE, places_of, write_teacher
+from nas.teachers.lessons import WHOLE, write_teacher
 from nas.training.device import autocast, choose_device, choose_precision
 from nas.training.finetune import finetune
 from nas.training.recipe import Recipe
@@ -165,17 +166,19 @@ def _store_answers(
 ) -> None:
     """Write logits `(examples, outputs)` and states `(layers + 1, tokens, width)`."""
     device = next(encoder.parameters()).device
-    logits = np.zeros((len(split), task.outputs), np.float32)
+    tokens = TASK_KINDS[task.kind].reads_tokens
+    logits = np.zeros((len(split.tokens if tokens else split), task.outputs), np.float32)
     shape = (len(encoder.layers) + 1, len(split.tokens), encoder.width)
     with whole_file(folder / f"{task.name}.states.npy") as partial:
         states = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
         for batch in batches(split, batch_size=_ANSWER_BATCH, shuffle=False):
-            places, rows = places_of(split, batch), batch.rows.numpy()
+            places = token_places(split, batch)
             moved = batch.to(device)
             with autocast(precision, device):
                 found = encoder.states(moved.tokens, moved.keep, moved.token_types)
-                said = head(encoder.pool(found[-1], moved.keep))
-            logits[rows] = said.float().cpu().numpy()
+                read = found[-1][moved.keep] if tokens else encoder.pool(found[-1], moved.keep)
+                said = head(read)
+            logits[places if tokens else batch.rows.numpy()] = said.float().cpu().numpy()
             for number, state in enumerate(found):
                 states[number, places] = state[moved.keep].half().cpu().numpy()
         states.flush()

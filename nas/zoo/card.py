@@ -99,7 +99,7 @@ def model_card(card: Mapping[str, Any]) -> str:
         "library_name": "transformers",
         "license": card.get("licence", "other"),
         "language": sorted({task["language"] for task in own.values()}) or ["en"],
-        "pipeline_tag": "text-classification" if tasks else "fill-mask",
+        "pipeline_tag": _pipeline(own) if tasks else "fill-mask",
         "tags": ["encoder", "flexibert", "neural-architecture-search"],
         **(hub_facts(card, own) if own else {}),
         _FACTS: card,
@@ -113,7 +113,7 @@ def model_card(card: Mapping[str, Any]) -> str:
         "",
         f"An encoder found by architecture search: {card.get('architecture', 'see below')}.",
         "",
-        *_how_to_load(tasks),
+        *_how_to_load(tasks, _pipeline(own)),
     ]
     for name, value in card.items():
         if isinstance(value, Mapping | list) and value and name != "tasks":
@@ -134,7 +134,7 @@ def hub_facts(card: Mapping[str, Any], own: Mapping[str, Mapping[str, Any]]) -> 
     metrics = list(dict.fromkeys(name for task in own.values() for name in task["metrics"]))
     results = [
         {
-            "task": {"type": "text-classification", "name": task["kind"]},
+            "task": {"type": _pipeline({name: task}), "name": task["kind"]},
             "dataset": {"name": name, "type": name, "split": "dev"},
             "metrics": [
                 {"type": metric, "name": metric, "value": float(value)}
@@ -150,7 +150,13 @@ def hub_facts(card: Mapping[str, Any], own: Mapping[str, Mapping[str, Any]]) -> 
     }
 
 
-def _how_to_load(tasks: list[str]) -> list[str]:
+def _pipeline(own: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the pipeline of the first task: GLUE's are of whole texts."""
+    kinds = [task["kind"] for task in own.values()]
+    return "token-classification" if kinds[:1] == ["words"] else "text-classification"
+
+
+def _how_to_load(tasks: list[str], line: str = "text-classification") -> list[str]:
     lines = [
         "## How to load",
         "",
@@ -166,16 +172,17 @@ def _how_to_load(tasks: list[str]) -> list[str]:
     ]
     if tasks:
         first = tasks[0]
+        what = "Token" if line == "token-classification" else "Sequence"
+        auto = f"AutoModelFor{what}Classification"
         lines += [
             "",
             f"# Fine-tuned on each of: {', '.join(tasks)}",
-            "from transformers import AutoModelForSequenceClassification",
+            f"from transformers import {auto}",
             "",
-            "classifier = AutoModelForSequenceClassification.from_pretrained(",
+            f"classifier = {auto}.from_pretrained(",
             f'    FOLDER, task_name="{tasks[-1]}", trust_remote_code=True',
             ")",
-            f'classify = pipeline("text-classification", model=FOLDER, trust_remote_code=True)'
-            f"  # {first}",
+            f'classify = pipeline("{line}", model=FOLDER, trust_remote_code=True)  # {first}',
         ]
     lines += [
         "```",

@@ -18,6 +18,10 @@ from nas.models.hf import (
     FlexiBertModel,
     register_with_transformers,
 )
+from nas.models.hf_tokens import (
+    FlexiBertForTokenClassification,
+    register_tokens_with_transformers,
+)
 from nas.zoo.configuration import read_config
 from nas.zoo.files import CHECKSUMS, CONFIG, TASK, WEIGHTS, verify
 from search_spaces.documents import read_json_file
@@ -40,14 +44,19 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
         UnknownName: If the model was not fine-tuned on `task`.
     """
     register_with_transformers()
+    register_tokens_with_transformers()
     folder = Path(folder)
-    config = read_config(folder)
+    config, build = read_config(folder), FlexiBertModel
     if task is not None:
         if task not in config.task_names:
             raise UnknownName("task of this model", task, config.task_names)
+        row = read_row(folder, task) if (folder / task / TASK).is_file() else None
         folder = folder / task
         config = read_config(folder)
-    build = FlexiBertModel if task is None else FlexiBertForSequenceClassification
+        if row is not None and TASK_KINDS[row.kind].reads_tokens:
+            build = FlexiBertForTokenClassification
+        else:
+            build = FlexiBertForSequenceClassification
     try:
         # without memory at first: a configuration may ask for more than its weights have
         with torch.device("meta"):

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import torch
 
-from nas.data.batches import batches
+from nas.data.batches import batches, token_places
 from nas.data.prepared import EncodedSplit
+from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.metrics import score, task_score
 from nas.evaluation.suites.task import Task
 from nas.zoo.files import ONNX, QUANTIZED
@@ -14,6 +17,7 @@ from nas.zoo.formats import open_onnx, quiet
 from nas.zoo.parity import Runner
 
 _BATCH = 32
+_IN_LABELS = SimpleNamespace(mean=0.0, deviation=1.0)  # an exported head answers in labels
 
 
 def quantize_onnx(folder: Path) -> Path:
@@ -47,10 +51,12 @@ def onnx_score(path: Path, task: Task, splits: Mapping[str, EncodedSplit]) -> fl
 
 
 def _answers(run: Runner, task: Task, split: EncodedSplit) -> np.ndarray:
-    answers = np.zeros(len(split))
+    kind, found = TASK_KINDS[task.kind], {}
     for batch in batches(split, batch_size=_BATCH, shuffle=False):
         inputs = [batch.tokens, batch.keep, batch.token_types]
         (logits,) = run([np.asarray(tensor, dtype=np.int64) for tensor in inputs])
-        values = logits[:, 0] if task.is_regression else logits.argmax(1)
-        answers[batch.rows.numpy()] = values
-    return answers
+        outputs, places = torch.from_numpy(np.asarray(logits)), batch.rows.numpy()
+        if kind.reads_tokens:
+            outputs, places = outputs[batch.keep], token_places(split, batch)
+        found |= zip(places.tolist(), kind.answers(outputs, _IN_LABELS).numpy(), strict=True)
+    return np.stack([found[place] for place in sorted(found)]).astype(np.float64)

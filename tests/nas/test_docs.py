@@ -130,6 +130,12 @@ def test_from_a_checkpoint(place):
     assert (place / "zoo" / "cut" / "sst2" / "config.json").exists()
 
 
+def test_an_own_task(place):
+    outputs = run_page(place, "own-task.md")
+    assert "id,text,label,probability" in outputs[1]
+    assert "TF-IDF" in outputs[1]
+
+
 def test_links_lead_somewhere():
     pages = [ROOT / "README.md", *DOCS.glob("*.md")]
     assert len(pages) > 5

@@ -25,10 +25,11 @@ _PAIRS = (
 _TEXTS = (
     "text", "texts", "sentence", "review", "review_text", "content", "body", "message", "comment",
     "document", "article", "tweet", "post", "utterance", "question", "description", "abstract",
+    "tokens", "words",
 )  # fmt: skip
 _LABELS = (
     "label", "labels", "class", "category", "target", "gold_label", "sentiment", "topic", "intent",
-    "tag", "tags", "score", "rating", "stars", "similarity", "y",
+    "tag", "tags", "ner_tags", "pos_tags", "score", "rating", "stars", "similarity", "y",
 )  # fmt: skip
 IDS = ("id", "idx", "index", "guid", "uid", "uuid", "row_id", "example_id", "")
 _LOOKED_AT = 2_000  # rows, to tell texts from words

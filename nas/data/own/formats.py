@@ -235,6 +235,36 @@ def _json(path: Path) -> Any:
         raise InvalidData(f"{path} is no JSON: {str(error)[:200]}") from None
 
 
+def _conll(path: Path) -> "pa.Table":
+    """Read a word a line, its label last, a blank line between one text and the next."""
+    import pyarrow as pa
+
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        raise InvalidData(f"{path} cannot be read: {_not_utf8(path)}") from None
+    words: list[list[str]] = [[]]
+    tags: list[list[str]] = [[]]
+    for number, line in enumerate(lines, 1):
+        cells = line.split()
+        if not cells or cells[0].startswith("-DOCSTART-"):
+            if words[-1]:
+                words.append([])
+                tags.append([])
+            continue
+        if line.startswith("# ") and not words[-1]:
+            continue  # what is said of a text before it
+        if len(cells) < 2:
+            raise InvalidData(
+                f"{path}, line {number}: {line[:80]!r} is a word without a label. Write the word, "
+                "a space or tab, and its label."
+            )
+        words[-1].append(cells[0])
+        tags[-1].append(cells[-1])
+    full = [place for place, found in enumerate(words) if found]
+    return pa.table({"tokens": [words[i] for i in full], "tags": [tags[i] for i in full]})
+
+
 def _parquet(path: Path) -> "pa.Table":
     import pyarrow as pa
     from pyarrow import parquet
@@ -283,16 +313,21 @@ def _named_classes(table: "pa.Table") -> "pa.Table":
     except (ValueError, KeyError, TypeError):
         return table
     for name, feature in features.items():
+        inner = feature.get("feature") if isinstance(feature, dict) else None
+        listed = isinstance(inner, dict)
+        if listed:
+            feature = inner
         if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
             continue
-        names = feature.get("names") or []
+        names = dict(enumerate(feature.get("names") or ()))
         column = table[name].to_pylist()
-        texts = [
-            names[value] if value is not None and 0 <= value < len(names) else None
-            for value in column
-        ]
+        if listed:
+            texts = [[names.get(value) for value in values or ()] for values in column]
+        else:
+            texts = [names.get(value) for value in column]
+        kind = pa.list_(pa.string()) if listed else pa.string()
         place = table.column_names.index(name)
-        table = table.set_column(place, name, pa.array(texts, pa.string()))
+        table = table.set_column(place, name, pa.array(texts, kind))
     return table
 
 
@@ -320,4 +355,8 @@ _READERS: dict[str, Callable[[Path], "pa.Table"]] = {
     ".ndjson": _json_lines,
     ".json": _json_document,
     ".parquet": _parquet,
+    ".conll": _conll,
+    ".bio": _conll,
+    ".iob": _conll,
+    ".iob2": _conll,
 }

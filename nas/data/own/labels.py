@@ -64,13 +64,18 @@ def numbers_of(values: "pa.ChunkedArray") -> np.ndarray:
     return pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
 
 
-def kind_of(column: "pa.ChunkedArray", values: "pa.ChunkedArray") -> str:
+def kind_of(text: "pa.ChunkedArray", label: "pa.ChunkedArray") -> str:
     """Return the name of the kind of task that labels are of.
 
+    Lists are a label for each word where the text is a list, too, and else several labels at once.
     Whole numbers of few different values are names of classes; other numbers are numbers.
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_list(label.type):
+        return "words" if pa.types.is_list(text.type) else "labels"
+    values = plain_values(label)
     distinct = pc.unique(values.combine_chunks())
     if len(distinct) <= MOST_NUMBERED and not _has_fraction(distinct):
         return "classes"

@@ -3,7 +3,7 @@
 Nothing is trained, and nothing written, before all of it is right.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import numpy as np
 from nas.data.own.columns import IDS, Columns, find_columns
 from nas.data.own.formats import read_table, row_word, splits_of
 from nas.data.own.label_kinds import READERS
-from nas.data.own.labels import count_rows, kind_of, plain_values
+from nas.data.own.labels import count_rows, kind_of
 from nas.data.own.splitting import split_off
 from nas.data.own.texts import Texts
 from nas.data.tables import Split, TaskData
@@ -154,7 +154,7 @@ def _require_ids_once(table: "pa.Table", columns: Columns, place: str) -> None:
 def _task(settings: TaskSettings, columns: Columns, table: "pa.Table") -> Task:
     """Return the row of the task, as its training file shows it."""
     place, word = settings.train, row_word(settings.train)
-    kind = settings.kind or kind_of(table[columns.label], plain_values(table[columns.label]))
+    kind = settings.kind or kind_of(table[columns.text[0]], table[columns.label])
     found = TASK_KINDS[kind]
     metrics = settings.metrics or found.metrics
     for name in metrics:
@@ -183,12 +183,53 @@ def _task(settings: TaskSettings, columns: Columns, table: "pa.Table") -> Task:
 
 
 def _split(table: "pa.Table", columns: Columns, task: Task, place: str) -> Split:
-    word = row_word(place)
-    texts = [text_column(table[name], name, place, word) for name in columns.text]
+    word, words = row_word(place), task.kind == "words"
+    read = words_column if words else text_column
+    texts = [read(table[name], name, place, word) for name in columns.text]
     labels = None
     if columns.label in table.column_names:
         labels = READERS[task.kind].read(table[columns.label], task, place, word)
-    return Split(Texts(texts[:1]), Texts(texts[1:]) if len(texts) > 1 else None, labels)
+    if words and labels is not None:
+        _require_a_label_each(table, columns, place, word)
+    second = Texts(texts[1:]) if len(texts) > 1 and not words else None
+    return Split(Texts(texts[:1]), second, labels, words)
+
+
+def _require_a_label_each(table: "pa.Table", columns: Columns, place: str, word: str) -> None:
+    import pyarrow.compute as pc
+
+    counts = [pc.list_value_length(table[n]).to_numpy() for n in (columns.text[0], columns.label)]
+    wrong = np.flatnonzero(counts[0] != counts[1])
+    if len(wrong):
+        row = int(wrong[0])
+        raise InvalidData(
+            f"{place}, {word} {row + 1}: {counts[0][row]} words in {columns.text[0]!r} and "
+            f"{counts[1][row]} labels in {columns.label!r}. Give every word one label."
+        )
+
+
+def words_column(column: "pa.ChunkedArray", name: str, place: str, word: str) -> "pa.ChunkedArray":
+    """Return a column of lists of words.
+
+    Raises:
+        InvalidData: It holds something else, or an empty list.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_list(column.type) or not pa.types.is_string(column.type.value_type):
+        raise InvalidData(
+            f"{place}: the column {name!r} holds {column.type}, and a label for each word needs "
+            'lists of words, such as ["a", "word"].'
+        )
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    empty = np.flatnonzero(lengths == 0) + 1
+    if len(empty) or pc.list_flatten(column).null_count:
+        row = int(empty[0]) if len(empty) else "?"
+        raise InvalidData(
+            f"{place}, {word} {row}: no words in column {name!r}. Delete the row, or write them."
+        )
+    return column
 
 
 def text_column(column: "pa.ChunkedArray", name: str, place: str, word: str) -> "pa.ChunkedArray":
@@ -206,8 +247,13 @@ def text_column(column: "pa.ChunkedArray", name: str, place: str, word: str) -> 
             f"{column[0].as_py()!r:.60}. Name another one with text: COLUMN (on the command line "
             "--text COLUMN)."
         )
-    bare = pc.fill_null(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
-    empty = np.flatnonzero(pc.equal(bare, 0).to_numpy()) + 1
+    bare = [  # part by part: a copy of it all would double what is in memory
+        pc.fill_null(pc.utf8_length(pc.utf8_trim_whitespace(part)), 0).to_numpy(
+            zero_copy_only=False
+        )
+        for part in column.chunks
+    ]
+    empty = np.flatnonzero(np.concatenate(bare) == 0) + 1
     if len(empty):
         raise InvalidData(
             f"{place}, {word} {empty[0]}: the text in column {name!r} is empty "
@@ -218,12 +264,12 @@ def text_column(column: "pa.ChunkedArray", name: str, place: str, word: str) -> 
 
 def _leaks(splits: Mapping[str, Split], places: Mapping[str, str]) -> list[str]:
     """Say how many examples of a split to score on are in the training part, too."""
-    train = set(_keys(splits["train"]))
+    train = _keys(splits["train"])
     found = []
     for name in ("dev", "test"):
         if name not in splits:
             continue
-        count = sum(key in train for key in _keys(splits[name]))
+        count = int(np.isin(_keys(splits[name]), train).sum())
         if count:
             found.append(
                 f"Warning: {count:,} of {len(splits[name]):,} texts of {name} ({places[name]}) "
@@ -232,9 +278,10 @@ def _leaks(splits: Mapping[str, Split], places: Mapping[str, str]) -> list[str]:
     return found
 
 
-def _keys(split: Split) -> Iterator[int]:
-    """Yield a number for each example that is the same where its texts are."""
-    if split.second is None:
-        yield from map(hash, split.first)
+def _keys(split: Split) -> np.ndarray:
+    """Return a number for each example, the same where its texts are, `(n,)`."""
+    if split.second is not None:
+        found = map(hash, zip(split.first, split.second, strict=True))
     else:
-        yield from map(hash, zip(split.first, split.second, strict=True))
+        found = map(hash, map(tuple, split.first) if split.words else split.first)
+    return np.fromiter(found, np.int64, len(split))

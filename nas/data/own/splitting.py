@@ -3,7 +3,7 @@
 import numpy as np
 
 from nas.data.own.texts import Texts
-from nas.data.tables import Split
+from nas.data.tables import Split, take_examples
 from search_spaces.errors import InvalidData
 
 SHARE = 0.2
@@ -32,7 +32,7 @@ def split_off(split: Split, seed: int, place: str) -> tuple[Split, Split, str]:
         )
     share = min(SHARE, _MOST / count)
     rng = np.random.default_rng([seed, count])
-    classes = split.labels if split.labels.dtype == np.int64 and split.labels.ndim == 1 else None
+    classes = split.labels if split.labels.dtype == np.int64 and not split.words else None
     groups = [np.arange(count)]
     if classes is not None:
         groups = [np.flatnonzero(classes == number) for number in np.unique(classes)]
@@ -52,6 +52,8 @@ def split_off(split: Split, seed: int, place: str) -> tuple[Split, Split, str]:
 
 def rows_of(split: Split, rows: np.ndarray) -> Split:
     """Return the examples at `rows`, `(n,)`, of a split read from files."""
+    if split.words:
+        return take_examples(split, rows)
 
     def take(texts: Texts | None) -> Texts | None:
         return None if texts is None else texts.take(rows)

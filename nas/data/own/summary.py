@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from nas.data.encoding import token_lengths
 from nas.data.own.reading import OwnTask
-from nas.data.prepared import PreparedData, token_lengths
+from nas.data.prepared import PreparedData
 from nas.data.tables import Split
 from nas.data.tokenizer import Tokenizer
 from nas.evaluation.kinds import TASK_KINDS
@@ -89,7 +90,8 @@ def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> 
 
 
 def _counts(names: tuple[str, ...], labels: np.ndarray) -> str:
-    counts = np.bincount(labels.astype(int), minlength=len(names))
+    counts = labels.sum(0).astype(int) if labels.ndim > 1 else np.bincount(labels.astype(int))
+    counts = np.pad(counts, (0, len(names) - len(counts)))
     order = np.argsort(-counts, kind="stable")
     listed = [f"{names[i]} {counts[i]:,}" for i in order[:_MOST_CLASSES]]
     more = f" and {len(names) - _MOST_CLASSES} more" if len(names) > _MOST_CLASSES else ""

@@ -8,35 +8,49 @@ import numpy as np
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_AT_ONCE = 10_000  # rows that are made Python texts together
+
 
 class Texts(Sequence[str]):
     """The texts of one or more columns, row by row.
 
     Args:
         columns: Of strings without missing values; those of several are joined by a line feed.
+        rows: Which of them, `(n,)`; None for all. The column is not copied.
     """
 
-    def __init__(self, columns: Sequence["pa.ChunkedArray"]):
+    def __init__(self, columns: Sequence["pa.ChunkedArray"], rows: np.ndarray | None = None):
         import pyarrow.compute as pc
 
+        self._rows = rows
         self._column = (
             columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, "\n")
         )
 
     def __len__(self) -> int:
-        return len(self._column)
+        return len(self._column) if self._rows is None else len(self._rows)
 
     def __getitem__(self, place):  # noqa: ANN001, ANN204  as a sequence has it
         if isinstance(place, slice):
-            return self._column[place].to_pylist()
-        return self._column[int(place)].as_py()
+            return [self[i] for i in range(*place.indices(len(self)))]
+        row = int(place if self._rows is None else self._rows[place])
+        return self._column[row].as_py()
 
     def __iter__(self) -> Iterator[str]:
-        for chunk in self._column.chunks:
-            yield from chunk.to_pylist()
+        for start in range(0, len(self), _AT_ONCE):
+            if self._rows is None:
+                yield from self._column.slice(start, _AT_ONCE).to_pylist()
+            else:
+                yield from self._at(self._rows[start : start + _AT_ONCE])
+
+    def _at(self, rows: np.ndarray) -> list[str]:
+        """Return the texts at places of the column; near ones are read together."""
+        first, last = int(rows.min()), int(rows.max())
+        if last - first > 20 * len(rows):
+            return [self._column[int(row)].as_py() for row in rows]
+        near = self._column.slice(first, last - first + 1).to_pylist()
+        return [near[row] for row in (rows - first).tolist()]
 
     def take(self, rows: np.ndarray) -> "Texts":
         """Return the texts at `rows`, `(n,)`."""
-        import pyarrow as pa
-
-        return Texts([pa.chunked_array([self._column.take(pa.array(rows)).combine_chunks()])])
+        return Texts([self._column], rows if self._rows is None else self._rows[rows])

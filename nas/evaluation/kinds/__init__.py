@@ -1,6 +1,6 @@
 """Kinds of tasks; importing this registers those that come along."""
 
-from nas.evaluation.kinds import classes, number
+from nas.evaluation.kinds import classes, labels, number, words
 from nas.evaluation.kinds.base import TASK_KINDS, TaskKind
 
-__all__ = ["TASK_KINDS", "TaskKind", "classes", "number"]
+__all__ = ["TASK_KINDS", "TaskKind", "classes", "labels", "number", "words"]

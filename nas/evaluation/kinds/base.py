@@ -33,6 +33,7 @@ class TaskKind(ABC):
         title: For people.
         metrics: What counts where nobody says; the score is their mean.
         allowed: Every metric that can be asked for.
+        reads_tokens: Whether the head gives outputs for each token, not for the whole text.
         problem_type: What `transformers` calls it in a configuration; None where it has no word.
     """
 
@@ -41,6 +42,7 @@ class TaskKind(ABC):
     metrics: ClassVar[tuple[str, ...]]
     allowed: ClassVar[tuple[str, ...]]
     problem_type: ClassVar[str | None] = None
+    reads_tokens: ClassVar[bool] = False
 
     @abstractmethod
     def outputs(self, task: "Task") -> int:
@@ -51,7 +53,8 @@ class TaskKind(ABC):
         """Return the mean loss of a batch.
 
         Args:
-            outputs: Of the head, `(batch, outputs)` float32.
+            outputs: Of the head, `(batch, outputs)` float32; of each token, `(batch, length,
+                outputs)`.
             labels: As the encoded data has them, float32.
             scale: Of a regression.
         """
@@ -84,6 +87,20 @@ class TaskKind(ABC):
                 f"The metric {wrong[0]!r} does not go with {self.title}. "
                 f"Allowed: {', '.join(self.allowed)}."
             )
+
+    def check_labels(self, task: "Task", labels: np.ndarray) -> str | None:
+        """Return what is wrong with labels that come from a file; None where nothing is."""
+        return None
+
+    def for_metric(
+        self, metric: str, task: "Task", predictions: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return answers and labels as a metric reads them."""
+        return predictions, labels
+
+    def sure_texts(self, answers: np.ndarray, sure: np.ndarray) -> Sequence[str]:
+        """Return how sure each answer is, as people write it."""
+        return [f"{value:.4f}" for value in sure.max(1)]
 
     def texts(self, task: "Task", answers: np.ndarray) -> Sequence[str]:
         """Return answers as people write them."""

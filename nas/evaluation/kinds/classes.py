@@ -67,6 +67,11 @@ class Classes(TaskKind):
                 "accuracy, macro_f1 or auc."
             )
 
+    def check_labels(self, task: "Task", labels: np.ndarray) -> str | None:
+        if labels.ndim == 1 and np.isin(labels, np.arange(self.outputs(task))).all():
+            return None
+        return f"it has labels other than 0 to {self.outputs(task) - 1}"
+
     def texts(self, task: "Task", answers: np.ndarray) -> list[str]:
         return [task.labels[int(number)] for number in answers]
 

@@ -59,14 +59,18 @@ class Lesson:
         self, encoder: nn.Module, head: nn.Module, task: Task, batch: Batch, scale: Scale
     ) -> Tensor:
         """Return the loss of a batch that lies where the modules are."""
-        keep = batch.keep
+        keep, kind = batch.keep, TASK_KINDS[task.kind]
         if self.distillation.reads_states:
             states = encoder.states(batch.tokens, keep, batch.token_types)
-            outputs = head(encoder.pool(states[-1], keep)).float()
+            read = states[-1] if kind.reads_tokens else encoder.pool(states[-1], keep)
         else:
             states = []
-            outputs = head(encoder.pooled(batch.tokens, keep, batch.token_types)).float()
-        own = TASK_KINDS[task.kind].loss(outputs, batch.labels, scale)
+            encode = encoder if kind.reads_tokens else encoder.pooled
+            read = encode(batch.tokens, keep, batch.token_types)
+        outputs = head(read).float()
+        own = kind.loss(outputs, batch.labels, scale)
+        if kind.reads_tokens:
+            outputs = outputs[keep]
         student = Answers(outputs, states[1:], keep)
         return self.distillation.loss(own, student, self.answers(batch), task)
 

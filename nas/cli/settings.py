@@ -1,0 +1,51 @@
+"""`--set KEY=VALUE`: any setting of an experiment from the command line, by its place in a file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from search_spaces.errors import InvalidExperiment
+
+# The search without arguments promises 8 minutes: what starts before this ends before that.
+# Its finalists fit in there, too; another search has them where it asks for them.
+WITHOUT_ARGUMENTS = {"time": "450s", "trials": 9, "finalists": 1}
+
+SET = click.option(
+    "--set",
+    "changes_of_settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any setting of an experiment file, such as recipe.max_length=128; repeatable.",
+)
+
+
+def with_set(settings: Mapping[str, Any], texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return settings with changes such as "recipe.max_length=128"; values are YAML.
+
+    Raises:
+        InvalidExperiment: A text has no "=", its value is no YAML, or what stands above its key is
+            no mapping.
+    """
+    from search_spaces.documents import read_yaml
+
+    found = dict(settings)
+    for text in texts:
+        key, sign, value = text.partition("=")
+        names = key.strip().split(".")
+        if not sign or not all(names):
+            raise InvalidExperiment(
+                f"--set {text!r} is no setting. Write KEY=VALUE with dots between the levels of a "
+                "file, such as recipe.max_length=128 or trials=20."
+            )
+        place = found
+        for name in names[:-1]:
+            inner = place.get(name)
+            if inner is not None and not isinstance(inner, Mapping):
+                raise InvalidExperiment(
+                    f"--set {text!r}: {name} is {inner!r:.60}, which has no settings below it."
+                )
+            place[name] = dict(inner or {})
+            place = place[name]
+        place[names[-1]] = read_yaml(value, f"--set {text}", InvalidExperiment)
+    return found

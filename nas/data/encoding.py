@@ -1,0 +1,72 @@
+"""Texts as ids: the examples of a split, one after the other, whatever kind of labels they have."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas.data.tables import Split
+from nas.data.tokenizer import WORDLESS, Tokenizer
+from nas.evaluation.kinds.words import BETWEEN, CONTINUED
+
+_UNCUT = 1 << 30
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """The examples of one split as ids, one after the other.
+
+    Attributes:
+        tokens: All ids, uint16 (int32 for vocabularies above 65,536).
+        offsets: Where each example begins in `tokens`, and the end of the last, int64, `(n + 1,)`.
+        second_start: Index within the example where the second sentence begins; the length of
+            the example where there is none, int32, `(n,)`.
+        labels: Class numbers or regression targets, float32, `(n,)`; of several labels at once,
+            `(n, labels)`; of words, `(tokens,)`.
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    second_start: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.second_start)
+
+    @property
+    def per_token(self) -> bool:
+        """Whether every token has a label; an example has several tokens, so that this tells."""
+        return self.labels.ndim == 1 and len(self.labels) == len(self.tokens) > len(self)
+
+
+def encode_split(tokenizer: Tokenizer, split: Split, max_length: int) -> EncodedSplit:
+    """Encode examples that may have no labels; NaN stands in their place."""
+    return encode(tokenizer, split, max_length, np.int32)
+
+
+def token_lengths(tokenizer: Tokenizer, split: Split) -> np.ndarray:
+    """Return how many tokens each example has before any is cut, `(n,)`."""
+    return np.diff(encode(tokenizer, split, _UNCUT, np.int32).offsets)
+
+
+def encode(tokenizer: Tokenizer, split: Split, max_length: int, kind: type) -> EncodedSplit:
+    """Encode examples with ids of a type; NaN stands in the place of labels that are not there."""
+    if split.words:
+        return _encode_words(tokenizer, split, max_length, kind)
+    encoded = tokenizer.encode_batch(split.first, split.second, max_length=max_length)
+    return EncodedSplit(
+        encoded.tokens.astype(kind),
+        encoded.offsets,
+        encoded.second_start,
+        np.full(len(split), np.nan, np.float32)
+        if split.labels is None
+        else split.labels.astype(np.float32),
+    )
+
+
+def _encode_words(tokenizer: Tokenizer, split: Split, max_length: int, kind: type) -> EncodedSplit:
+    """Encode lists of words; the first token of each word has its label."""
+    encoded, places = tokenizer.encode_words(split.first, max_length=max_length)
+    labels = np.where(places == WORDLESS, BETWEEN, CONTINUED).astype(np.float32)
+    begins = places >= 0
+    labels[begins] = 0 if split.labels is None else split.labels[places[begins]]
+    return EncodedSplit(encoded.tokens.astype(kind), encoded.offsets, encoded.second_start, labels)
