@@ -17,7 +17,32 @@ ORACLES = {
     "macro_f1": lambda p, y: sklearn.metrics.f1_score(y, p, average="macro"),
     "auc": lambda p, y: sklearn.metrics.roc_auc_score(y, p[:, 1]),
     "spearman": lambda p, y: scipy.stats.spearmanr(p, y)[0],
+    "micro_f1": lambda p, y: sklearn.metrics.f1_score(y, p, average="micro"),
+    "exact_match": lambda p, y: sklearn.metrics.accuracy_score(y, p),
+    "entity_f1": lambda p, y: _f1_of_spans(_spans(p), _spans(y)),
 }
+OF_SEVERAL_LABELS = ("micro_f1", "exact_match")
+
+
+def _spans(labels):
+    """First word, last word and type of each entity, by looking at every pair of words."""
+    types, n = [label.partition("-")[2] for label in labels], len(labels)
+
+    def goes_on(i):
+        return labels[i].startswith("I-") and types[i] == types[i - 1] and i > 0
+
+    starts = [i for i in range(n) if types[i] and not goes_on(i)]
+    return {
+        (i, j, types[i])
+        for i in starts
+        for j in range(i, n)
+        if all(goes_on(k) for k in range(i + 1, j + 1)) and not (j + 1 < n and goes_on(j + 1))
+    }
+
+
+def _f1_of_spans(found, right):
+    precision, recall = len(found & right) / len(found), len(found & right) / len(right)
+    return 2 * precision * recall / (precision + recall)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
@@ -27,8 +52,12 @@ def test_metrics_equal_the_libraries(name, seed):
     if name in ("pearson", "spearman"):
         labels = rng.integers(0, 6, 50) + rng.integers(0, 2, 50) / 2
         predictions = labels + rng.normal(size=50).round(1)
+    elif name == "entity_f1":
+        labels = rng.choice(["O", "B-town", "I-town", "B-name", "I-name"], 80)
+        predictions = np.where(rng.random(80) < 0.8, labels, "O")
     else:
-        labels, predictions = rng.integers(0, 2, 50), rng.integers(0, 2, 50)
+        shape = (50, 3) if name in OF_SEVERAL_LABELS else 50
+        labels, predictions = rng.integers(0, 2, shape), rng.integers(0, 2, shape)
     if name in OF_PROBABILITIES:
         predictions = np.stack([1 - predictions, predictions], 1) + rng.normal(size=(50, 2))
     assert METRICS[name](predictions, labels) == pytest.approx(ORACLES[name](predictions, labels))
