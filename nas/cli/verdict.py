@@ -13,11 +13,18 @@ _TELLS = 0.5
 
 
 def print_verdict(run: Any) -> None:
-    """Print the verdict on a run's best one, if it was trained with fresh seeds."""
+    """Print the verdict on a run's best one, or that it is missing where one was wanted."""
     from nas.single.verdict import verdict_of
 
     verdict = verdict_of(run)
     if verdict is None:
+        if run.experiment.finalists and len(run.finished()):
+            echo(
+                "\nNo verdict: no finalist was trained with fresh seeds, so that the best score is "
+                "the luckiest of many. Expect less of it, or find out: "
+                f"nas confirm {quoted(run.directory)} --top 1 --seeds "
+                f"{run.experiment.finalist_seeds} --baselines"
+            )
         return
     for line in verdict_lines(verdict, quoted(run.directory)):
         echo(line)

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from nas.cli.verdict import print_verdict
 from nas.config import make_experiment
 from nas.execution import EngineGone
 from nas.execution.inline import InlineExecutor
@@ -109,6 +110,21 @@ def late(pace, digest):
     pace.calls = getattr(pace, "calls", 0) + 1
     pace.ran_out = pace.calls > 2
     return not pace.ran_out
+
+
+def test_where_no_finalist_was_trained_the_end_says_that_a_verdict_is_missing(
+    tmp_path, trained, capsys
+):
+    trained["after"] = 0
+    run, reason = start(plan(finalists=1, finalist_seeds=2), tmp_path / "run")
+    assert reason == "interrupted"
+    print_verdict(run)
+    said = capsys.readouterr().out
+    assert "No verdict: no finalist was trained with fresh seeds" in said
+    assert f"nas confirm {run.directory} --top 1 --seeds 2 --baselines" in said
+    bare, _ = start(plan(), tmp_path / "bare")
+    print_verdict(bare)
+    assert "erdict" not in capsys.readouterr().out
 
 
 def test_the_search_leaves_time_for_them():
