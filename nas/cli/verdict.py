@@ -30,12 +30,12 @@ def print_verdict(run: Any) -> None:
         echo(line)
 
 
-def verdict_lines(verdict: "Verdict", run: str) -> list[str]:
+def verdict_lines(verdict: "Verdict", place: str) -> list[str]:
     """Return what people read of a verdict.
 
     Args:
         verdict: The verdict.
-        run: The run's directory, for commands.
+        place: The run's directory, quoted, for commands.
     """
     seeds = "1 fresh seed" if verdict.seeds == 1 else f"{verdict.seeds} fresh seeds"
     lines = [
@@ -45,10 +45,10 @@ def verdict_lines(verdict: "Verdict", run: str) -> list[str]:
         "Against (difference of means, 95 % interval):",
     ]
     lines += [f"  {_line(one, verdict)}" for one in verdict.comparisons]
-    lines += _better_finalists(verdict, run)
+    lines += _better_finalists(verdict, place)
     plain = next((one for one in verdict.comparisons if one.role in ("plain", "uniform")), None)
     if plain is None:
-        lines.append(f"No plain encoder was trained beside it: nas confirm {run} --baselines")
+        lines.append(f"No plain encoder was trained beside it: nas confirm {place} --baselines")
     else:
         lines.append(_conclusion(plain, verdict.sign))
     if verdict.shares:
@@ -79,7 +79,7 @@ def _line(one: "Comparison", verdict: "Verdict") -> str:
     return f"{what}; {difference}, {'better' if better else 'worse'} beyond noise"
 
 
-def _better_finalists(verdict: "Verdict", run: str) -> list[str]:
+def _better_finalists(verdict: "Verdict", place: str) -> list[str]:
     found = [
         (mean, digest)
         for digest, mean in verdict.finalists.items()
@@ -90,7 +90,7 @@ def _better_finalists(verdict: "Verdict", run: str) -> list[str]:
     mean, digest = max(found, key=lambda pair: verdict.sign * pair[0])
     return [
         f"  Another finalist, {digest[:10]}, has the better mean of fresh seeds, {mean:.3f}: "
-        f"nas export {run} --pick {digest[:10]} --to zoo/best"
+        f"nas export {place} --pick {digest[:10]} --to zoo/best"
     ]
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -145,7 +146,15 @@ def test_no_measurement_may_be_called_like_a_column():
     assert set(empty.columns) - measured <= TAKEN
 
 
-def test_a_keyboard_interrupt_of_a_person_still_ends_an_inline_search(monkeypatch):
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as in a terminal: a job in the background of a shell has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_keyboard_interrupt_of_a_person_still_ends_an_inline_search(monkeypatch, interruptible):
     monkeypatch.setitem(sys.modules, "odd_trials", odd_trials)
     monkeypatch.setattr(odd_trials, "every_second", lambda: odd_trials.raising(KeyboardInterrupt()))
     settings = type(

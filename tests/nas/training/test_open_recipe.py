@@ -36,7 +36,7 @@ def test_a_trial_is_trained_with_what_its_architecture_chose():
     assert (recipe.mask_rate, recipe.pretrain_learning_rate) == (0.15, 0.004)
     assert recipe.finetune_epochs == 3
     assert not recipe.open
-    assert opened().chosen(base) == Recipe()
+    assert opened().chosen(base) == Recipe.from_dict({"preset": "glue-mini"})
     with pytest.raises(InvalidExperiment, match="mask_rate is 2.0"):
         recipe.chosen(Architecture(base.layers, recipe={"mask_rate": 2.0}))
 
