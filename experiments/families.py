@@ -15,13 +15,13 @@ row of the draw; hypervolume that after 10, 20 and 50 queries, relative to all r
 import argparse
 import csv
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from many_tables import draw
 
 from nas.benchmarks.policy_scores import hypervolume_curve, mean_regret
 from nas.benchmarks.protocol import Protocol
@@ -136,17 +136,6 @@ def problem_table(tables: str, family: str, seed: int) -> Table:
 @lru_cache(maxsize=2)
 def _whole(path: str) -> Table:
     return read_table(Path(path))
-
-
-def draw(table: Table, seed: int, size: int) -> Table:
-    """Return `size` rows of `table`."""
-    rows = np.sort(np.random.default_rng([77, seed]).choice(len(table), size, replace=False))
-    return replace(
-        table,
-        architectures=tuple(table.architectures[i] for i in rows),
-        lines=tuple(table.lines[i] for i in rows),
-        columns={name: values[rows] for name, values in table.columns.items()},
-    )
 
 
 def search(tables: str, key: tuple) -> dict[str, float]:

@@ -104,4 +104,7 @@ def _conclusion(plain: "Comparison", sign: int) -> str:
     if plain.beyond_noise:
         return f"What was found is worse than {name} of its size: take that one."
     words = "is not shown to be better" if better else "is not better"
-    return f"What was found {words} than {name} of its size: the difference is within noise."
+    why = "one seed does not tell the noise"
+    if plain.beyond_noise is not None:
+        why = "the difference is within noise"
+    return f"What was found {words} than {name} of its size: {why}."

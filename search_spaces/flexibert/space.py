@@ -61,7 +61,7 @@ class FlexiBertSpace(Space):
         """
         if not isinstance(given, list | tuple):
             raise InvalidSpace(
-                f"first is {given!r}. Give a list of architectures of the space, each as "
+                f"first is {given!r:.60}. Give a list of architectures of the space, each as "
                 "`nas space sample` prints it, or leave it out."
             )
         found: dict[Architecture, None] = {}

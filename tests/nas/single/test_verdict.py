@@ -99,6 +99,7 @@ def test_one_seed_the_same_encoder_and_less_is_better():
     alone = "\n".join(verdict_lines(verdict(0.05, None), "run"))
     assert "one seed does not tell the noise" in alone
     assert "beyond noise" not in alone
+    assert "within noise" not in alone
     same = "\n".join(verdict_lines(verdict(0.0, 0.04, same=True), "run"))
     assert "is plain BERT itself" in same
     less = "\n".join(verdict_lines(verdict(-0.05, 0.04, sign=-1), "run"))
