@@ -96,8 +96,12 @@ class Tokenizer:
                 )
 
     @classmethod
-    def from_json(cls, text: str) -> "Tokenizer":
+    def from_json(cls, text: str, source: str = "This") -> "Tokenizer":
         """Return the tokenizer whose `json` is `text`.
+
+        Args:
+            text: As in tokenizer.json.
+            source: Where it came from, for the message.
 
         Raises:
             InvalidData: The text describes no tokenizer.
@@ -106,7 +110,7 @@ class Tokenizer:
             backend = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # the library raises nothing narrower
             raise InvalidData(
-                f"This is no tokenizer: {error}. Give the tokenizer.json of a run or of an "
+                f"{source} is no tokenizer: {error}. Give the tokenizer.json of a run or of an "
                 "exported model."
             ) from None
         return cls(backend)
@@ -126,7 +130,7 @@ class Tokenizer:
                 f"The tokenizer {path} cannot be read ({error}). Give the tokenizer.json of a run "
                 "or of an exported model."
             ) from None
-        return cls.from_json(text)
+        return cls.from_json(text, str(path))
 
     @property
     def json(self) -> str:

@@ -34,7 +34,7 @@ TRAIN = "sst2.train."
 SPLITS = {"sst2": ["train", "dev"], "stsb": ["train", "dev"]}
 DAMAGES = {
     "tokenizer no UTF-8": (content("tokenizer.json", b"\xff{}"), "tokenizer.json"),
-    "a tokenizer that is none": (content("tokenizer.json", b"{}"), "This is no tokenizer"),
+    "a tokenizer that is none": (content("tokenizer.json", b"{}"), "is no tokenizer"),
     "vocabulary too large": (index(vocabulary_size=9_999), "has 90 ids"),
     "index a list": (content("prepared.json", b"[]"), "format None"),
     "index no UTF-8": (content("prepared.json", b"\xff"), "no prepared data"),

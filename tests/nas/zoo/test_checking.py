@@ -200,7 +200,7 @@ def test_pushing_sends_the_folder_and_says_when_the_hub_does_not_answer(folder, 
     ("content", "message"),
     [
         (None, "tokenizer.json cannot be read"),
-        (b'{"junk": 1}', "This is no tokenizer"),
+        (b'{"junk": 1}', "is no tokenizer"),
         (b"\xff\xfe", "cannot be read"),
         ("other", "entries, and the model was trained with"),
     ],
