@@ -4,6 +4,7 @@ Nothing in a step waits for the device: losses stay tensors and are looked at ev
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from nas.training.device import is_out_of_memory
 from nas.training.optimizers import MakeOptimizer, adamw
 from nas.training.schedule import Schedule
+from nas.training.seeds import generator_states, generators_at
 from nas.training.watch import Watch
 from search_spaces.errors import TrialError
 
@@ -81,7 +83,7 @@ class Loop:
             RuntimeError: One example alone needs more memory than there is, as torch reports it.
         """
         if isinstance(loss, Tensor):
-            self._move(_differentiate([loss]))
+            self._move(self._differentiate([loss]))
             return
         total = self._try(loss, examples)
         while total is None:
@@ -93,12 +95,37 @@ class Loop:
     def _try(self, losses: Callable[[int], Iterable[Tensor]], examples: int) -> Tensor | None:
         """The loss, its gradients computed; None where memory ran out, but more parts may do."""
         try:
-            return _differentiate(losses(self.micro_batches))
+            return self._gradients(lambda: losses(self.micro_batches))
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error) or self.micro_batches >= examples:
                 raise
             # the next try begins outside, where the error's frames hold no tensors any more
             return None
+
+    def _gradients(self, losses: Callable[[], Iterable[Tensor]]) -> Tensor:
+        """Return the loss, all gradients computed: at the weights, or where the optimizer asks."""
+        if not hasattr(self._optimizer, "ascend"):
+            return self._differentiate(losses())
+        drawn = generator_states()
+        total = self._differentiate(losses())
+        self._optimizer.ascend()
+        try:
+            with generators_at(drawn):
+                self._differentiate(losses())
+        finally:
+            self._optimizer.descend()
+        return total
+
+    def _differentiate(self, losses: Iterable[Tensor]) -> Tensor:
+        """Add up the gradients of losses, each before the next is asked for; return their sum."""
+        backward = getattr(self._optimizer, "backward", Tensor.backward)
+        total = None
+        with getattr(self._optimizer, "kernels", nullcontext)():
+            for part in losses:
+                backward(part)
+                value = part.detach().float()
+                total = value if total is None else total + value
+        return total
 
     def _move(self, total: Tensor) -> None:
         norm = nn.utils.clip_grad_norm_(self._parameters, self._clip, foreach=True)
@@ -166,16 +193,6 @@ class Loop:
                 cause="nan",
             )
         self._losses += rows[:, 0].tolist()
-
-
-def _differentiate(losses: Iterable[Tensor]) -> Tensor:
-    """Add up the gradients of `losses`, each before the next is asked for; return their sum."""
-    total = None
-    for part in losses:
-        part.backward()
-        value = part.detach().float()
-        total = value if total is None else total + value
-    return total
 
 
 def split_by_decay(modules: Iterable[nn.Module]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from nas.evaluation.suites.glue import GLUE, glue_task, glue_tasks
 from nas.training.aliases import ALIASES, fields_in, part_from, refuse_both
 from nas.training.choices import OPEN, check_open, standing_in, with_open
+from nas.training.combinations import check_together
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidExperiment
 from search_spaces.kinds import RECIPE_SLOTS, SLOTS
@@ -147,6 +148,7 @@ class Recipe:
                 "from_mnli starts MRPC, RTE and STS-B from weights fine-tuned on MNLI, and mnli is "
                 f"not among the tasks {', '.join(self.tasks)}. Add it, or set from_mnli: false."
             )
+        check_together(self.standing)
         for name in self.per_task:
             self.for_task(name)
         for name, values in self.open.items():

@@ -22,6 +22,29 @@ def random_state(seed: int) -> Iterator[None]:
         yield
 
 
+def generator_states() -> list[torch.Tensor]:
+    """Return where torch's global generators are, for `generators_at`."""
+    on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return [torch.get_rng_state(), *on_gpus]
+
+
+@contextmanager
+def generators_at(states: list[torch.Tensor]) -> Iterator[None]:
+    """Run the body with torch's global generators where they were; they end where they are now."""
+    now = generator_states()
+    _put(states)
+    try:
+        yield
+    finally:
+        _put(now)
+
+
+def _put(states: list[torch.Tensor]) -> None:
+    torch.set_rng_state(states[0])
+    if len(states) > 1:
+        torch.cuda.set_rng_state_all(states[1:])
+
+
 @contextmanager
 def thread_count(threads: int) -> Iterator[None]:
     """Run the body with `threads` CPU threads inside an operation; restore the number after."""

@@ -28,7 +28,9 @@ from nas.training.device import (
     is_out_of_memory,
 )
 from nas.training.equal_seconds import Allowance, Measuring
+from nas.training.loop import split_by_decay
 from nas.training.measurement import Measurement
+from nas.training.optimizers import kept_bytes
 from nas.training.pretrain import Pretraining, pretrain
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count
@@ -329,7 +331,7 @@ def _costs(
         step = peak_memory_mb(
             encoder, batch=recipe.pretrain_batch, length=recipe.block_length, training=True
         )
-        moments = 8 * sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
+        moments = kept_bytes(recipe, *split_by_decay([encoder])) / 1e6
         spread["training_memory_mb"] = step + moments
     latency = measure_latency(encoder, length=recipe.max_length, threads=recipe.threads)
     costs = {

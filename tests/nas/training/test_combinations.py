@@ -1,0 +1,31 @@
+"""What makes no sense together is refused when a recipe is read, with what would work."""
+
+import re
+
+import pytest
+
+from nas.training.recipe import Recipe
+from search_spaces.errors import InvalidExperiment
+
+REFUSED = [
+    ({"optimizer": "sam(base=adahessian)"}, "curvature", {"optimizer": "sam"}),
+    ({"finetune_optimizer": "fsam(base=adahessian)"}, "curvature", {"finetune_optimizer": "fsam"}),
+]
+
+
+@pytest.mark.parametrize(("given", "reason", "works"), REFUSED)
+def test_it_is_refused_with_the_reason_and_what_works(given, reason, works):
+    with pytest.raises(InvalidExperiment) as error:
+        Recipe.from_dict(given)
+    assert reason in str(error.value)
+    for slot, text in works.items():
+        assert f"{slot}: {text}" in str(error.value)
+    Recipe.from_dict({k: v for k, v in given.items() if k not in works} | works)
+
+
+@pytest.mark.parametrize(("given", "reason", "works"), REFUSED)
+def test_it_is_refused_among_choices_too(given, reason, works):
+    slot, text = next(iter(given.items()))
+    rest = {k: v for k, v in given.items() if k != slot}
+    with pytest.raises(InvalidExperiment, match=re.escape(reason)):
+        Recipe.from_dict({slot: [text, works.get(slot, text)], **rest})
