@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from nas.addresses import has_secrets
+from nas.evaluation.suites.named import with_suite_tasks
 from nas.evaluation.suites.own import TaskSettings, as_tasks, with_own_tasks
 from nas.whole_files import write_whole
 from search_spaces.constraints import parse_constraint as read_constraint
@@ -293,8 +294,11 @@ class Experiment(BaseModel):
 
     @model_validator(mode="after")
     def _tasks_of_fidelities_suffice(self) -> "Experiment":
+        from nas.fidelity_tasks import check_fidelity_tasks
+
         if self.fidelity_tasks:
-            check_fidelity_tasks(self)
+            wanted = (*self.objectives, *(parse_constraint(c)[0] for c in self.constraints))
+            check_fidelity_tasks(self, wanted)
         return self
 
     @model_validator(mode="after")
@@ -321,36 +325,6 @@ def space_title(space: str | Mapping[str, Any]) -> str:
     return str(space.get("description") or "a space of its own").rstrip(".")
 
 
-def check_fidelity_tasks(experiment: Experiment) -> None:
-    """Refuse tasks of fidelities that do not fit the rest of an experiment.
-
-    Raises:
-        InvalidExperiment: Too many or too few lists, or a list that lacks what the search needs.
-        UnknownName: A task that the experiment does not have.
-    """
-    from nas.evaluation.suites.glue import GLUE
-
-    below = experiment.fidelities[:-1] if experiment.fidelity != "full" else ()
-    if len(experiment.fidelity_tasks) != len(below):
-        raise InvalidExperiment(
-            f"fidelity_tasks has {len(experiment.fidelity_tasks)} lists of tasks, but the fidelity "
-            f"rule {experiment.fidelity!r} has {len(below)} fidelities below the whole budget. "
-            "Give one list for each of those, or leave fidelity_tasks out."
-        )
-    wanted = (*experiment.objectives, *(parse_constraint(c)[0] for c in experiment.constraints))
-    known = experiment.task_names or tuple(GLUE)
-    for share, tasks in zip(below, experiment.fidelity_tasks, strict=True):
-        for name in tasks:
-            if name not in known:
-                raise UnknownName("task of this experiment", name, known)
-        missing = [name for name in wanted if name in known and name not in tasks]
-        if not tasks or missing:
-            raise InvalidExperiment(
-                f"fidelity_tasks has {', '.join(tasks) or 'nothing'} at fidelity {share:g}, but "
-                f"the search needs {', '.join(missing) or 'a task'} there. Add it to that list."
-            )
-
-
 def _message(error: ValidationError) -> str:
     """Say the first problem of a pydantic error the way the rest of the project does."""
     problem = error.errors()[0]
@@ -370,7 +344,7 @@ def make_experiment(settings: Mapping[str, Any]) -> Experiment:
         InvalidExperiment: A key or a value that is not allowed; the message says which and why.
     """
     try:
-        return Experiment.model_validate(with_own_tasks(dict(settings)))
+        return Experiment.model_validate(with_own_tasks(with_suite_tasks(settings)))
     except ValidationError as error:
         raise InvalidExperiment(_message(error)) from None
 

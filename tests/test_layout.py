@@ -61,6 +61,7 @@ ROOMS = {
         "evaluation": "metrics, costs, suites of tasks",
         "tables": "what happened, as DataFrames",
         "fidelity_rules": "which trials go on at which fidelity",
+        "fidelity_tasks": "which tasks a search trains at which fidelity",
         "config": "the experiment file",
         "runs": "the record of a search: directory, journal, storage",
         "models": "the encoder as PyTorch modules, and weights from other encoders",

@@ -16,8 +16,8 @@ FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 
 @click.command()
 @FOLDER
-@click.option("--data", help="glue-mini, hub, or a directory of GLUE files. [default: the model's]")
-@click.option("--tasks", help="Tasks, comma-separated: cola,rte,…  [default: the model's]")
+@click.option("--data", help="glue-mini, hub, or a directory of a suite. [default: the model's]")
+@click.option("--tasks", help="Tasks, comma-separated: cola,cb,…  [default: the model's]")
 @OWN_TASKS
 @click.option("--finetune", is_flag=True, help="Fine-tune the encoder anew instead.")
 @RECIPE
@@ -52,13 +52,16 @@ def evaluate(
     nas evaluate zoo/best --data GLUE_DIR --submission submission
     """  # noqa: D301  click reads \b
     from nas.evaluation.suites.own import OWN_DATA
-    from nas.single.exported import ExportedModel, recorded_tasks
+    from nas.single.exported import ExportedModel, files_of, recorded_tasks
     from nas.single.scoring import score_model
     from nas.training.preparing import default_preset
 
     model = ExportedModel.open(folder)
     facts = model.facts.get("data") or {}
-    own = own_settings(own_options) or (recorded_tasks(model) if data is None else ())
+    names = [name for name in (tasks or "").split(",") if name]
+    own = own_settings(own_options)
+    if not own:
+        own = recorded_tasks(model, names) if data is None else files_of(model, data, names)
     data = OWN_DATA if own else data or facts.get("name") or "glue-mini"
     recipe = model.recipe(read_changes(changes), default_preset(data))
     if seed is None:
@@ -71,7 +74,7 @@ def evaluate(
         model,
         data,
         recipe,
-        tasks=[name for name in (tasks or "").split(",") if name] or None,
+        tasks=names or None,
         seed=seed,
         finetune=again,
         submission=submission,

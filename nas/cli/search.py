@@ -23,9 +23,9 @@ from search_spaces.errors import quoted
 )
 @click.option("--space", help="A named space (nas space list), a YAML file, or module:Name.")
 @click.option("--policy", help="What proposes: boshnas, random, …")
-@click.option("--data", help="glue-mini, hub, or a directory of official GLUE files.")
+@click.option("--data", help="glue-mini, hub, or a directory of GLUE, SuperGLUE, …")
 @click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")
-@click.option("--tasks", help="Tasks of GLUE, comma-separated: cola,rte,…")
+@click.option("--tasks", help="Tasks of it, comma-separated: cola,rte,… or cb,…")
 @OWN_TASKS
 @click.option("--trials", type=int, help="How many architectures to train.")
 @click.option("--time", "budget", help="Start no trial that would end later: 90s, 30m, 2h.")

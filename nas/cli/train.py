@@ -21,9 +21,9 @@ RECIPE = click.option(
 @click.command()
 @click.argument("architecture")
 @click.option("--experiment", type=click.Path(path_type=Path), help="Take data and recipe of this.")
-@click.option("--data", help="glue-mini, hub, or a directory of official GLUE files.")
+@click.option("--data", help="glue-mini, hub, or a directory of GLUE, SuperGLUE, …")
 @click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")
-@click.option("--tasks", help="Tasks of GLUE, comma-separated: cola,rte,…")
+@click.option("--tasks", help="Tasks of it, comma-separated: cola,rte,… or cb,…")
 @OWN_TASKS
 @click.option("--tokens", type=int, help="Pre-training budget, in tokens.")
 @RECIPE

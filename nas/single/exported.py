@@ -1,7 +1,7 @@
 """An exported folder as something to score, to fine-tune and to ask for answers."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from nas.data.source import load_source
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import Tokenizer
 from nas.evaluation.suites.glue import glue_task
+from nas.evaluation.suites.named import is_suite_task, suite_tasks
 from nas.evaluation.suites.own import HUB, TaskSettings, read_task_settings
 from nas.evaluation.suites.task import Task
 from nas.training.device import choose_device, choose_precision
@@ -120,8 +121,34 @@ class ExportedModel:
         return load_model(self.folder, task=task)
 
 
-def recorded_tasks(model: ExportedModel) -> list[TaskSettings]:
+def files_of(model: ExportedModel, data: str, names: Sequence[str]) -> list[TaskSettings]:
+    """Return the files in `data` of tasks of a suite whose tasks are files; none for GLUE's.
+
+    Args:
+        model: Whose tasks are meant where none is named.
+        data: A directory, or what else names data.
+        names: Of tasks.
+
+    Raises:
+        NasError: A task or a file that there is not; or GLUE's are named beside others.
+    """
+    wanted = list(names) or [name for name in model.tasks if is_suite_task(name)]
+    found = suite_tasks(data, wanted)
+    files = [task for task in found if isinstance(task, TaskSettings)]
+    if files and len(files) < len(found):
+        raise InvalidExperiment(
+            f"GLUE's {', '.join(t for t in found if isinstance(t, str))} cannot be scored beside "
+            f"{', '.join(task.name for task in files)}. Give one command for each."
+        )
+    return files
+
+
+def recorded_tasks(model: ExportedModel, names: Sequence[str] = ()) -> list[TaskSettings]:
     """Return the files that the card says the model's own tasks were read from.
+
+    Args:
+        model: The exported folder.
+        names: Of the tasks that are wanted; none takes all.
 
     Raises:
         InvalidData: One of them is not there any more.
@@ -129,7 +156,7 @@ def recorded_tasks(model: ExportedModel) -> list[TaskSettings]:
     listed = (model.facts.get("data") or {}).get("files") or {}
     found = []
     for name, files in listed.items() if isinstance(listed, dict) else ():
-        if name not in model.tasks or not isinstance(files, dict):
+        if name not in model.tasks or not isinstance(files, dict) or name not in (names or [name]):
             continue
         for file in files.values():
             if not str(file).startswith(HUB) and not Path(str(file)).exists():
