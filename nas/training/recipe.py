@@ -8,10 +8,18 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
-from nas.evaluation.suites.glue import GLUE, glue_task, glue_tasks
+from nas.evaluation.suites.glue import GLUE
 from nas.training.aliases import ALIASES, fields_in, part_from, refuse_both
 from nas.training.choices import OPEN, check_open, standing_in, with_open
 from nas.training.combinations import check_together
+from nas.training.recipe_checks import (
+    check_choice,
+    check_range,
+    check_whole,
+    read_number,
+    read_per_task,
+    read_tasks,
+)
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidExperiment
 from search_spaces.kinds import RECIPE_SLOTS, SLOTS
@@ -127,22 +135,22 @@ class Recipe:
     def __post_init__(self) -> None:
         object.__setattr__(self, "open", {k: tuple(v) for k, v in dict(self.open).items()})
         self._take_slots()
-        object.__setattr__(self, "tasks", _tasks(self.tasks, self.own_tasks))
+        object.__setattr__(self, "tasks", read_tasks(self.tasks, self.own_tasks))
         object.__setattr__(self, "own_tasks", tuple(self.own_tasks))
-        object.__setattr__(self, "per_task", _per_task(self.per_task, self.own_tasks))
+        object.__setattr__(self, "per_task", read_per_task(self.per_task, self.own_tasks))
         for name in _WHOLE:
-            _check_whole(name, getattr(self, name), at_least=_LEAST.get(name, 1))
+            check_whole(name, getattr(self, name), at_least=_LEAST.get(name, 1))
         for name in _LIMITS:
             if getattr(self, name) is not None:
-                _check_whole(name, getattr(self, name), at_least=1, or_none=True)
+                check_whole(name, getattr(self, name), at_least=1, or_none=True)
         for name, (low, high, ends) in _RANGES.items():
             if getattr(self, name) is not None or name not in _OPTIONAL:
-                _check_range(name, getattr(self, name), low, high, ends)
+                check_range(name, getattr(self, name), low, high, ends)
         for name, allowed in ALLOWED.items():
-            _check_choice(name, getattr(self, name), allowed)
+            check_choice(name, getattr(self, name), allowed)
         if not str(self.tokenizer).endswith(".json"):
-            _check_choice("tokenizer", self.tokenizer, ("wordpiece", "bpe", "FILE.json"))
-        _check_choice("from_mnli", self.from_mnli, (True, False))
+            check_choice("tokenizer", self.tokenizer, ("wordpiece", "bpe", "FILE.json"))
+        check_choice("from_mnli", self.from_mnli, (True, False))
         if self.from_mnli and "mnli" not in self.tasks:
             raise InvalidExperiment(
                 "from_mnli starts MRPC, RTE and STS-B from weights fine-tuned on MNLI, and mnli is "
@@ -229,7 +237,10 @@ class Recipe:
         values["slots"] = {**base.slots, **slots}
         floats = [f.name for f in fields(cls) if f.type in (float, float | None)]
         return cls(
-            **{**asdict(base), **{k: _float(v) if k in floats else v for k, v in values.items()}}
+            **{
+                **asdict(base),
+                **{k: read_number(v) if k in floats else v for k, v in values.items()},
+            }
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -254,7 +265,6 @@ _WHOLE = [f.name for f in fields(Recipe) if f.type is int]
 _LIMITS = [f.name for f in fields(Recipe) if f.type == int | None]
 # a sequence needs its [CLS], [SEP] and some words; a vocabulary its five special tokens and text
 _LEAST = {"vocabulary_size": 32, "max_length": 4, "block_length": 4, "tune_trials": 0}
-_PER_TASK = ("epochs", "steps", "batch", "learning_rate")
 _OPTIONAL = ("pretrain_decay",)
 # name -> lowest, highest, and which of the two are allowed themselves
 _RANGES = {
@@ -271,86 +281,6 @@ _RANGES = {
     "dropout": (0.0, 1.0, "[)"),
     "pretrain_dropout": (0.0, 1.0, "[)"),
 }
-
-
-def _tasks(names: object, own: tuple[str, ...] = ()) -> tuple[str, ...]:
-    if not all(
-        isinstance(listed, list | tuple) and all(isinstance(name, str) for name in listed)
-        for listed in (names, own)
-    ):
-        raise InvalidExperiment(
-            f"tasks is {names!r}, but must be a list of task names such as [cola, rte], "
-            "with at least one of them."
-        )
-    if not own:
-        return tuple(task.name for task in glue_tasks(names))
-    found = tuple(name if name in own else glue_task(name).name for name in names)
-    if len(set(found)) < len(found):
-        raise InvalidExperiment(f"A task is named twice among {', '.join(found)}. Name each once.")
-    return found
-
-
-def _float(value: object) -> object:
-    """Return the number that a text is: YAML reads 5e-4 as one."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-def _per_task(settings: object, own: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
-    if not isinstance(settings, Mapping) or not all(
-        isinstance(own, Mapping) for own in settings.values()
-    ):
-        raise InvalidExperiment(
-            f"per_task is {settings!r}, but must name tasks and what differs for them, such as "
-            "{rte: {learning_rate: 5e-4, epochs: 10}}."
-        )
-    for task, own in settings.items():
-        for key in own:
-            if key not in _PER_TASK:
-                raise InvalidExperiment(
-                    f"per_task says {key!r} of {task}, which no fine-tuning has. "
-                    f"Allowed: {', '.join(_PER_TASK)}."
-                )
-    return {
-        (task if task in own else glue_task(task).name): {
-            key: _float(value) if key == "learning_rate" else value for key, value in own.items()
-        }
-        for task, own in settings.items()
-    }
-
-
-def _check_whole(name: str, value: object, *, at_least: int, or_none: bool = False) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not at_least <= value < 2**63:
-        raise InvalidExperiment(
-            f"{name} is {value!r}, but must be a whole number of at least {at_least}"
-            f"{' (or null for no limit)' if or_none else ''}. Change it in the recipe."
-        )
-
-
-def _check_range(name: str, value: object, low: float, high: float, ends: str) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    # a NaN fails these comparisons
-    above = number and (value >= low if ends[0] == "[" else value > low)
-    below = number and (value <= high if ends[1] == "]" else value < high)
-    if not (above and below):
-        lowest = f"at least {low:g}" if ends[0] == "[" else f"above {low:g}"
-        highest = f"at most {high:g}" if ends[1] == "]" else f"below {high:g}"
-        raise InvalidExperiment(
-            f"{name} is {value!r}, but must be a number {lowest} and {highest}. "
-            "Change it in the recipe."
-        )
-
-
-def _check_choice(name: str, value: object, allowed: tuple) -> None:
-    if value not in allowed:
-        close = get_close_matches(str(value), [str(a) for a in allowed], n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise InvalidExperiment(
-            f"{name} is {value!r}.{hint} Allowed: {', '.join(map(str, allowed))}. "
-            "Change it in the recipe."
-        )
 
 
 DEFAULT = "glue-mini"
