@@ -37,14 +37,15 @@ def expected_of_random(
 ) -> Estimate | None:
     """Estimate the true score of what the best of `budget` random draws turns out to be.
 
-    A line of score over the logarithm of size is fitted to all trials; what they differ from it is
-    seed noise, which is known, and otherwise what architectures of one size differ by. Random
-    searches are then simulated: architectures of the space, true scores by line and spread,
-    observed ones with noise, and the true score of the one that was observed as best.
+    A line of score over the logarithm of size, level from some size on where that fits better (few
+    tasks reward size without end), is fitted to all trials; what they differ from it is seed noise,
+    which is known, and otherwise what architectures of one size differ by. Random searches are then
+    simulated: architectures of the space, true scores by line and spread, observed ones with noise,
+    and the true score of the one that was observed as best.
 
     Bias: a policy that proposed good trials lifts line and spread, so that the estimate is rather
-    too high, and a verdict against it rather too careful; where scores do not follow size in a
-    line, it is off by what that misses.
+    too high, and a verdict against it rather too careful; where scores follow size in another way,
+    it is off by what that misses.
 
     Args:
         sizes: Parameters of each trial.
@@ -61,15 +62,15 @@ def expected_of_random(
     x, y = np.log(np.asarray(sizes, float)), sign * np.asarray(scores, float)
     if len(x) < FEWEST or np.ptp(x) < 1e-9 or not len(space_sizes):
         return None
+    top = _level_from(x, y)
+    x = np.minimum(x, top)
+    line, left = _line(x, y)
     centre = x.mean()
-    design = np.stack([np.ones_like(x), x - centre], 1)
-    line = np.linalg.lstsq(design, y, rcond=None)[0]
-    left = float(((y - design @ line) ** 2).sum()) / (len(x) - 2)
     spread = math.sqrt(max(0.0, left - noise**2))
     rng = np.random.default_rng(seed)
     errors = np.sqrt(left * np.array([1 / len(x), 1 / ((x - centre) ** 2).sum()]))
     lines = line + errors * rng.standard_normal((_DRAWS, 2))
-    offers = np.log(np.asarray(space_sizes, float)) - centre
+    offers = np.minimum(np.log(np.asarray(space_sizes, float)), top) - centre
     # the same searches for each line, so that only the lines make the error
     shape = (max(_FEWEST_SEARCHES, min(_SEARCHES, _CELLS // budget)), budget)
     drawn = offers[rng.integers(len(offers), size=shape)]
@@ -80,3 +81,26 @@ def expected_of_random(
         picked = (true + luck).argmax(1)[:, None]
         found[number] = np.take_along_axis(true, picked, 1).mean()
     return Estimate(sign * float(found.mean()), float(found.std(ddof=1)))
+
+
+def _level_from(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the size from which on scores are best taken for level; infinity for a line.
+
+    Two trials at least stand on either side, and each size that is tried costs the fit a freedom.
+    """
+    places = np.unique(x)[1:]
+    bends = [place for place in places if (x >= place).sum() > 1 and (x < place).sum() > 1]
+    straight = _line(x, y)[1] * (len(x) - 2)
+    best, found = straight * (len(x) - 3) / (len(x) - 2), math.inf
+    for place in bends:
+        left = _line(np.minimum(x, place), y)[1] * (len(x) - 2)
+        if left < best:
+            best, found = left, float(place)
+    return found
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return level at the mean and slope of least squares, and the variance that they leave."""
+    design = np.stack([np.ones_like(x), x - x.mean()], 1)
+    line = np.linalg.lstsq(design, y, rcond=None)[0]
+    return line, float(((y - design @ line) ** 2).sum()) / (len(x) - 2)

@@ -56,6 +56,19 @@ def test_random_search_where_scores_follow_size_exactly():
     assert found.error < 0.01
 
 
+def test_random_search_gains_nothing_by_size_where_scores_are_level():
+    """Sizes and scores of a real search: steep first, then level."""
+    sizes = [
+        12118176, 12322048, 12422816, 12512160, 12523584, 13154304, 13311360, 13449600,
+        13456800, 13498560, 13655552, 13655552, 14091744, 14591040, 15718464, 17249280,
+    ]  # fmt: skip
+    scores = [0.9223, 0.9546, 0.9490, 0.9452, 0.9511, 0.9532, 0.9561, 0.9521,
+              0.9497, 0.9497, 0.9633, 0.9541, 0.9609, 0.9576, 0.9508, 0.9563]  # fmt: skip
+    offers = np.linspace(13e6, 22e6, 500)
+    found = expected_of_random(sizes, scores, offers, budget=16, noise=0.003)
+    assert 0.952 < found.mean < 0.964
+
+
 def test_random_search_that_sees_noise_alone_gets_the_mean():
     rng = np.random.default_rng(1)
     sizes, noise = np.exp(rng.uniform(0, 1, 2000)), 1.0
