@@ -18,7 +18,9 @@ _WIDTH = 100
 @click.argument("experiment", required=False, type=click.Path(path_type=Path))
 @OWN_TASKS
 @click.option(
-    "--from", "checkpoint", help="Folder of a trained encoder: search among its cuts, taught by it."
+    "--from",
+    "checkpoint",
+    help="A trained encoder (folder or hub:NAME): search among its cuts, taught by it.",
 )
 @SET
 @click.option("--defaults", is_flag=True, help="Every setting, its default and what it means.")

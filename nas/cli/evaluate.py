@@ -43,7 +43,8 @@ def evaluate(
     Its fine-tuned models are scored where it has any; with --finetune, or without them, the
     pre-trained encoder is fine-tuned by the recipe first. --submission writes the predictions for
     the official test sets in the format of the GLUE server. --task names files of a task of your
-    own: with one file, this file is scored; with several, the second one.
+    own: with one file, this file is scored; with several, the second one. FOLDER may be a trained
+    encoder that nas search --from starts from, or hub:NAME: it is fine-tuned as a teacher is.
 
     \b
     nas evaluate zoo/best
@@ -52,11 +53,12 @@ def evaluate(
     nas evaluate zoo/best --data GLUE_DIR --submission submission
     """  # noqa: D301  click reads \b
     from nas.evaluation.suites.own import OWN_DATA
-    from nas.single.exported import ExportedModel, files_of, recorded_tasks
+    from nas.single.exported import files_of, recorded_tasks
     from nas.single.scoring import score_model
+    from nas.single.trained_encoder import open_model
     from nas.training.preparing import default_preset
 
-    model = ExportedModel.open(folder)
+    model = open_model(folder)
     facts = model.facts.get("data") or {}
     names = [name for name in (tasks or "").split(",") if name]
     own = own_settings(own_options)

@@ -19,7 +19,9 @@ from search_spaces.errors import quoted
 @click.argument("experiment", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--run", "directory", type=OutputFolder(), help="The run's directory.")
 @click.option(
-    "--from", "checkpoint", help="Folder of a trained encoder: search among its cuts, taught by it."
+    "--from",
+    "checkpoint",
+    help="A trained encoder (folder or hub:NAME): search among its cuts, taught by it.",
 )
 @click.option("--space", help="A named space (nas space list), a YAML file, or module:Name.")
 @click.option("--policy", help="What proposes: boshnas, random, …")

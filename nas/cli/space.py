@@ -213,7 +213,7 @@ def _cuts(folder: str) -> "Space":
     whole = checkpoint.build(max_length=length, pooling="mean")
     latency = measure_latency(whole, length=length, threads=1)
     echo(
-        f"{checkpoint.folder.name}: {checkpoint.architecture.describe()}; "
+        f"{checkpoint.name}: {checkpoint.architecture.describe()}; "
         f"{sum(p.numel() for p in whole.parameters()):,} parameters, {latency.p50_ms:.1f} ms for "
         f"one sequence of {length} tokens on one core"
     )
@@ -221,7 +221,7 @@ def _cuts(folder: str) -> "Space":
         echo(f"  {title} to keep: {', '.join(map(str, definition[key]))}")
     echo(f"  neurons to keep: {', '.join(map(str, definition['feedforward_widths']))}")
     found = load_space(definition)
-    found.name = f"cuts of {checkpoint.folder.name}"
+    found.name = f"cuts of {checkpoint.name}"
     return found
 
 

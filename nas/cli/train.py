@@ -70,6 +70,7 @@ def train(
     """  # noqa: D301  click reads \b
     from nas.cli.architectures import read_architecture
     from nas.config import make_experiment, read_settings
+    from nas.teachers.hub import HUB
     from nas.training.preparing import experiment_recipe, prepare_experiment
     from nas.zoo.files import is_export
     from search_spaces.errors import NasError
@@ -81,7 +82,9 @@ def train(
     recipe_changes = {**(settings.get("recipe") or {}), **read_changes(changes)}
     if tokens is not None:
         recipe_changes["pretrain_tokens"] = tokens
-    inside = pretrained is not None and not is_export(pretrained)
+    inside = pretrained is not None and (
+        str(pretrained).startswith(HUB) or not is_export(pretrained)
+    )
     if inside:
         given["checkpoint"] = str(pretrained)
     plan = make_experiment({**settings, **given, "recipe": recipe_changes})

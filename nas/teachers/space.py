@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from nas.teachers.cuttable import floor_of
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidExperiment
 from search_spaces.flexibert.space import FlexiBertSpace
@@ -19,13 +20,14 @@ UNIFORM_CUTS = ((1 / 4, 1 / 4), (1 / 12, 1 / 24), (1 / 2, 1 / 2))
 
 
 def teacher_space(teacher: Architecture) -> dict[str, Any]:
-    """Return the space of all cuts of an encoder whose layers are alike, as a YAML file holds it.
+    """Return the space of all cuts of an encoder, as a YAML file holds it.
 
     Any number of its layers; in each a share of its heads, as wide as they are, and of its
-    feed-forward. A search begins with uniform cuts: so many thin layers keep more than few whole
+    feed-forward, of a teacher with unlike layers at most what each has. A search begins with
+    uniform cuts: so many thin layers keep more than few whole
     ones, and what it finds later has to be better.
     """
-    layer, depth = teacher.layers[0], len(teacher.layers)
+    layer, depth = floor_of(teacher), len(teacher.layers)
     heads, inner = len(layer.heads), layer.feedforward[0]
     cuts = [[max(1, round(n)) for n in (h * heads, f * inner)] for h, f in UNIFORM_CUTS]
     uniform = [
@@ -52,12 +54,14 @@ def teacher_space(teacher: Architecture) -> dict[str, Any]:
 
 
 def require_cut(child: Architecture, teacher: Architecture) -> None:
-    """Check that an architecture can be cut out of a teacher whose layers are alike.
+    """Check that an architecture can be cut out of a teacher.
 
     Raises:
         InvalidExperiment: It has something that the teacher lacks.
     """
-    most = teacher.layers[0]
+    if child.body == teacher:
+        return
+    most = floor_of(teacher)
     kinds = {(head.kind, head.width) for head in most.heads}
     wanted = f"at most {len(teacher.layers)} layers {most.width} wide, each with at most "
     wanted += f"{len(most.heads)} heads {most.heads[0]} and {most.feedforward[0]} neurons"
@@ -92,7 +96,7 @@ def require_inside(space: str | Mapping[str, Any], teacher: Architecture) -> Non
             f"The space {found.name!r} is none of a YAML file, so that it cannot be told whether "
             "it lies inside the checkpoint. Leave the space out, or give a YAML file."
         )
-    definition, layer = found.definition, teacher.layers[0]
+    definition, layer = found.definition, floor_of(teacher)
     head_width = definition.head_width
     widest = max(definition.widths)
     limits = {

@@ -82,7 +82,7 @@ def _make_whole(folder: Path, checkpoint: Checkpoint, data: PreparedData, recipe
         folder / f"{WHOLE}.safetensors", encoder.state_dict(), {}, calibrate(encoder, text)
     )
     facts = {
-        "source": checkpoint.folder.name,
+        "source": checkpoint.name,
         "licence": checkpoint.licence,
         "architecture": checkpoint.architecture.to_dict(),
         "layers": choose_layers(encoder, text[:: max(1, each)][:_CHOICE_BATCHES]),

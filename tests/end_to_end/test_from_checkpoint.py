@@ -132,6 +132,31 @@ def test_one_cut_is_trained_without_a_search(place, capsys):
     assert not list(place.glob("*two*"))
 
 
+def test_a_cut_is_cut_again(place, capsys):
+    wanted = {"l": 2, "o": [["sa_sdp_8"] * 3, ["sa_sdp_8"] * 2], "h": [32] * 2, "f": [[24], [40]]}
+    recipe = {**SEARCH["recipe"], "finetune_epochs": 1}
+    plan = {"data": "glue-mini", "tasks": ["sst2"], "recipe": recipe}
+    (place / "again.yaml").write_text(yaml.safe_dump(plan))
+    common = ("--experiment", place / "again.yaml", "--to", place / "cut", "--quiet")
+    nas("train", json.dumps(wanted), "--from", place / "tiny", *common)
+    nas("space", "show", "--from", place / "cut")
+    assert "heads to keep: 1, 2\n" in capsys.readouterr().out
+    plan |= {"trials": 1, "policy": "random", "execution": {"engine": "inline"}}
+    (place / "again.yaml").write_text(yaml.safe_dump({**plan, "checkpoint": str(place / "cut")}))
+    nas("search", place / "again.yaml", "--run", place / "again", "--quiet")
+    assert "Its teacher, whole: glue" in capsys.readouterr().err
+
+
+def test_the_teacher_itself_is_scored(place, capsys):
+    few = [
+        f"--recipe={key}={SEARCH['recipe'][key]}" for key in ("max_train_examples", "max_length")
+    ]
+    nas("evaluate", place / "tiny", "--tasks", "sst2", "--data", "glue-mini", *few)
+    out = capsys.readouterr().out
+    assert "fine-tuned anew" in out
+    assert "majority" in out
+
+
 def test_what_may_be_cut_is_shown(place, capsys):
     nas("space", "show", "--from", place / "tiny")
     out = capsys.readouterr().out
