@@ -21,6 +21,8 @@ NUMBERS: Mapping[str, Setting] = {
     "finetune_epochs": Setting(5),
     "mask_rate": Setting(0.3, "line", weight=0.1),
     "pretrain_decay": Setting(0.5, "line", weight=0.05),
+    "size_exponent": Setting(0.0, "line", weight=0.05),
+    "short_blocks": Setting(0.0, "line", weight=0.05),
     "warmup": Setting(0.1, "line", weight=0.05),
     "weight_decay": Setting(0.01, "line", weight=0.05),
     "clip": Setting(1.0),
@@ -77,6 +79,11 @@ def read_phases(slot: str, value: object) -> Phases:
             f"of {', '.join(SLOTS[slot].kinds)}."
         )
     return tuple(phases)
+
+
+def flattened(phases: Phases) -> tuple[Part, ...]:
+    """Return the parts of all phases, each once, in order."""
+    return tuple(dict.fromkeys(part for phase in phases for part in phase))
 
 
 def write_phases(phases: Sequence[Sequence[Part]]) -> str:

@@ -98,7 +98,16 @@ _register(
 )
 _register(
     "objective",
-    Kind("mlm", "masked tokens", {"mask_rate": Setting(0.3, "line", most=1, weight=0.1)}),
+    Kind(
+        "mlm",
+        "masked tokens",
+        {
+            "mask_rate": Setting(0.3, "line", most=1, weight=0.1),
+            # 0 for one rate throughout
+            "final_rate": Setting(0.0, "line", most=0.99, weight=0.1),
+            "z_loss": Setting(0.0, "line", most=1, weight=0.1),
+        },
+    ),
 )
 for _slot in ("optimizer", "finetune_optimizer"):
     _register(_slot, Kind("adamw", "Adam with decoupled weight decay"))

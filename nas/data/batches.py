@@ -4,7 +4,7 @@ Everything is NumPy on whole batches: no Python loop runs over tokens or example
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -165,7 +165,7 @@ def mlm_batches(
     batch_size: int,
     vocabulary_size: int,
     seed: int = 0,
-    mask_rate: float = 0.15,
+    mask_rate: float | Callable[[int], float] = 0.15,
     replacement: str = "bert",
     epochs: int | None = None,
     first_epoch: int = 0,
@@ -181,7 +181,8 @@ def mlm_batches(
         batch_size: Blocks per batch; the last batch of a pass may have fewer.
         vocabulary_size: Random replacements are drawn from the ids of no special token below it.
         seed: Decides order and masks.
-        mask_rate: Share of all tokens to predict, in (0, 1); special tokens never are.
+        mask_rate: Share of all tokens to predict, in (0, 1); special tokens never are. Or what
+            gives it for the number of a batch, from 0 on.
         replacement: "bert" puts [MASK] in 80 % of the places, a random token in 10 % and leaves
             10 %; "mask" puts [MASK] everywhere.
         epochs: Number of the pass over the blocks to end before; None never ends.
@@ -194,7 +195,7 @@ def mlm_batches(
     Source: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers", NAACL 2019;
     Liu et al., "RoBERTa", 2019 (new masks in every pass).
     """
-    if not 0.0 < mask_rate < 1.0:
+    if not callable(mask_rate) and not 0.0 < mask_rate < 1.0:
         raise InvalidExperiment(
             f"The mask rate {mask_rate} is not allowed. Use a number between 0 and 1, such as 0.15."
         )
@@ -214,7 +215,7 @@ def _mlm_batches(
     batch_size: int,
     vocabulary_size: int,
     seed: int,
-    mask_rate: float,
+    mask_rate: float | Callable[[int], float],
     replacement: str,
     passes: Iterable[int],
     *,
@@ -225,7 +226,10 @@ def _mlm_batches(
         order = rng.permutation(len(blocks)) if shuffle else np.arange(len(blocks))
         for start in range(0, len(blocks), batch_size):
             chosen = np.asarray(blocks[order[start : start + batch_size]], dtype=np.int64)
-            yield _masked(chosen, vocabulary_size, mask_rate, replacement, rng)
+            rate = mask_rate
+            if callable(mask_rate):
+                rate = mask_rate(epoch * -(-len(blocks) // batch_size) + start // batch_size)
+            yield _masked(chosen, vocabulary_size, rate, replacement, rng)
 
 
 def _masked(

@@ -7,8 +7,7 @@ from nas.training.aliases import refuse_both
 from search_spaces.errors import InvalidArchitecture, InvalidExperiment, InvalidSpace
 from search_spaces.flexibert.options import recipe_values
 from search_spaces.kinds import RECIPE_SLOTS, SLOTS
-from search_spaces.parts import Part
-from search_spaces.recipes import NUMBERS, read_phases
+from search_spaces.recipes import NUMBERS, Phases, flattened, read_phases
 
 # Why a field is the same for all trials of a search, by what it would change.
 _CLOSED = {
@@ -85,8 +84,8 @@ def check_open(name: str) -> None:
     )
 
 
-def standing_in(slot: str, text: object) -> tuple[Part, ...]:
-    """Return the parts that stand in a slot of a recipe.
+def standing_in(slot: str, text: object) -> Phases:
+    """Return the phases that stand in a slot of a recipe, each a sum of parts.
 
     Raises:
         InvalidExperiment: There is no such slot, kind, setting or value, or nothing trains it.
@@ -97,15 +96,15 @@ def standing_in(slot: str, text: object) -> tuple[Part, ...]:
         phases = read_phases(slot, text)
     except InvalidArchitecture as error:
         raise InvalidExperiment(f"recipe: {error}") from None
-    if len(phases) > 1:
+    if len(phases) > 1 and slot != "objective":
         raise InvalidExperiment(
-            f"{slot} is {text!r}, of {len(phases)} phases, and a training has one. Write a sum, "
-            f"such as {'+'.join(str(part) for phase in phases for part in phase)!r}, or one kind."
+            f"{slot} is {text!r}, of {len(phases)} phases, and has one. Write a sum, such as "
+            f"{'+'.join(str(part) for part in flattened(phases))!r}, or one kind."
         )
     first = SLOTS[slot].default
-    if slot in _UNREAD and any(part.kind != first for part in phases[0]):
+    if slot in _UNREAD and any(part.kind != first for part in flattened(phases)):
         raise InvalidExperiment(
             f"{slot} is {text!r}, and nothing in the training reads another kind than {first!r} "
             f"there yet. Leave {slot} out, or write {first!r}."
         )
-    return phases[0]
+    return phases

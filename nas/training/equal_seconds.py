@@ -15,8 +15,9 @@ given to whoever trains the architecture again.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import cycle
 from statistics import mean, median
 
 import torch
@@ -27,13 +28,14 @@ from nas.evaluation.suites.task import Task
 from nas.training.device import device_seconds, length_multiple
 from nas.training.finetune import planned_passes, task_batches, task_losses
 from nas.training.loop import Loop
-from nas.training.objectives import objectives_of
+from nas.training.objectives import objectives_of, own_modules
 from nas.training.optimizers import optimizer_of
 from nas.training.prediction import Scale
-from nas.training.pretrain import batch_losses, batch_streams
+from nas.training.pretrain import batch_losses, on_device
 from nas.training.recipe import Recipe
 from nas.training.schedule import Schedule
 from nas.training.seeds import named_seed, random_state
+from nas.training.stages import Stage, planned_stages, stage_batches
 from nas.training.task_runs import set_dropout, task_head
 from nas.training.watch import Watch
 from search_spaces.kinds import RECIPE_SLOTS
@@ -44,6 +46,7 @@ _WARM, _MEASURED = 2, 6
 _FREE = {
     "open", "slots", "pretrain_learning_rate", "finetune_learning_rate", "inherit_learning_rate",
     "pretrain_decay", "warmup", "weight_decay", "clip", "schedule", "pretrain_tokens",
+    "size_exponent",
 }  # fmt: skip
 _FINETUNING = {
     "finetune_epochs", "finetune_batch", "finetune_optimizer", "dropout", "from_mnli", "finetuning",
@@ -145,28 +148,32 @@ class Measuring:
         )
 
     def _pretraining(self, recipe: Recipe) -> Step:
-        terms = objectives_of(recipe)
-        loop = self._loop([self.encoder, self.mlm], recipe, "optimizer")
-        stream = batch_streams(
-            terms,
-            self.data.pretrain,
-            self._batch(recipe),
-            self.data.vocabulary_size,
-            named_seed(self.seed, "pretrain"),
-            start=0,
-        )
+        phases = objectives_of(recipe)
+        blocks, batch = self.data.pretrain, self._batch(recipe)
+        for term in dict.fromkeys(term for phase in phases for term in phase):
+            term.begin(self.encoder, self.mlm, steps=_WARM + _MEASURED)
+        own = on_device(own_modules(phases), self._device)
+        loop = self._loop([self.encoder, self.mlm, *own.values()], recipe, "optimizer")
+        # one step of each stage in turn: they may differ in what a step costs
+        stages = planned_stages(phases, blocks, batch, 100, recipe.short_blocks)
+        seed = named_seed(self.seed, "pretrain")
+        streams = cycle([self._stream(stage, seed) for stage in stages])
 
         def step() -> None:
             set_dropout(self.encoder, recipe.pretrain_dropout)
-            batch = next(stream)
+            terms, batch = next(next(streams))
             losses = partial(
                 batch_losses, terms, self.encoder, self.mlm, batch, self._device, self.precision
             )
             loop.step(losses, max(len(own.tokens) for own in batch))
 
-        self.encoder.train()
-        self.mlm.train()
+        for module in (self.encoder, self.mlm, *own.values()):
+            module.train()
         return step
+
+    def _stream(self, stage: Stage, seed: int) -> Iterator:
+        alone = replace(stage, first=0, end=_WARM + _MEASURED)
+        return stage_batches([alone], self.data.vocabulary_size, seed, start=0)
 
     def _finetuning(self, recipe: Recipe) -> float:
         """Return the seconds of fine-tuning all tasks by a recipe."""
@@ -202,7 +209,7 @@ def _costly(reference: Recipe, chosen: Recipe) -> set[str]:
     names = {
         f.name for f in fields(Recipe) if getattr(reference, f.name) != getattr(chosen, f.name)
     }
-    slots = {name for name in RECIPE_SLOTS if reference.standing(name) != chosen.standing(name)}
+    slots = {name for name in RECIPE_SLOTS if reference.phases(name) != chosen.phases(name)}
     return (names | slots) - _FREE
 
 

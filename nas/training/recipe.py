@@ -24,6 +24,7 @@ from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidExperiment
 from search_spaces.kinds import RECIPE_SLOTS, SLOTS
 from search_spaces.parts import Part, Value
+from search_spaces.recipes import Phases, flattened, write_phases
 from search_spaces.registry import Registry
 
 # WNLI is left out unless asked for, as usual since BERT: a constant answer beats models that try
@@ -57,6 +58,10 @@ class Recipe:
         pretrain_decay: Share of the tokens over which that rate falls to zero, after a level part;
             None falls from the end of the warm-up on. A trial promoted to a larger budget repeats
             only this share of the smaller one.
+        size_exponent: How far that rate follows the size of an encoder: it is multiplied by this
+            power of 64 / width and of the root of 2 / layers. 0 for one rate for all.
+        short_blocks: Share of the steps of pre-training, the first ones, that read sequences half
+            as long, and twice as many.
         inherit_tokens: Share of `pretrain_tokens` for a trial that starts from another's weights.
         inherit_learning_rate: Peak learning rate of that pre-training, as a share of the usual one.
         mask_rate: Share of tokens to predict.
@@ -103,6 +108,8 @@ class Recipe:
     pretrain_batch: int = 16
     pretrain_learning_rate: float = 2e-3
     pretrain_decay: float | None = None
+    size_exponent: float = 0.0
+    short_blocks: float = 0.0
     inherit_tokens: float = 0.2
     inherit_learning_rate: float = 1.0
     mask_rate: float = 0.3
@@ -167,11 +174,11 @@ class Recipe:
         """Check what stands in the slots; what a field can say is said by the field."""
         left = {}
         for name, text in dict(self.slots).items():
-            parts = standing_in(name, text)
-            for field_name, value in fields_in(name, parts).items():
+            phases = standing_in(name, text)
+            for field_name, value in fields_in(name, flattened(phases)).items():
                 object.__setattr__(self, field_name, value)
-            if parts != (self._said(name),):
-                left[name] = "+".join(map(str, parts))
+            if phases != ((self._said(name),),):
+                left[name] = write_phases(phases)
         object.__setattr__(self, "slots", left)
 
     def _said(self, slot: str) -> Part:
@@ -184,11 +191,15 @@ class Recipe:
         numbers = {name: value for name, value in chosen.items() if name not in slots}
         return replace(self, open={}, slots={**self.slots, **slots}, **numbers)
 
-    def standing(self, slot: str) -> tuple[Part, ...]:
-        """Return what stands in a slot; several parts are summed."""
+    def phases(self, slot: str) -> Phases:
+        """Return what stands in a slot, phase by phase; the parts of a phase are summed."""
         if slot in self.slots:
             return standing_in(slot, self.slots[slot])
-        return (self._said(slot),)
+        return ((self._said(slot),),)
+
+    def standing(self, slot: str) -> tuple[Part, ...]:
+        """Return what stands in a slot, in whatever phase."""
+        return flattened(self.phases(slot))
 
     def chosen(self, architecture: Architecture) -> "Recipe":
         """Return the recipe of one trial: this one with what its architecture chose of it.
@@ -250,8 +261,9 @@ class Recipe:
         # left out where nothing is open: so it was before fields could be
         choices = {name: list(values) for name, values in found.pop("open").items()}
         slots = found.pop("slots")
-        if self.pooling == "first":  # as before there was a choice
-            del found["pooling"]
+        for name, value in _LATER.items():
+            if getattr(self, name) == value:
+                del found[name]
         own = found.pop("own_tasks")
         if own:
             found["own_tasks"] = list(own)
@@ -262,6 +274,8 @@ class Recipe:
 
 
 _WHOLE = [f.name for f in fields(Recipe) if f.type is int]
+# fields that came later, with what they mean where a record does not have them
+_LATER = {"pooling": "first", "size_exponent": 0.0, "short_blocks": 0.0}
 _LIMITS = [f.name for f in fields(Recipe) if f.type == int | None]
 # a sequence needs its [CLS], [SEP] and some words; a vocabulary its five special tokens and text
 _LEAST = {"vocabulary_size": 32, "max_length": 4, "block_length": 4, "tune_trials": 0}
@@ -271,6 +285,8 @@ _RANGES = {
     "pretrain_learning_rate": (0.0, 1.0, "(]"),
     "finetune_learning_rate": (0.0, 1.0, "(]"),
     "pretrain_decay": (0.0, 1.0, "(]"),
+    "size_exponent": (0.0, 1.0, "[]"),
+    "short_blocks": (0.0, 1.0, "[)"),
     "inherit_tokens": (0.0, 1.0, "(]"),
     "selection_share": (0.0, 0.5, "(]"),
     "inherit_learning_rate": (0.0, 1.0, "(]"),
@@ -299,6 +315,16 @@ RECIPES.register("glue")(
         pretrain_decay=0.3,
         finetune_epochs=4,
         dropout=0.1,
+    )
+)
+# Portes et al., "MosaicBERT", NeurIPS 2023, but for its architecture, data and budget
+RECIPES.register("mosaic")(
+    replace(
+        RECIPES["glue"],
+        mask_rate=0.3,
+        pretrain_learning_rate=5e-4,
+        weight_decay=1e-5,
+        slots={"schedule": "mosaic"},
     )
 )
 # tasks of one's own: `max_length` is then taken from the lengths seen

@@ -4,7 +4,8 @@ An objective `a+b` is the sum of the losses, each of its own batch of the same b
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from nas.training.recipe import Recipe
 from search_spaces.kinds import SLOTS
+from search_spaces.recipes import flattened
 from search_spaces.registry import Registry
 
 # name of a kind -> what takes the kind's settings by name and gives its objective
@@ -22,7 +24,27 @@ PRETRAINING_OBJECTIVES: Registry[Callable[..., "PretrainingObjective"]] = Regist
 
 
 class PretrainingObjective(ABC):
-    """One term of what pre-training minimises."""
+    """One term of what pre-training minimises.
+
+    Attributes:
+        modules: What it trains beside the encoder and its head, by name; made in `begin`.
+        shares_start: Whether the first steps of a longer training are those of a shorter one.
+    """
+
+    shares_start: bool = True
+    modules: Mapping[str, nn.Module] = MappingProxyType({})
+
+    def begin(self, encoder: nn.Module, head: nn.Module, *, steps: int) -> None:  # noqa: B027
+        """Make what it needs of its own, before anything is trained or restored.
+
+        Args:
+            encoder: What is to be trained.
+            head: Of masked tokens.
+            steps: Of the whole training.
+        """
+
+    def after_step(self) -> None:  # noqa: B027  most have nothing to do
+        """Do what follows each step of the optimizer."""
 
     @abstractmethod
     def batches(
@@ -81,14 +103,25 @@ class PretrainingObjective(ABC):
         """
 
 
-def objectives_of(recipe: Recipe) -> list[PretrainingObjective]:
-    """Return the terms of the objective that stands in a recipe.
+def objectives_of(recipe: Recipe) -> list[list[PretrainingObjective]]:
+    """Return the terms of each phase of a recipe's objective; equal parts are one term.
 
     Raises:
         UnknownName: Nothing that can be trained has that name.
     """
-    kinds = SLOTS["objective"].kinds
-    return [
-        PRETRAINING_OBJECTIVES[part.kind](**kinds[part.kind].settings_of(part))
-        for part in recipe.standing("objective")
-    ]
+    kinds, phases = SLOTS["objective"].kinds, recipe.phases("objective")
+    terms = {
+        part: PRETRAINING_OBJECTIVES[part.kind](**kinds[part.kind].settings_of(part))
+        for part in flattened(phases)
+    }
+    return [[terms[part] for part in phase] for phase in phases]
+
+
+def own_modules(phases: list[list[PretrainingObjective]]) -> dict[str, nn.Module]:
+    """Return what the terms of all phases train beside the encoder and its head, by name."""
+    terms = dict.fromkeys(term for phase in phases for term in phase)
+    return {
+        f"objective-{number}-{name}": module
+        for number, term in enumerate(terms)
+        for name, module in term.modules.items()
+    }

@@ -2,6 +2,8 @@
 
 Source: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language
 Understanding", NAACL 2019; without next-sentence prediction, as Liu et al., "RoBERTa", 2019.
+The falling rate: Yang, Zhang and Zhao, "Learning Better Masking for Better Language Model
+Pre-training", ACL 2023. The z-loss: Chowdhery et al., "PaLM", JMLR 2023, with a weight of 1e-4.
 Differs on purpose: only masked positions go through the output head, which is most of the cost of
 a small encoder.
 """
@@ -31,10 +33,23 @@ class MaskedTokens(PretrainingObjective):
 
     Args:
         mask_rate: Share of tokens to predict.
+        final_rate: The share in the last step, that in between on a line; 0 keeps `mask_rate`.
+        z_loss: Weight of the squared logarithm of the softmax's denominator, which keeps logits
+            near where their exponentials sum to one.
     """
 
-    def __init__(self, mask_rate: float):
-        self.mask_rate = mask_rate
+    def __init__(self, mask_rate: float, final_rate: float = 0.0, z_loss: float = 0.0):
+        self.mask_rate, self.final_rate, self.z_loss = mask_rate, final_rate, z_loss
+        self.shares_start = not final_rate
+        self._steps = 1
+
+    def begin(self, encoder: nn.Module, head: nn.Module, *, steps: int) -> None:
+        self._steps = steps
+
+    def rate(self, step: int) -> float:
+        """Return the share of tokens to predict at a step."""
+        done = min(step / max(1, self._steps - 1), 1.0)
+        return self.mask_rate + done * (self.final_rate - self.mask_rate)
 
     def batches(
         self,
@@ -51,7 +66,7 @@ class MaskedTokens(PretrainingObjective):
             batch_size=batch_size,
             vocabulary_size=vocabulary_size,
             seed=named_seed(seed, "masks"),
-            mask_rate=self.mask_rate,
+            mask_rate=self.rate if self.final_rate else self.mask_rate,
             first_epoch=epoch,
         )
         # masks are drawn one batch after another, so that those before must be drawn again
@@ -68,7 +83,10 @@ class MaskedTokens(PretrainingObjective):
     ) -> Iterator[Tensor]:
         for portion, share in split_masked(batch, parts):
             with autocast(precision, device):
-                loss = masked_loss(encoder, head, portion, device)
+                if self.z_loss:
+                    loss = masked_loss(encoder, head, portion, device, self.z_loss)
+                else:
+                    loss = masked_loss(encoder, head, portion, device)
             yield loss if share == 1.0 else loss * share
 
     def validation_loss(
@@ -102,9 +120,18 @@ class MaskedTokens(PretrainingObjective):
 
 
 def masked_loss(
-    encoder: nn.Module, head: nn.Module, batch: MaskedBatch, device: torch.device
+    encoder: nn.Module,
+    head: nn.Module,
+    batch: MaskedBatch,
+    device: torch.device,
+    z_loss: float = 0.0,
 ) -> Tensor:
-    """Return the mean cross entropy of the masked tokens, a scalar in nats."""
+    """Return the mean cross entropy of the masked tokens, a scalar in nats.
+
+    With `z_loss`, that weight times the mean squared log of the softmax's denominator is added.
+    """
     batch = batch.to(device)
     masked = encoder(batch.tokens, batch.keep, at=batch.positions)
-    return cross_entropy(head(masked).float(), batch.targets)
+    logits = head(masked).float()
+    loss = cross_entropy(logits, batch.targets)
+    return loss + z_loss * logits.logsumexp(1).square().mean() if z_loss else loss

@@ -80,6 +80,8 @@ FIELDS = {
     "pretrain_decay": [Reaches("pretraining", 0.3)],
     "inherit_tokens": [Reaches("pretraining", 0.6, inherits=True)],
     "inherit_learning_rate": [Reaches("pretraining", 0.5, inherits=True)],
+    "size_exponent": [Reaches("pretraining", 1.0)],
+    "short_blocks": [Reaches("pretraining", 0.5)],
     "mask_rate": [Reaches("pretraining", 0.6)],
     "pretrain_dropout": [Reaches("pretraining", 0.3)],
     "positions": [Reaches("pretraining", "absolute", "costs")],

@@ -132,7 +132,7 @@ def test_what_stands_in_a_slot_is_written_and_read_back(dummies):
         ({"optimizer": 3}, "optimizer is 3"),
         ({"objective": "mlm(mask_rate=1.5)"}, "mask_rate is 1.5. Allowed: .* to 1"),
         ({"objective": "mlm(mask_rate=1)"}, "mask_rate is 1.0, but must be a number above 0"),
-        ({"objective": "mlm > dummy"}, "2 phases, and a training has one"),
+        ({"finetuning": "full > full(start=mnli)"}, "2 phases, and has one"),
         ({"augmentation": "dummy"}, "nothing in the training reads another kind than 'none'"),
         ({"augmentation": ["none", "dummy"]}, "nothing in the training reads another kind"),
     ],

@@ -1,8 +1,12 @@
 """Schedules: they end at exactly zero, and agree until the shorter one falls."""
 
+import math
+
 import pytest
 
+from nas.training.recipe import Recipe
 from nas.training.schedule import Schedule
+from nas.training.schedules import schedule_of
 
 
 def test_linear_rises_to_one_and_falls_to_exactly_zero():
@@ -36,3 +40,42 @@ def test_two_rungs_agree_bit_by_bit_until_the_shorter_falls(short, long, decay):
 def test_only_the_decay_of_a_trapezoid_is_repeated_by_a_longer_one():
     assert Schedule.rung(300, 900, 0.1, 0.2).branch == 240
     assert Schedule.rung(300, 900, 0.1, 1.0).branch == 0
+
+
+def shares(text, steps=100, full=100, *, finetuning=False):
+    schedule = schedule_of(Recipe(slots={"schedule": text}), steps, full, finetuning=finetuning)
+    return schedule, [schedule.share(step) for step in range(steps + 1)]
+
+
+@pytest.mark.parametrize("text", ["wsd", "cosine", "mosaic", "wsd(decay=1,warmup=0)"])
+@pytest.mark.parametrize("finetuning", [False, True])
+def test_every_schedule_rises_and_falls_within_one(text, finetuning):
+    for steps in (1, 7, 100):
+        _, found = shares(text, steps, 120, finetuning=finetuning)
+        top = found.index(max(found))
+        assert found[: top + 1] == sorted(found[: top + 1])
+        assert found[top:] == sorted(found[top:], reverse=True)
+        assert 0 <= min(found) <= max(found) <= 1
+
+
+def test_schedules_by_hand():
+    _, found = shares("wsd(decay=0.2,warmup=0.1)")
+    assert [found[5], found[10], found[80], found[85], found[100]] == pytest.approx(
+        [0.5, 1.0, 1.0, 0.5, 0.0]  # one minus the root of a quarter
+    )
+    _, found = shares("cosine(warmup=0.2)")
+    assert [found[10], found[20], found[60], found[100]] == pytest.approx([0.5, 1.0, 0.5, 0.0])
+    assert found[40] == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
+    _, found = shares("mosaic")
+    assert [found[3], found[6], found[53], found[100]] == pytest.approx([0.5, 1.0, 0.51, 0.02])
+
+
+@pytest.mark.parametrize("text", ["wsd", "cosine", "mosaic"])
+def test_every_schedule_agrees_with_a_longer_one_until_it_branches(text):
+    short, _ = shares(text, 30, 90)
+    long, _ = shares(text, 90, 90)
+    assert short.branch <= long.branch
+    for step in range(short.branch):
+        assert short.share(step + 0.5) == long.share(step + 0.5)
+    if text == "wsd":
+        assert short.branch == 24
