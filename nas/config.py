@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from nas.addresses import has_secrets
-from nas.evaluation.suites.named import with_suite_tasks
+from nas.evaluation.suites.named import EVALUATION_ONLY, with_suite_tasks
 from nas.evaluation.suites.own import TaskSettings, as_tasks, with_own_tasks
 from nas.whole_files import write_whole
 from search_spaces.constraints import parse_constraint as read_constraint
@@ -313,6 +313,8 @@ class Experiment(BaseModel):
         if self.own_tasks:
             known = (mean_name(self.task_names), *self.task_names, *COSTS)
         for name in (*self.objectives, *(parse_constraint(c)[0] for c in self.constraints)):
+            if name in EVALUATION_ONLY:
+                raise InvalidExperiment(f"{name} is no objective. {EVALUATION_ONLY[name]}")
             if name not in known and name not in OBJECTIVES:
                 raise UnknownName("objective", name, (*known, *OBJECTIVES))
         return self

@@ -8,6 +8,7 @@ import click
 from nas.cli.output_path import OutputFile, OutputFolder
 from nas.cli.own_tasks import OWN_TASKS, own_settings
 from nas.cli.printing import echo
+from nas.cli.suites import names_of, score_suite
 from nas.cli.train import RECIPE, print_scores, read_changes, show_stages
 from nas.whole_files import write_whole
 
@@ -18,6 +19,8 @@ FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 @FOLDER
 @click.option("--data", help="glue-mini, hub, or a directory of a suite. [default: the model's]")
 @click.option("--tasks", help="Tasks, comma-separated: cola,cb,…  [default: the model's]")
+@click.option("--suite", help="A suite of its own, on the files in --data: advglue, superglue, …")
+@click.option("--limit", type=click.IntRange(1), help="Items of each part of the suite at most.")
 @OWN_TASKS
 @click.option("--finetune", is_flag=True, help="Fine-tune the encoder anew instead.")
 @RECIPE
@@ -30,6 +33,8 @@ def evaluate(
     folder: Path,
     data: str | None,
     tasks: str | None,
+    suite: str | None,
+    limit: int | None,
     changes: tuple[str, ...],
     seed: int | None,
     submission: Path | None,
@@ -43,24 +48,37 @@ def evaluate(
     Its fine-tuned models are scored where it has any; with --finetune, or without them, the
     pre-trained encoder is fine-tuned by the recipe first. --submission writes the predictions for
     the official test sets in the format of the GLUE server. --task names files of a task of your
-    own: with one file, this file is scored; with several, the second one. FOLDER may be a trained
-    encoder that nas search --from starts from, or hub:NAME: it is fine-tuned as a teacher is.
+    own: with one file, this file is scored; with several, the second one. --suite scores it on a
+    suite of texts that nothing is trained on, such as advglue. FOLDER may be a trained encoder that
+    nas search --from starts from, or hub:NAME: it is fine-tuned as a teacher is.
 
     \b
     nas evaluate zoo/best
     nas evaluate zoo/reviews --task test.csv
     nas evaluate zoo/best --data GLUE_DIR --tasks cola,rte --finetune --recipe finetune_seeds=3
     nas evaluate zoo/best --data GLUE_DIR --submission submission
+    nas evaluate zoo/best --suite advglue --data dev.json
     """  # noqa: D301  click reads \b
     from nas.evaluation.suites.own import OWN_DATA
     from nas.single.exported import files_of, recorded_tasks
     from nas.single.scoring import score_model
     from nas.single.trained_encoder import open_model
     from nas.training.preparing import default_preset
+    from search_spaces.errors import InvalidExperiment
 
     model = open_model(folder)
     facts = model.facts.get("data") or {}
     names = [name for name in (tasks or "").split(",") if name]
+    if suite is not None:
+        said = {"tasks": tasks, "finetune": finetune, "submission": submission}
+        said |= {name.removeprefix("own_"): value for name, value in own_options.items()}
+        found = names_of(suite, {"task" if k == "own" else k: v for k, v in said.items()})
+        if found is None:
+            score_suite(model, suite, data, changes, limit=limit, seed=seed, quiet=quiet)
+            return
+        names = found
+    if limit is not None:
+        raise InvalidExperiment("--limit is of a suite such as blimp. Name it with --suite.")
     own = own_settings(own_options)
     if not own:
         own = recorded_tasks(model, names) if data is None else files_of(model, data, names)

@@ -9,11 +9,17 @@ from nas.evaluation.suites.files import Suite, SuiteTask, has_glue, in_folder, t
 from nas.evaluation.suites.glue import GLUE, glue_task, plain
 from nas.evaluation.suites.own import OWN_DATA, TaskSettings, as_tasks
 from nas.evaluation.suites.superglue import SUPERGLUE
-from search_spaces.errors import InvalidData, UnknownName
+from search_spaces.errors import InvalidData, InvalidExperiment, UnknownName
 
 SUITES: dict[str, Suite] = {suite.name: suite for suite in (SUPERGLUE,)}
 _ROWS: dict[str, tuple[SuiteTask, Suite]] = {
     task.name: (task, suite) for suite in SUITES.values() for task in suite.tasks
+}
+# Why a suite decides nothing in a search, by its name.
+EVALUATION_ONLY = {
+    "advglue": "AdvGLUE is for evaluation only: it has neither training examples nor a part to "
+    "choose by, and what is chosen by a test says nothing afterwards. Score what was found: nas "
+    "evaluate FOLDER --suite advglue --data dev.json",
 }
 # What an experiment calls data that is no directory.
 _NO_FOLDER = ("glue-mini", "hub", OWN_DATA)
@@ -41,6 +47,8 @@ def suite_tasks(data: str | None, names: Sequence[object]) -> list[object]:
             found.append(name)
         elif plain(name) in SUITES:
             found += _whole(SUITES[plain(name)], data)
+        elif plain(name) in EVALUATION_ONLY:
+            raise InvalidExperiment(f"{name} is no task. {EVALUATION_ONLY[plain(name)]}")
         elif plain(name) in _ROWS:
             task, suite = _ROWS[plain(name)]
             found.append(in_folder(task, suite, _directory(data, suite, name)))
