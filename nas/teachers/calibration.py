@@ -49,6 +49,11 @@ class LayerWorth:
     head_order: Tensor
     feedforward_order: Tensor
 
+    def kept_heads(self, count: int) -> Tensor:
+        """Return the numbers of the `count` heads that stay, ascending, `(count,)`."""
+        # in their old order: which heads stay matters, not how they are sorted
+        return self.head_order[:count].sort().values
+
 
 class _Collector:
     """Sums over the real tokens that pass a linear map."""

@@ -47,8 +47,7 @@ def _layer(
     """Return one layer's tensors with its first `heads` heads and `inner` neurons, by worth."""
     new = dict(old)
     width = len(worth.heads.mean) // len(worth.head_order)
-    # in their old order: which heads stay matters, not how they are sorted
-    stay = worth.head_order[:heads].sort().values
+    stay = worth.kept_heads(heads)
     features = (stay[:, None] * width + torch.arange(width)).flatten()
     for kind in ("weight", "bias"):
         joined = old[f"{_QKV}.{kind}"]

@@ -4,8 +4,8 @@ Everything lies in one folder, task by task, each complete or not there.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,23 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.data.batches import Batch, token_places
 from nas.data.prepared import EncodedSplit
 from nas.evaluation.mean_score import mean_score
 from nas.evaluation.measured import values_of
+from nas.models.blocks import Inside, make_block
+from nas.models.positions import make_positions
+from nas.teachers.attention import Attention, attention_of
 from nas.teachers.calibration import LayerWorth, Moments
 from nas.teachers.extraction import extract
 from nas.whole_files import whole_file
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidData, quoted
+from search_spaces.parts import Part
 
+_LONGEST = 512  # where no table of the teacher says how long its sequences are
 WHOLE = "checkpoint"  # the name of the part that is the teacher as it came, of no task
 
 
@@ -39,11 +44,16 @@ class Answers:
         states: Hidden states, `(batch, length, width)` each: of the student after every layer, of
             the teacher where the student's are to be like them.
         keep: True for real tokens, `(batch, length)`.
+        attention: What each layer attends to: of the student every layer's; of the teacher that of
+            the layers and heads that the student's were cut from.
+        last: What the last layer attends to, of the teacher with all its heads.
     """
 
     outputs: Tensor
     states: list[Tensor]
     keep: Tensor
+    attention: list[Attention] = field(default_factory=list)
+    last: Attention | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,7 @@ class Lessons:
         return Cut(extract(architecture, weights, worth, layers), classifier, layers)
 
     def answers(
-        self, architecture: Architecture, task: str, split: EncodedSplit, *, states: bool
+        self, architecture: Architecture, task: str, split: EncodedSplit, reads: Collection[str]
     ) -> Callable[[Batch], Answers]:
         """Return what gives the teacher's answers to a batch of the training examples.
 
@@ -114,13 +124,20 @@ class Lessons:
             architecture: Of the student.
             task: Name of the task.
             split: Its training examples, as they were when the teacher was made ready.
-            states: Whether hidden states are wanted.
+            reads: Which of "states", "attention" and "last" are wanted beside the outputs.
         """
         kept = self._task(task)["layers"][len(architecture.layers) - 1]
-        wanted = [*kept[1:], -1] if states else []
+        wanted = [*kept[1:], -1] if "states" in reads else []
         rows = len(split.tokens) if split.per_token else len(split)
         logits = self._array(f"{task}.logits.npy", rows)
-        stored = self._array(f"{task}.states.npy") if states else None
+        stored = self._array(f"{task}.states.npy") if reads else None
+        attending = {n: self._layer(task, n) for n in (kept if "attention" in reads else ())}
+        _, _, worth = _read_teacher(self.folder / f"{task}.safetensors")
+        heads = [
+            worth[number].kept_heads(len(layer.heads))
+            for number, layer in zip(kept, architecture.layers, strict=True)
+        ]
+        last = self._layer(task, len(worth) - 1) if "last" in reads else None
 
         def answers(batch: Batch) -> Answers:
             device = batch.tokens.device
@@ -128,14 +145,28 @@ class Lessons:
             places = token_places(split, here)
             said = places if split.per_token else here.rows.numpy()
             outputs = torch.from_numpy(logits[said]).to(device)
-            found = []
-            for number in wanted:
+
+            def state(number: int) -> Tensor:
                 whole = torch.zeros(*here.keep.shape, stored.shape[2])
                 whole[here.keep] = torch.from_numpy(stored[number, places]).float()
-                found.append(whole.to(device))
-            return Answers(outputs, found, batch.keep)
+                return whole.to(device)
+
+            with torch.no_grad():
+                attention = [
+                    attention_of(attending[number].to(device), state(number), chosen.to(device))
+                    for number, chosen in zip(kept, heads, strict=True)
+                    if number in attending
+                ]
+                end = None if last is None else attention_of(last.to(device), state(-2))
+            return Answers(outputs, [state(n) for n in wanted], batch.keep, attention, end)
 
         return answers
+
+    def _layer(self, task: str, number: int) -> nn.Module:
+        """Return one of the teacher's layers."""
+        return _build_layer(
+            self.folder / f"{task}.safetensors", number, json.dumps(self.facts["architecture"])
+        )
 
     def _array(self, name: str, rows: int | None = None) -> np.ndarray:
         path = self.folder / name
@@ -179,6 +210,27 @@ def _read_teacher(
             )
         )
     return parts["encoder"], parts["classifier"], worth
+
+
+@lru_cache(maxsize=32)
+def _build_layer(path: Path, number: int, architecture: str) -> nn.Module:
+    weights, _, _ = _read_teacher(path)
+    whole = Architecture.from_dict(json.loads(architecture))
+    layer = whole.layers[number]
+    own = {
+        name.removeprefix(f"layers.{number}."): value
+        for name, value in weights.items()
+        if name.startswith(f"layers.{number}.")
+    }
+    table = weights.get("embeddings.positions.weight")
+    longest = _LONGEST if table is None else len(table)
+    if "distances.weight" in own:
+        longest = (len(own["distances.weight"]) + 1) // 2
+    places = make_positions(whole.part("positions") or Part("absolute"), longest)
+    inside = Inside(places, whole.part("norm"), whole.part("projection"), 0.0)
+    found = make_block(layer, layer.width, inside).eval().requires_grad_(requires_grad=False)
+    found.load_state_dict(own)
+    return found
 
 
 def is_complete(folder: Path, tasks: Iterable[str]) -> bool:

@@ -122,8 +122,9 @@ def finetune(
         coming = task_batches(train, epochs, recipe, order, multiple, start=loop.step_number)
         for batch in islice(coming, steps - loop.step_number):
             losses = partial(
-                task_losses, modules, task, batch, scale, device, precision, lesson=lesson
-            )
+                task_losses, modules, task, batch, scale, device, precision,
+                lesson=lesson, progress=loop.step_number / steps,
+            )  # fmt: skip
             loop.step(losses, len(batch.labels))
             if loop.step_number % a_pass == 0:
                 best.look(loop.step_number // a_pass)
@@ -187,15 +188,19 @@ def task_losses(
     parts: int,
     *,
     lesson: Lesson | None = None,
+    progress: float = 0.0,
 ) -> Iterator[Tensor]:
-    """Yield scalars whose sum is the loss of a batch that passes in `parts` parts."""
+    """Yield scalars whose sum is the loss of a batch that passes in `parts` parts.
+
+    With a lesson, `progress` is the share of the steps that are done.
+    """
     encoder, head = modules["encoder"], modules["head"]
     for portion, share in split_examples(batch, parts):
         with autocast(precision, device):
             if lesson is None:
                 loss = task_loss(encoder, head, task, portion, scale, device)
             else:
-                loss = lesson.loss(encoder, head, task, portion.to(device), scale)
+                loss = lesson.loss(encoder, head, task, portion.to(device), scale, progress)
         yield loss if share == 1.0 else loss * share
 
 

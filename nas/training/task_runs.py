@@ -151,7 +151,7 @@ class TaskTraining:
             self.encoder.architecture,
             task.name,
             self.data.tasks[task.name]["train"],
-            states=how.reads_states,
+            how.reads,
         )
         return Lesson(how, answers)
 

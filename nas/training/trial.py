@@ -131,13 +131,14 @@ def run_trial(
         mlm.to(device)
         compile_for(encoder, device, tokens=recipe.pretrain_tokens * fidelity)
         allowed = None
-        if architecture.recipe and tokens is None:
+        lessons = None if data.teacher is None else Lessons(data.teacher)
+        # a cut pre-trains nothing that could be shorter where its recipe is slower
+        if architecture.recipe and tokens is None and lessons is None:
             measuring = Measuring(encoder, mlm, data, tasks, seed, watch, precision, micro_batches)
             allowed = _allowed(measuring, reference, recipe, kept)
             recipe = dataclasses.replace(recipe, pretrain_tokens=allowed.tokens)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        lessons = None if data.teacher is None else Lessons(data.teacher)
         pretraining = None
         if lessons is None:
             set_dropout(encoder, recipe.pretrain_dropout)

@@ -9,6 +9,7 @@ import torch
 import yaml
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from nas import open_run
 from nas.cli.main import cli
 from nas.zoo.card import read_card
 from search_spaces.errors import InvalidExperiment, NasError
@@ -141,10 +142,16 @@ def test_a_cut_is_cut_again(place, capsys):
     nas("train", json.dumps(wanted), "--from", place / "tiny", *common)
     nas("space", "show", "--from", place / "cut")
     assert "heads to keep: 1, 2\n" in capsys.readouterr().out
-    plan |= {"trials": 1, "policy": "random", "execution": {"engine": "inline"}}
+    plan |= {"trials": 2, "policy": "random", "execution": {"engine": "inline"}}
+    # how it learns is chosen with what is cut
+    recipe["distillation"] = {"relations": {}, "transfer": {"schedule": ["joint", "progressive"]}}
     (place / "again.yaml").write_text(yaml.safe_dump({**plan, "checkpoint": str(place / "cut")}))
     nas("search", place / "again.yaml", "--run", place / "again", "--quiet")
     assert "Its teacher, whole: glue" in capsys.readouterr().err
+    trials = list(open_run(place / "again").journal.each_trial())
+    assert [trial["status"] for trial in trials] == ["done"] * 2
+    chosen = [trial["architecture"]["recipe"]["distillation"] for trial in trials]
+    assert {how.partition("(")[0] for how in chosen} <= {"relations", "transfer"}
 
 
 def test_the_teacher_itself_is_scored(place, capsys):

@@ -49,17 +49,25 @@ class SelfAttention(Mixer):
             self.weighting = nn.Parameter(torch.eye(head_width).repeat(heads, 1, 1))
 
     def forward(self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None) -> Tensor:
-        joined = self.query_key_value(x).unflatten(-1, (3, self.heads, self.head_width))
-        query, key, value = (part.transpose(1, 2) for part in joined.unbind(2))
-        weighted = query if self.weighting is None else query @ self.weighting
+        query, key, value = self.read(x)
         if distances is None and _fused_is_faster(query):
+            weighted = query if self.weighting is None else query @ self.weighting
             mask = None if keep is None else keep[:, None, None, :]
             return join_heads(F.scaled_dot_product_attention(weighted, key, value, mask))
+        return join_heads(masked_softmax(self.scores(query, key, distances), keep) @ value)
+
+    def read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values, `(batch, heads, length, head_width)` each."""
+        joined = self.query_key_value(x).unflatten(-1, (3, self.heads, self.head_width))
+        query, key, value = (part.transpose(1, 2) for part in joined.unbind(2))
+        return query, key, value
+
+    def scores(self, query: Tensor, key: Tensor, distances: Tensor | None = None) -> Tensor:
+        """Return what a softmax turns into weights, `(batch, heads, length, length)`."""
         scale = 1 / math.sqrt(self.head_width)
+        weighted = query if self.weighting is None else query @ self.weighting
         scores = (weighted * scale) @ key.transpose(2, 3)
-        if distances is not None:
-            scores = scores + relative_scores(query * scale, distances)
-        return join_heads(masked_softmax(scores, keep) @ value)
+        return scores if distances is None else scores + relative_scores(query * scale, distances)
 
 
 def _fused_is_faster(query: Tensor) -> bool:

@@ -9,6 +9,8 @@ from nas.training.distillation.base import (
 )
 from nas.training.distillation.hidden import HiddenStates  # hidden
 from nas.training.distillation.logits import Logits  # logits
+from nas.training.distillation.relations import Relations  # relations
+from nas.training.distillation.transfer import Transfer  # transfer
 
 __all__ = [
     "DISTILLATIONS",
@@ -17,5 +19,7 @@ __all__ = [
     "HiddenStates",
     "Lesson",
     "Logits",
+    "Relations",
+    "Transfer",
     "distillation_of",
 ]

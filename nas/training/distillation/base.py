@@ -1,7 +1,8 @@
 """What every distillation is: the loss of a student that also sees what its teacher answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from nas.data.batches import Batch
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.task import Task
+from nas.teachers.attention import attention_of
 from nas.teachers.lessons import Answers
 from nas.training.prediction import Scale
 from nas.training.recipe import Recipe
@@ -26,10 +28,23 @@ class Distillation(ABC):
     """One way to learn from a teacher.
 
     Attributes:
-        reads_states: Whether it looks at hidden states, which are stored only then.
+        reads: What it looks at beside the outputs: "states" after every layer, the "attention" of
+            every layer, that of the "last" one.
+        focus: Number of the only layer that learns, from the states that it reads; None where all
+            learn.
     """
 
-    reads_states: ClassVar[bool] = False
+    reads: ClassVar[frozenset[str]] = frozenset()
+    focus: int | None = None
+
+    def during(self, progress: float, layers: int) -> "Distillation":
+        """Return what holds when a share of the training is done: this, unless it goes in stages.
+
+        Args:
+            progress: Share of the steps that are done, in [0, 1).
+            layers: How many the student has.
+        """
+        return self
 
     @abstractmethod
     def loss(self, own: Tensor, student: Answers, teacher: Answers, task: Task) -> Tensor:
@@ -56,23 +71,61 @@ class Lesson:
     answers: Callable[[Batch], Answers]
 
     def loss(
-        self, encoder: nn.Module, head: nn.Module, task: Task, batch: Batch, scale: Scale
+        self,
+        encoder: nn.Module,
+        head: nn.Module,
+        task: Task,
+        batch: Batch,
+        scale: Scale,
+        progress: float = 0.0,
     ) -> Tensor:
-        """Return the loss of a batch that lies where the modules are."""
+        """Return the loss of a batch that lies where the modules are.
+
+        `progress` is the share of the steps that are done.
+        """
         keep, kind = batch.keep, TASK_KINDS[task.kind]
-        if self.distillation.reads_states:
-            states = encoder.states(batch.tokens, keep, batch.token_types)
+        how = self.distillation.during(progress, len(encoder.layers))
+        states, attention = [], []
+        if how.reads:
+            with _alone(encoder, how.focus):
+                states = encoder.states(batch.tokens, keep, batch.token_types)
             read = states[-1] if kind.reads_tokens else encoder.pool(states[-1], keep)
+            # the last layer's alone is that of a list with one
+            seen = len(encoder.layers) if "attention" in how.reads else 1
+            if {"attention", "last"} & how.reads:
+                pairs = list(zip(encoder.layers, states[:-1], strict=True))[-seen:]
+                attention = [
+                    attention_of(layer, _start(state, number, how.focus))
+                    for number, (layer, state) in enumerate(pairs, len(encoder.layers) - seen)
+                ]
         else:
-            states = []
             encode = encoder if kind.reads_tokens else encoder.pooled
             read = encode(batch.tokens, keep, batch.token_types)
         outputs = head(read).float()
         own = kind.loss(outputs, batch.labels, scale)
         if kind.reads_tokens:
             outputs = outputs[keep]
-        student = Answers(outputs, states[1:], keep)
-        return self.distillation.loss(own, student, self.answers(batch), task)
+        last = attention[-1] if attention else None
+        student = Answers(outputs, states[1:], keep, attention, last)
+        return how.loss(own, student, self.answers(batch), task)
+
+
+@contextmanager
+def _alone(encoder: nn.Module, focus: int | None) -> Iterator[None]:
+    """Let nothing below one layer learn."""
+    if focus is None:
+        yield
+        return
+    layer = encoder.layers[focus]
+    hook = layer.register_forward_pre_hook(lambda _, read: (read[0].detach(), *read[1:]))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _start(state: Tensor, number: int, focus: int | None) -> Tensor:
+    return state.detach() if number == focus else state
 
 
 def distillation_of(recipe: Recipe) -> Distillation | None:

@@ -40,7 +40,7 @@ class HiddenStates(Distillation):
         states: Weight of the states' error.
     """
 
-    reads_states: ClassVar = True
+    reads: ClassVar = frozenset({"states"})
 
     def __init__(self, temperature: float, labels: float, states: float):
         self.temperature, self.labels, self.states = temperature, labels, states

@@ -12,6 +12,7 @@ from nas.data.batches import batches
 from nas.evaluation.suites.glue import glue_task
 from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead
+from nas.teachers.attention import attention_of
 from nas.teachers.lessons import Lessons, is_complete
 from nas.training.recipe import RECIPES
 from nas.training.teaching import make_teacher
@@ -64,7 +65,7 @@ def test_stored_answers_are_those_of_the_teacher(folder, teacher, data, recipe):
     head = ClassificationHead(32, task.outputs, 0.0).eval()
     head.load_state_dict(cut.classifier)
     split = data.tasks["sst2"]["train"]
-    ask = lessons.answers(whole, "sst2", split, states=True)
+    ask = lessons.answers(whole, "sst2", split, {"states"})
     for batch in batches(split, batch_size=7, seed=3):
         found = ask(batch)
         with torch.no_grad():
@@ -82,7 +83,7 @@ def test_a_cut_learns_the_states_that_its_next_layer_has_always_read(folder, dat
     split = data.tasks["stsb"]["train"]
     kept = lessons.cut(student(2), "stsb").layers
     assert len(kept) == 2
-    ask = lessons.answers(student(2), "stsb", split, states=True)
+    ask = lessons.answers(student(2), "stsb", split, {"states"})
     stored = np.load(folder / "stsb.states.npy")
     batch = next(batches(split, batch_size=1, shuffle=False))
     row = int(batch.rows[0])
@@ -90,6 +91,43 @@ def test_a_cut_learns_the_states_that_its_next_layer_has_always_read(folder, dat
     first, last = (state[0].numpy() for state in ask(batch).states)
     np.testing.assert_array_equal(first, stored[kept[1], span].astype(np.float32))
     np.testing.assert_array_equal(last, stored[-1, span].astype(np.float32))
+
+
+def test_what_a_cut_attends_to_is_compared_with_what_its_heads_did(folder, data):
+    lessons = Lessons(folder)
+    whole, small = student(3, 4, 64), student(3, 2, 64)
+    split = data.tasks["sst2"]["train"]
+    batch = next(batches(split, batch_size=4))
+    every, some = (
+        lessons.answers(of, "sst2", split, {"attention", "last", "states"})(batch)
+        for of in (whole, small)
+    )
+    # with all neurons and in the first layer, the heads of a cut see what they always have seen
+    weights = lessons.cut(small, "sst2").encoder
+    encoder = Encoder(
+        small, len(weights["embeddings.tokens.weight"]), max_length=32, pooling="mean"
+    ).eval()
+    encoder.load_state_dict(weights)
+    with torch.no_grad():
+        x = encoder.states(batch.tokens, batch.keep, batch.token_types)[0]
+        found = attention_of(encoder.layers[0], x)
+    real = batch.keep[:, None, :, None] & batch.keep[:, None, None, :]
+    assert_close(
+        found.scores.masked_select(real), some.attention[0].scores.masked_select(real),
+        atol=2e-3, rtol=2e-3,
+    )  # fmt: skip
+    assert [seen.scores.shape[1] for seen in some.attention] == [2, 2, 2]
+    assert some.last.scores.shape[1] == 4
+    assert_close(every.attention[-1].query, every.last.query)
+    # what a student of the teacher's size is taught is what it does already
+    assert not any(part.requires_grad for part in (every.last.query, every.last.scores))
+
+
+@pytest.mark.parametrize("how", ["relations", "transfer", "transfer(schedule=joint,share=0.3)"])
+def test_a_trial_learns_by_each_way(how, folder, data, recipe):
+    own = replace(recipe, slots={"distillation": how}, finetune_epochs=1, tasks=("stsb",))
+    found = run_trial(student(2, 3, 24), own, replace(data, teacher=folder), seed=5)
+    assert set(found.scores) == {"glue", "stsb"}
 
 
 def test_what_is_there_stays_and_what_lacks_is_made(folder, teacher, data, recipe):
@@ -130,7 +168,7 @@ def test_what_is_damaged_is_said(folder, data, tmp_path):
     (broken / "stsb.logits.npy").write_bytes(b"x")
     split = data.tasks["stsb"]["train"]
     with pytest.raises(InvalidData, match=r"stsb\.logits\.npy"):
-        Lessons(broken).answers(student(), "stsb", split, states=False)
+        Lessons(broken).answers(student(), "stsb", split, ())
     (broken / "checkpoint.json").write_text(json.dumps([]))
     with pytest.raises(InvalidData, match=r"checkpoint\.json"):
         Lessons(broken)
