@@ -124,9 +124,8 @@ def _say_how_to_load(folder: Path, tasks: list[str]) -> None:
         from nas.evaluation.kinds import TASK_KINDS
         from nas.zoo.loading import read_row
 
-        tokens = TASK_KINDS[read_row(folder, tasks[0]).kind].reads_tokens
-        what = "Token" if tokens else "Sequence"
+        auto = TASK_KINDS[read_row(folder, tasks[0]).kind].auto
         echo(
-            f"Classify: AutoModelFor{what}Classification.from_pretrained("
+            f"Classify: {auto}.from_pretrained("
             f"{str(folder)!r}, task_name={tasks[0]!r}, trust_remote_code=True)"
         )

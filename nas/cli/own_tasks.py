@@ -18,11 +18,12 @@ _OPTIONS = (
     ),
     click.option("--text", "own_text", help="Its text column, or several: premise,hypothesis."),
     click.option("--label", "own_label", help="Its label column."),
+    click.option("--choices", "own_choices", help="Its columns of answers to choose among."),
 )
 
 
 def OWN_TASKS(command: Callable) -> Callable:  # noqa: N802  a decorator like click's own
-    """Give a command the options --task, --text and --label."""
+    """Give a command the options --task, --text, --label and --choices."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -42,11 +43,11 @@ def take_own_tasks(options: Mapping[str, Any]) -> dict[str, Any]:
     return left
 
 
-_NAMES = ("own", "own_text", "own_label")
+_NAMES = ("own", "own_text", "own_label", "own_choices")
 
 
 def own_settings(options: Mapping[str, Any]) -> "list[TaskSettings]":
-    """Return what --task, --text and --label name.
+    """Return what --task, --text, --label and --choices name.
 
     Raises:
         InvalidExperiment: As `take_own_tasks`.
@@ -54,10 +55,10 @@ def own_settings(options: Mapping[str, Any]) -> "list[TaskSettings]":
     from nas.evaluation.suites.own import parse_task
     from search_spaces.errors import InvalidExperiment
 
-    texts, text, label = (options[name] for name in _NAMES)
-    if (text or label) and len(texts) != 1:
+    texts, text, label, choices = (options[name] for name in _NAMES)
+    if (text or label or choices) and len(texts) != 1:
         raise InvalidExperiment(
-            "--text and --label name columns of one --task. Where there are several, name their "
-            "columns in a file: tasks: [{train: FILE, text: COLUMN, label: COLUMN}]."
+            "--text, --label and --choices name columns of one --task. Where there are several, "
+            "name their columns in a file: tasks: [{train: FILE, text: COLUMN, label: COLUMN}]."
         )
-    return [parse_task(t, text=text, label=label) for t in texts]
+    return [parse_task(t, text=text, label=label, choices=choices) for t in texts]

@@ -36,6 +36,8 @@ class OnDevice:
 class Batch(OnDevice):
     """Examples of one task, padded to the longest of them.
 
+    Of a choice among answers, `tokens`, `keep` and `token_types` are `(batch, answers, length)`.
+
     Attributes:
         tokens: Ids, `(batch, length)` int64; padding is 0.
         keep: True for real tokens, `(batch, length)` bool.
@@ -50,6 +52,18 @@ class Batch(OnDevice):
     token_types: Tensor
     labels: Tensor
     rows: Tensor
+
+    @property
+    def sequences(self) -> "Batch":
+        """The same with each answer of a choice as a sequence of its own, `(sequences, length)`."""
+        if self.tokens.dim() == 2:
+            return self
+        tokens, keep, types = (t.flatten(0, 1) for t in (self.tokens, self.keep, self.token_types))
+        return Batch(tokens, keep, types, self.labels, self.rows)
+
+    def side_by_side(self, outputs: Tensor) -> Tensor:
+        """Return the outputs of `sequences` with those of a row's answers side by side."""
+        return outputs.view(len(self.rows), -1) if self.tokens.dim() == 3 else outputs
 
 
 @dataclass(frozen=True)
@@ -96,10 +110,13 @@ def batches(
     if batch_size is None and token_budget is None:
         raise ValueError("give batch_size, token_budget or both")
     lengths = np.diff(split.offsets)
+    if split.each > 1:  # as long as the longest of its answers
+        lengths = lengths.reshape(-1, split.each).max(1)
     padded = -(-lengths // length_multiple) * length_multiple
     rng = np.random.default_rng([seed, epoch])
-    for rows in _groups(padded, batch_size, token_budget, rng, shuffle=shuffle):
-        yield _batch(split, rows, lengths[rows], int(padded[rows].max()))
+    budget = None if token_budget is None else token_budget // split.each
+    for rows in _groups(padded, batch_size, budget, rng, shuffle=shuffle):
+        yield _batch(split, rows, int(padded[rows].max()))
 
 
 def _groups(
@@ -131,16 +148,18 @@ def _groups(
     return groups
 
 
-def _batch(split: EncodedSplit, rows: np.ndarray, lengths: np.ndarray, longest: int) -> Batch:
-    column = np.arange(longest)
-    keep = column < lengths[:, None]
-    place = np.where(keep, split.offsets[rows][:, None] + column, 0)
+def _batch(split: EncodedSplit, rows: np.ndarray, longest: int) -> Batch:
+    column, places = np.arange(longest), split.sequences_of(rows)
+    starts = split.offsets[places]
+    keep = column < (split.offsets[places + 1] - starts)[:, None]
+    place = np.where(keep, starts[:, None] + column, 0)
     tokens = np.where(keep, split.tokens[place], PAD).astype(np.int64)
-    types = keep & (column >= split.second_start[rows][:, None])
+    types = keep & (column >= split.second_start[places][:, None])
+    shape = (len(rows), longest) if split.each == 1 else (len(rows), split.each, longest)
     return Batch(
-        torch.from_numpy(tokens),
-        torch.from_numpy(keep),
-        torch.from_numpy(types.astype(np.int64)),
+        torch.from_numpy(tokens).view(shape),
+        torch.from_numpy(keep).view(shape),
+        torch.from_numpy(types.astype(np.int64)).view(shape),
         torch.from_numpy(_labels(split, rows, place, keep).astype(np.float32)),
         torch.from_numpy(rows.astype(np.int64)),
     )
@@ -154,8 +173,8 @@ def _labels(
 
 def token_places(split: EncodedSplit, batch: Batch) -> np.ndarray:
     """Return where the real tokens of a batch stand among all of its split, row by row."""
-    starts = split.offsets[batch.rows.cpu().numpy()]
-    keep = batch.keep.cpu().numpy()
+    starts = split.offsets[split.sequences_of(batch.rows.cpu().numpy())]
+    keep = batch.sequences.keep.cpu().numpy()
     return (starts[:, None] + np.arange(keep.shape[1]))[keep]
 
 

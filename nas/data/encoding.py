@@ -20,6 +20,8 @@ class EncodedSplit:
         offsets: Where each example begins in `tokens`, and the end of the last, int64, `(n + 1,)`.
         second_start: Index within the example where the second sentence begins; the length of
             the example where there is none, int32, `(n,)`.
+            Of a choice among answers, each answer is a sequence of its own in `offsets` and here,
+            `(n * answers,)`, row by row.
         labels: Class numbers or regression targets, float32, `(n,)`; of several labels at once,
             `(n, labels)`; of words, `(tokens,)`.
     """
@@ -30,7 +32,19 @@ class EncodedSplit:
     labels: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.second_start)
+        return len(self.second_start) // self.each
+
+    @property
+    def each(self) -> int:
+        """How many sequences an example is: one, or of a choice as many as it has answers."""
+        labels = max(1, len(self.labels))
+        return max(1, len(self.second_start) // labels)
+
+    def sequences_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the places of the sequences of the examples at `rows`, row by row."""
+        if self.each == 1:
+            return rows
+        return (rows[:, None] * self.each + np.arange(self.each)).ravel()
 
     @property
     def per_token(self) -> bool:
@@ -44,7 +58,10 @@ def encode_split(tokenizer: Tokenizer, split: Split, max_length: int) -> Encoded
 
 
 def token_lengths(tokenizer: Tokenizer, split: Split) -> np.ndarray:
-    """Return how many tokens each example has before any is cut, `(n,)`."""
+    """Return how many tokens each example has before any is cut, `(n,)`.
+
+    Of a choice among answers, those of each answer with what is asked.
+    """
     return np.diff(encode(tokenizer, split, _UNCUT, np.int32).offsets)
 
 
@@ -52,7 +69,11 @@ def encode(tokenizer: Tokenizer, split: Split, max_length: int, kind: type) -> E
     """Encode examples with ids of a type; NaN stands in the place of labels that are not there."""
     if split.words:
         return _encode_words(tokenizer, split, max_length, kind)
-    encoded = tokenizer.encode_batch(split.first, split.second, max_length=max_length)
+    first, second = split.first, split.second
+    if split.choices is not None:
+        pairs = zip(split.first, split.choices, strict=True)
+        first, second = zip(*((t, answer) for t, many in pairs for answer in many), strict=True)
+    encoded = tokenizer.encode_batch(first, second, max_length=max_length)
     return EncodedSplit(
         encoded.tokens.astype(kind),
         encoded.offsets,

@@ -291,7 +291,8 @@ def _encode_task(
 def _texts(split: Split) -> list[str]:
     if split.words:
         return [" ".join(words) for words in split.first]
-    return [*split.first, *(split.second or ())]
+    answers = (answer for many in split.choices or () for answer in many)
+    return [*split.first, *(split.second or ()), *answers]
 
 
 def _first(lines: Iterator[str], characters: float) -> list[str]:

@@ -189,7 +189,7 @@ def check_split(arrays: Sequence[np.ndarray], vocabulary_size: int, path: Path) 
     lengths = np.diff(offsets.astype(np.int64))
     if not (
         len(offsets) == len(second) + 1
-        and len(labels) in (len(second), len(tokens))
+        and (len(labels) in (len(second), len(tokens)) or _are_choices(labels, second))
         and offsets[0] == 0
         and offsets[-1] == len(tokens)
         and (lengths >= 0).all()
@@ -197,6 +197,10 @@ def check_split(arrays: Sequence[np.ndarray], vocabulary_size: int, path: Path) 
     ):
         raise _damaged(path, "its arrays do not fit together")
     check_ids(tokens, vocabulary_size, path)
+
+
+def _are_choices(labels: np.ndarray, second: np.ndarray) -> bool:
+    return labels.ndim == 1 and 0 < len(labels) < len(second) and not len(second) % len(labels)
 
 
 def _damaged(path: Path, why: str) -> InvalidData:

@@ -19,12 +19,15 @@ class Split:
             labels at once `(n, labels)`; of words, those of all texts in a row, `(words,)`. None
             where they are not published.
         words: Whether a text is a list of words, with a label for each.
+        choices: Of a choice among answers, the answers of each row, as many everywhere; `labels`
+            say which of them is right, and `second` is None.
     """
 
     first: Sequence[str]
     second: Sequence[str] | None
     labels: np.ndarray | None
     words: bool = False
+    choices: Sequence[Sequence[str]] | None = None
 
     def __len__(self) -> int:
         return len(self.first)
@@ -53,10 +56,11 @@ def take_examples(split: Split, rows: np.ndarray) -> Split:
     """Return the examples at `rows`, `(n,)`, in that order."""
     first = [split.first[int(i)] for i in rows]
     second = None if split.second is None else [split.second[int(i)] for i in rows]
+    choices = None if split.choices is None else [split.choices[int(i)] for i in rows]
     if split.labels is None:
-        return Split(first, second, None, split.words)
+        return Split(first, second, None, split.words, choices)
     if not split.words:
-        return Split(first, second, split.labels[rows])
+        return Split(first, second, split.labels[rows], choices=choices)
     ends = np.cumsum([len(words) for words in split.first])
     places = [np.arange(ends[i] - len(split.first[int(i)]), ends[i]) for i in rows]
     return Split(first, second, split.labels[np.concatenate(places)], words=True)

@@ -18,6 +18,7 @@ import numpy as np
 
 from nas.evaluation.metrics import OF_PROBABILITIES, score, task_score
 from nas.evaluation.suites.task import Task
+from nas.evaluation.tfidf_of_choices import choice_floor
 
 C = 30.0
 _MOST_EXAMPLES = 20_000  # to learn from: seconds, not minutes
@@ -43,6 +44,8 @@ def tfidf_floor(
         dev: What to score on, by the names that the task has for it.
         seed: Decides which examples are taken.
     """
+    if task.choices:
+        return choice_floor(task, train, dev, most=_MOST_EXAMPLES, seed=seed)
     learn = _LEARNERS.get(task.kind)
     if learn is None:
         return None

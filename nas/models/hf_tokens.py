@@ -5,10 +5,9 @@ A module of its own: only folders with a task of words carry it.
 
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AutoModelForTokenClassification
 from transformers.modeling_outputs import TokenClassifierOutput
 
-from nas.models.hf import FlexiBertConfig, FlexiBertForSequenceClassification
+from nas.models.hf import FlexiBertForSequenceClassification
 
 
 class FlexiBertForTokenClassification(FlexiBertForSequenceClassification):
@@ -30,10 +29,3 @@ class FlexiBertForTokenClassification(FlexiBertForSequenceClassification):
             loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
         output = TokenClassifierOutput(loss=loss, logits=logits)
         return output.to_tuple() if return_dict is False else output
-
-
-def register_tokens_with_transformers() -> None:
-    """Let `AutoModelForTokenClassification` find it; calling this twice does no harm."""
-    AutoModelForTokenClassification.register(
-        FlexiBertConfig, FlexiBertForTokenClassification, exist_ok=True
-    )

@@ -10,7 +10,8 @@ import numpy as np
 
 from nas.data.own.columns import find_texts
 from nas.data.own.formats import is_table, read_table, row_word
-from nas.data.own.reading import text_column, words_column
+from nas.data.own.reading import choice_split
+from nas.data.own.text_columns import text_column, words_column
 from nas.data.own.texts import Texts
 from nas.data.sentences import read_sentences
 from nas.data.tables import Split
@@ -19,18 +20,20 @@ from nas.evaluation.suites.task import Task
 from nas.single.exported import ExportedModel, answer_surely
 from nas.training.recipe import Recipe
 from nas.zoo.configuration import read_config
+from search_spaces.errors import InvalidData
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LABEL, PROBABILITY = "label", "probability"
+LABEL, ANSWER, PROBABILITY = "label", "answer", "probability"
 
 
 def answers_text(model: ExportedModel, task: Task, file: Path, recipe: Recipe) -> str:
     """Return the answers to the rows of `file` as CSV text, in their order.
 
     Columns of the file stay as they are; those of the answers are called "label" and, of classes,
-    "probability", with "predicted_" before it where the file has a column of that name.
+    "probability", with "predicted_" before it where the file has a column of that name. Of a choice
+    among answers, "answer" is the text of the chosen one.
 
     Args:
         model: Who answers.
@@ -49,6 +52,10 @@ def answers_text(model: ExportedModel, task: Task, file: Path, recipe: Recipe) -
         found = {LABEL: _word_labels(model, task, sentences, answers, recipe)}
     else:
         found = {LABEL: _texts(model, task, answers)}
+    if sentences.choices is not None:
+        found[ANSWER] = [
+            many[int(number)] for many, number in zip(sentences.choices, answers, strict=True)
+        ]
     if sure is not None and not sentences.words:
         found[PROBABILITY] = list(TASK_KINDS[task.kind].sure_texts(answers, sure))
     for name, values in found.items():
@@ -79,7 +86,9 @@ def _sentences(table: "pa.Table", task: Task, file: Path) -> Split:
         (name,) = find_texts(table, task.columns[:1], str(file))
         words = words_column(table[name], name, str(file), row_word(str(file)))
         return Split(Texts([words]), None, None, words=True)
-    names = find_texts(table, task.columns, str(file))
+    names = find_texts(table, (*task.columns, *task.choices), str(file))
+    if task.choices:
+        return choice_split(table, task, str(file))
     columns = [text_column(table[name], name, str(file), row_word(str(file))) for name in names]
     return Split(Texts(columns[:1]), Texts(columns[1:]) if len(columns) > 1 else None, None)
 
@@ -92,6 +101,12 @@ def _kept(table: "pa.Table") -> dict[str, Sequence[object]]:
 
 
 def _lines(file: Path, task: Task) -> Split:
+    if task.choices:
+        raise InvalidData(
+            f"{file} is no table, and {task.name} needs the columns "
+            f"{', '.join((*task.columns, *task.choices))}. Give CSV, JSON lines or Parquet with "
+            "them."
+        )
     found = read_sentences(file, task)
     if task.kind != "words":
         return found

@@ -67,7 +67,7 @@ def export_trial(
     from nas.zoo.files import written_at_once
     from nas.zoo.formats import require_expressible
     from nas.zoo.formats_of_model import write_formats
-    from nas.zoo.writing import finish, make_config, reads_tokens, write_encoder, write_task
+    from nas.zoo.writing import finish, heads_of, make_config, write_encoder, write_task
 
     architecture = Architecture.from_dict(trial["architecture"])
     require_expressible(architecture, [*formats, *(["onnx"] if quantize else [])])
@@ -80,8 +80,8 @@ def export_trial(
     if own:
         card |= {"own_tasks": own_facts(own.values(), trial["scores"], trial.get("details") or {})}
     with written_at_once(folder) as partial:
-        tokens = reads_tokens(rows)
-        write_encoder(partial, config, weights, tokenizer, architecture, tokens=tokens)
+        heads = heads_of(rows)
+        write_encoder(partial, config, weights, tokenizer, architecture, heads=heads)
         say(f"encoder: {architecture.describe()}")
         for task, score, tensors in models:
             write_task(partial / task.name, task, config, tensors, tokenizer)

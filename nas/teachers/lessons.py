@@ -146,9 +146,11 @@ class Lessons:
             said = places if split.per_token else here.rows.numpy()
             outputs = torch.from_numpy(logits[said]).to(device)
 
+            keep = here.sequences.keep
+
             def state(number: int) -> Tensor:
-                whole = torch.zeros(*here.keep.shape, stored.shape[2])
-                whole[here.keep] = torch.from_numpy(stored[number, places]).float()
+                whole = torch.zeros(*keep.shape, stored.shape[2])
+                whole[keep] = torch.from_numpy(stored[number, places]).float()
                 return whole.to(device)
 
             with torch.no_grad():
@@ -158,7 +160,7 @@ class Lessons:
                     if number in attending
                 ]
                 end = None if last is None else attention_of(last.to(device), state(-2))
-            return Answers(outputs, [state(n) for n in wanted], batch.keep, attention, end)
+            return Answers(outputs, [state(n) for n in wanted], keep.to(device), attention, end)
 
         return answers
 

@@ -138,5 +138,6 @@ def _put(whole: np.ndarray | None, values: Tensor, places: np.ndarray, length: i
 
 
 def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch, *, tokens: bool) -> Tensor:
-    read = encoder if tokens else encoder.pooled
-    return head(read(batch.tokens, batch.keep, batch.token_types)).float()
+    read, flat = encoder if tokens else encoder.pooled, batch.sequences
+    outputs = head(read(flat.tokens, flat.keep, flat.token_types)).float()
+    return batch.side_by_side(outputs)

@@ -19,11 +19,12 @@ def hold_out(split: EncodedSplit, share: float, seed: int) -> tuple[EncodedSplit
 
 def take_rows(split: EncodedSplit, rows: np.ndarray) -> EncodedSplit:
     """Return the examples of `split` at `rows`, `(n,)`, in that order."""
+    examples, rows = rows, split.sequences_of(rows)
     lengths = np.diff(split.offsets)[rows]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(split.offsets.dtype)
     # the place of each token in the old array: its example's old beginning, and how far it is in
     places = np.repeat(split.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    labels = split.labels[places if split.per_token else rows]
+    labels = split.labels[places if split.per_token else examples]
     return EncodedSplit(split.tokens[places], offsets, split.second_start[rows], labels)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nas.data.prepared import EncodedSplit, PreparedData
+from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
@@ -248,7 +249,8 @@ def _splits(
 def task_head(encoder: Encoder, task: Task, recipe: Recipe, seed: int) -> ClassificationHead:
     """Return the untrained head of a task, beside the encoder on its device."""
     with random_state(named_seed(seed, "head")):
-        head = ClassificationHead(encoder.width, task.outputs, recipe.dropout)
+        outputs = TASK_KINDS[task.kind].outputs(task)
+        head = ClassificationHead(encoder.width, outputs, recipe.dropout)
     return head.to(next(encoder.parameters()).device)
 
 

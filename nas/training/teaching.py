@@ -102,7 +102,7 @@ def model_length(recipe: Recipe) -> int:
 
 
 def _text(split: EncodedSplit, count: int) -> list[Batch]:
-    return list(islice(batches(split, batch_size=_BATCH, seed=0), count))
+    return [b.sequences for b in islice(batches(split, batch_size=_BATCH, seed=0), count)]
 
 
 def _make_task(
@@ -166,18 +166,19 @@ def _store_answers(
 ) -> None:
     """Write logits `(examples, outputs)` and states `(layers + 1, tokens, width)`."""
     device = next(encoder.parameters()).device
-    tokens = TASK_KINDS[task.kind].reads_tokens
-    logits = np.zeros((len(split.tokens if tokens else split), task.outputs), np.float32)
+    kind = TASK_KINDS[task.kind]
+    tokens, wide = kind.reads_tokens, kind.outputs(task) * split.each
+    logits = np.zeros((len(split.tokens if tokens else split), wide), np.float32)
     shape = (len(encoder.layers) + 1, len(split.tokens), encoder.width)
     with whole_file(folder / f"{task.name}.states.npy") as partial:
         states = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
         for batch in batches(split, batch_size=_ANSWER_BATCH, shuffle=False):
             places = token_places(split, batch)
-            moved = batch.to(device)
+            moved = batch.to(device).sequences
             with autocast(precision, device):
                 found = encoder.states(moved.tokens, moved.keep, moved.token_types)
                 read = found[-1][moved.keep] if tokens else encoder.pool(found[-1], moved.keep)
-                said = head(read)
+                said = batch.side_by_side(head(read))
             logits[places if tokens else batch.rows.numpy()] = said.float().cpu().numpy()
             for number, state in enumerate(found):
                 states[number, places] = state[moved.keep].half().cpu().numpy()

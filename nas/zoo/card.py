@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from nas.evaluation.kinds import TASK_KINDS, TaskKind
 from nas.zoo.files import CARD
 from search_spaces.documents import read_yaml
 from search_spaces.errors import NotAModel
@@ -113,7 +114,7 @@ def model_card(card: Mapping[str, Any]) -> str:
         "",
         f"An encoder found by architecture search: {card.get('architecture', 'see below')}.",
         "",
-        *_how_to_load(tasks, _pipeline(own)),
+        *_how_to_load(tasks, _first_kind(own)),
     ]
     for name, value in card.items():
         if isinstance(value, Mapping | list) and value and name != "tasks":
@@ -152,11 +153,14 @@ def hub_facts(card: Mapping[str, Any], own: Mapping[str, Mapping[str, Any]]) -> 
 
 def _pipeline(own: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the pipeline of the first task: GLUE's are of whole texts."""
-    kinds = [task["kind"] for task in own.values()]
-    return "token-classification" if kinds[:1] == ["words"] else "text-classification"
+    return _first_kind(own).pipeline
 
 
-def _how_to_load(tasks: list[str], line: str = "text-classification") -> list[str]:
+def _first_kind(own: Mapping[str, Mapping[str, Any]]) -> TaskKind:
+    return TASK_KINDS[next((task["kind"] for task in own.values()), "classes")]
+
+
+def _how_to_load(tasks: list[str], kind: TaskKind) -> list[str]:
     lines = [
         "## How to load",
         "",
@@ -172,8 +176,7 @@ def _how_to_load(tasks: list[str], line: str = "text-classification") -> list[st
     ]
     if tasks:
         first = tasks[0]
-        what = "Token" if line == "token-classification" else "Sequence"
-        auto = f"AutoModelFor{what}Classification"
+        auto = kind.auto
         lines += [
             "",
             f"# Fine-tuned on each of: {', '.join(tasks)}",
@@ -182,7 +185,7 @@ def _how_to_load(tasks: list[str], line: str = "text-classification") -> list[st
             f"classifier = {auto}.from_pretrained(",
             f'    FOLDER, task_name="{tasks[-1]}", trust_remote_code=True',
             ")",
-            f'classify = pipeline("{line}", model=FOLDER, trust_remote_code=True)  # {first}',
+            kind.use.format(pipeline=kind.pipeline, first=first),
         ]
     lines += [
         "```",

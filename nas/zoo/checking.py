@@ -71,6 +71,7 @@ def _card_problems(folder: Path) -> list[str]:
 def _model_problems(folder: Path) -> list[str]:
     import torch
 
+    from nas.models.hf_choice import FlexiBertForMultipleChoice
     from nas.zoo.configuration import read_config
     from nas.zoo.loading import load_model, read_row
 
@@ -83,7 +84,9 @@ def _model_problems(folder: Path) -> list[str]:
             if task is not None and (folder / task / TASK).is_file():
                 read_row(folder, task)
             with torch.inference_mode():
-                output = load_model(folder, task=task)(tokens)[0]
+                model = load_model(folder, task=task)
+                chooses = isinstance(model, FlexiBertForMultipleChoice)
+                output = model(tokens[None] if chooses else tokens)[0]
             if not output.isfinite().all():
                 problems.append(f"{folder / (task or '')} answers with NaN or infinite numbers")
         problems += _tokenizer_problems(folder, config.vocab_size)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.models.hf import FlexiBertForSequenceClassification
+from nas.models.hf_choice import FlexiBertForMultipleChoice
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -30,6 +31,7 @@ class Graph(nn.Module):
         self.model = model.eval()
         classifies = isinstance(model, FlexiBertForSequenceClassification)
         self.outputs = ("logits",) if classifies else ("last_hidden_state", "pooler_output")
+        self._chooses = isinstance(model, FlexiBertForMultipleChoice)
         self.max_length = model.config.max_position_embeddings
         self.vocabulary_size = model.config.vocab_size
         self.token_types = model.config.type_vocab_size
@@ -38,7 +40,10 @@ class Graph(nn.Module):
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
     ) -> tuple[Tensor, ...]:
         """Int64 tensors, each `(batch, length)`, to the tensors that `outputs` names."""
-        answer = self.model(input_ids, attention_mask, token_type_ids)
+        given = (input_ids, attention_mask, token_type_ids)
+        if self._chooses:  # each sequence is what is asked with one answer
+            given = tuple(tensor[:, None] for tensor in given)
+        answer = self.model(*given)
         return tuple(answer[name] for name in self.outputs)
 
     def inputs(self, batch: int, length: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:

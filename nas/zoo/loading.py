@@ -13,15 +13,8 @@ from transformers import PreTrainedModel
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
-from nas.models.hf import (
-    FlexiBertForSequenceClassification,
-    FlexiBertModel,
-    register_with_transformers,
-)
-from nas.models.hf_tokens import (
-    FlexiBertForTokenClassification,
-    register_tokens_with_transformers,
-)
+from nas.models.hf import FlexiBertModel
+from nas.models.hf_heads import HEADS, USUAL, register_heads_with_transformers
 from nas.zoo.configuration import read_config
 from nas.zoo.files import CHECKSUMS, CONFIG, TASK, WEIGHTS, verify
 from search_spaces.documents import read_json_file
@@ -43,8 +36,7 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
             fit together.
         UnknownName: If the model was not fine-tuned on `task`.
     """
-    register_with_transformers()
-    register_tokens_with_transformers()
+    register_heads_with_transformers()
     folder = Path(folder)
     config, build = read_config(folder), FlexiBertModel
     if task is not None:
@@ -53,10 +45,7 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
         row = read_row(folder, task) if (folder / task / TASK).is_file() else None
         folder = folder / task
         config = read_config(folder)
-        if row is not None and TASK_KINDS[row.kind].reads_tokens:
-            build = FlexiBertForTokenClassification
-        else:
-            build = FlexiBertForSequenceClassification
+        build = HEADS[USUAL if row is None else TASK_KINDS[row.kind].auto]
     try:
         # without memory at first: a configuration may ask for more than its weights have
         with torch.device("meta"):

@@ -53,9 +53,11 @@ def onnx_score(path: Path, task: Task, splits: Mapping[str, EncodedSplit]) -> fl
 def _answers(run: Runner, task: Task, split: EncodedSplit) -> np.ndarray:
     kind, found = TASK_KINDS[task.kind], {}
     for batch in batches(split, batch_size=_BATCH, shuffle=False):
-        inputs = [batch.tokens, batch.keep, batch.token_types]
+        flat = batch.sequences
+        inputs = [flat.tokens, flat.keep, flat.token_types]
         (logits,) = run([np.asarray(tensor, dtype=np.int64) for tensor in inputs])
-        outputs, places = torch.from_numpy(np.asarray(logits)), batch.rows.numpy()
+        outputs = batch.side_by_side(torch.from_numpy(np.asarray(logits)))
+        places = batch.rows.numpy()
         if kind.reads_tokens:
             outputs, places = outputs[batch.keep], token_places(split, batch)
         found |= zip(places.tolist(), kind.answers(outputs, _IN_LABELS).numpy(), strict=True)

@@ -16,11 +16,10 @@ from nas.evaluation.suites.task import Task
 from nas.models.hf import (
     FlexiBertConfig,
     FlexiBertForMaskedLM,
-    FlexiBertForSequenceClassification,
     FlexiBertModel,
 )
-from nas.models.hf_tokens import FlexiBertForTokenClassification
-from nas.models.standalone import AUTO_MAP, FILE_NAME, TOKENS_AUTO_MAP, standalone_source
+from nas.models.hf_heads import HEADS, USUAL
+from nas.models.standalone import FILE_NAME, auto_map, standalone_source
 from nas.zoo.card import model_card
 from nas.zoo.files import (
     ARCHITECTURE,
@@ -87,17 +86,17 @@ def export_model(
     task_weights = dict(task_weights or {})
     config = make_config(architecture, model_options, list(task_weights))
     with written_at_once(folder) as partial:
-        tokens = reads_tokens(task_weights)
-        write_encoder(partial, config, weights, tokenizer_json, architecture, tokens=tokens)
+        heads = heads_of(task_weights)
+        write_encoder(partial, config, weights, tokenizer_json, architecture, heads=heads)
         for task, tensors in task_weights.items():
             write_task(partial / task.name, task, config, tensors, tokenizer_json)
         finish(partial, {"name": folder.name, **card})
     return folder
 
 
-def reads_tokens(tasks: Iterable[Task]) -> bool:
-    """Whether one of some tasks has a head for each token."""
-    return any(TASK_KINDS[task.kind].reads_tokens for task in tasks)
+def heads_of(tasks: Iterable[Task]) -> list[str]:
+    """Return the Auto classes that tasks need beside the usual one."""
+    return sorted({TASK_KINDS[task.kind].auto for task in tasks} - {USUAL})
 
 
 def make_config(
@@ -136,11 +135,11 @@ def write_encoder(
     tokenizer_json: str,
     architecture: Architecture,
     *,
-    tokens: bool = False,
+    heads: Sequence[str] = (),
 ) -> None:
     """Write the pre-trained encoder, with its masked-language head if `weights` have it.
 
-    With `tokens` the folder's code has the class with a head for each token, too.
+    The folder's code has the classes of `heads`, too.
 
     Raises:
         NotAModel: If weights or tokenizer do not fit.
@@ -153,7 +152,7 @@ def write_encoder(
         for name, tensor in weights.items()
     }
     check_names(named, model.state_dict(), "The weights to export")
-    _write_model(folder, config, type(model).__name__, named, tokenizer_json, tokens=tokens)
+    _write_model(folder, config, type(model).__name__, named, tokenizer_json, heads=heads)
     write_text(folder / ARCHITECTURE, json.dumps(architecture.to_dict(), indent=2))
 
 
@@ -171,16 +170,15 @@ def write_task(
     """
     values = config.to_dict() | {"task_names": [], "task_name": task.name, **_label_facts(task)}
     config = FlexiBertConfig.from_dict(values)
-    tokens = TASK_KINDS[task.kind].reads_tokens
-    build = FlexiBertForTokenClassification if tokens else FlexiBertForSequenceClassification
-    model = build(config)
+    model = HEADS[TASK_KINDS[task.kind].auto](config)
     named = {
         f"flexibert.{name}" if name.startswith("encoder.") else name: tensor
         for name, tensor in weights.items()
     }
     check_names(named, model.state_dict(), f"The weights of {task.name} to export")
     folder.mkdir()
-    _write_model(folder, config, type(model).__name__, named, tokenizer_json, tokens=tokens)
+    heads = heads_of([task])
+    _write_model(folder, config, type(model).__name__, named, tokenizer_json, heads=heads)
     if task.own:
         facts = json.dumps(task.to_dict(), indent=1, ensure_ascii=False)
         write_text(folder / TASK, facts)
@@ -202,24 +200,24 @@ def _write_model(
     tensors: Mapping[str, Tensor],
     tokenizer_json: str,
     *,
-    tokens: bool,
+    heads: Sequence[str],
 ) -> None:
     names = _check_tokenizer(tokenizer_json, config.vocab_size)
     config.architectures = [class_name]
-    config.auto_map = {**AUTO_MAP, **(TOKENS_AUTO_MAP if tokens else {})}
+    config.auto_map = auto_map(heads)
     config.tokenizer_class = _TOKENIZER_CLASS  # pipelines of transformers 4 look for it here
     config.save_pretrained(folder)
     saved = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     (folder / WEIGHTS).write_bytes(save(saved, metadata={"format": "pt"}))
-    write_text(folder / FILE_NAME, _source(config, tokens=tokens))
+    write_text(folder / FILE_NAME, _source(config, heads))
     write_text(folder / TOKENIZER, tokenizer_json)
     write_text(
         folder / "tokenizer_config.json", json.dumps(_tokenizer_config(config, names), indent=2)
     )
 
 
-def _source(config: FlexiBertConfig, *, tokens: bool) -> str:
-    return standalone_source(config.describe(), config.positions, tokens=tokens)
+def _source(config: FlexiBertConfig, heads: Sequence[str]) -> str:
+    return standalone_source(config.describe(), config.positions, heads=heads)
 
 
 def _check_tokenizer(tokenizer_json: str, vocabulary_size: int) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.data.own.choice_columns import RIGHT, find_choices, find_question
 from nas.evaluation.suites.own import TaskSettings
 from search_spaces.errors import InvalidData, UnknownName
 
@@ -46,11 +47,13 @@ class Columns:
         text: Those with the texts, in their order.
         label: The one with the label.
         others: The rest, which nothing reads.
+        choices: Those with the answers of a choice.
     """
 
     text: tuple[str, ...]
     label: str
     others: tuple[str, ...]
+    choices: tuple[str, ...] = ()
 
 
 def find_columns(table: "pa.Table", settings: TaskSettings, place: str) -> Columns:
@@ -61,15 +64,22 @@ def find_columns(table: "pa.Table", settings: TaskSettings, place: str) -> Colum
         InvalidData: No column, or more than one, could be the text or the label.
     """
     names = table.column_names
-    for name in (*settings.text, *([settings.label] if settings.label else [])):
+    given = (*settings.text, *settings.choices, *([settings.label] if settings.label else []))
+    for name in given:
         if name not in names:
             raise UnknownName(f"column of {place}", name, names)
-    label = settings.label or _named(names, _LABELS, settings.text)
-    text = settings.text or _find_text(table, label, place)
-    label = label or _find_label(table, text, place)
-    if label in text:
+    choices = find_choices(table, settings, place)
+    taken = (*settings.text, *choices)
+    label = settings.label or _named(names, (*_LABELS, *(RIGHT if choices else ())), taken)
+    text = settings.text
+    if choices and not text:
+        text = find_question(table, [n for n in names if n not in (*choices, label)], place)
+    text = text or _find_text(table, label, place)
+    label = label or _find_label(table, (*text, *choices), place)
+    if label in (*text, *choices):
         raise InvalidData(f"{place}: the column {label!r} cannot be both a text and the label.")
-    return Columns(text, label, tuple(n for n in names if n != label and n not in text))
+    others = tuple(n for n in names if n != label and n not in (*text, *choices))
+    return Columns(text, label, others, choices)
 
 
 def find_texts(table: "pa.Table", columns: Sequence[str], place: str) -> tuple[str, ...]:

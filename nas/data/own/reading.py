@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.data.own.choices import answers_column, choice_names, read_choices
 from nas.data.own.columns import IDS, Columns, find_columns
 from nas.data.own.formats import read_table, row_word, splits_of
 from nas.data.own.label_kinds import READERS
-from nas.data.own.labels import count_rows, kind_of
+from nas.data.own.labels import kind_of
 from nas.data.own.splitting import split_off
+from nas.data.own.text_columns import text_column, words_column
 from nas.data.own.texts import Texts
 from nas.data.tables import Split, TaskData
 from nas.evaluation.kinds import TASK_KINDS
@@ -120,13 +122,13 @@ def read_split(place: str, row: Task) -> Split:
         InvalidData: It cannot be read, a column is missing, or a label is none of the task's.
     """
     table = read_table(place)
-    columns = Columns(row.columns, row.label, ())
+    columns = Columns(row.columns, row.label, (), row.choices)
     _require_columns(table, columns, place, labelled=True)
     return _split(table, columns, row, place)
 
 
 def _require_columns(table: "pa.Table", columns: Columns, place: str, *, labelled: bool) -> None:
-    wanted = [*columns.text, *([columns.label] if labelled else [])]
+    wanted = [*columns.text, *columns.choices, *([columns.label] if labelled else [])]
     for name in wanted:
         if name not in table.column_names:
             raise InvalidData(
@@ -154,7 +156,8 @@ def _require_ids_once(table: "pa.Table", columns: Columns, place: str) -> None:
 def _task(settings: TaskSettings, columns: Columns, table: "pa.Table") -> Task:
     """Return the row of the task, as its training file shows it."""
     place, word = settings.train, row_word(settings.train)
-    kind = settings.kind or kind_of(table[columns.text[0]], table[columns.label])
+    usual = None if not columns.choices else "choice"
+    kind = settings.kind or usual or kind_of(table[columns.text[0]], table[columns.label])
     found = TASK_KINDS[kind]
     metrics = settings.metrics or found.metrics
     for name in metrics:
@@ -164,7 +167,13 @@ def _task(settings: TaskSettings, columns: Columns, table: "pa.Table") -> Task:
                 f"The metric {name!r} of the task {settings.name!r} does not go with "
                 f"{found.title}.{known} Allowed: {', '.join(found.allowed)}."
             )
-    names = READERS[kind].names(table[columns.label], columns.label, place, word)
+    if columns.choices:
+        answers = answers_column(table, columns.choices, None, place, word)
+        names = choice_names(
+            table[columns.label], answers, columns.choices, columns.label, place, word
+        )
+    else:
+        names = READERS[kind].names(table[columns.label], columns.label, place, word)
     task = Task(
         name=settings.name,
         folder="",
@@ -177,12 +186,15 @@ def _task(settings: TaskSettings, columns: Columns, table: "pa.Table") -> Task:
         kind=kind,
         own=True,
         language=settings.language,
+        choices=columns.choices,
     )
     found.check(task)
     return task
 
 
 def _split(table: "pa.Table", columns: Columns, task: Task, place: str) -> Split:
+    if task.choices:
+        return choice_split(table, task, place)
     word, words = row_word(place), task.kind == "words"
     read = words_column if words else text_column
     texts = [read(table[name], name, place, word) for name in columns.text]
@@ -193,6 +205,21 @@ def _split(table: "pa.Table", columns: Columns, task: Task, place: str) -> Split
         _require_a_label_each(table, columns, place, word)
     second = Texts(texts[1:]) if len(texts) > 1 and not words else None
     return Split(Texts(texts[:1]), second, labels, words)
+
+
+def choice_split(table: "pa.Table", task: Task, place: str) -> Split:
+    """Return what is asked and the answers of a file, with the right ones where it says them.
+
+    Raises:
+        InvalidData: Something of it is missing or not as in the training file.
+    """
+    word = row_word(place)
+    texts = [text_column(table[name], name, place, word) for name in task.columns]
+    answers = answers_column(table, task.choices, len(task.labels), place, word)
+    labels = None
+    if task.label in table.column_names:
+        labels = read_choices(table[task.label], answers, task, place, word)
+    return Split(Texts(texts), None, labels, choices=Texts([answers]))
 
 
 def _require_a_label_each(table: "pa.Table", columns: Columns, place: str, word: str) -> None:
@@ -206,60 +233,6 @@ def _require_a_label_each(table: "pa.Table", columns: Columns, place: str, word:
             f"{place}, {word} {row + 1}: {counts[0][row]} words in {columns.text[0]!r} and "
             f"{counts[1][row]} labels in {columns.label!r}. Give every word one label."
         )
-
-
-def words_column(column: "pa.ChunkedArray", name: str, place: str, word: str) -> "pa.ChunkedArray":
-    """Return a column of lists of words.
-
-    Raises:
-        InvalidData: It holds something else, or an empty list.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not pa.types.is_list(column.type) or not pa.types.is_string(column.type.value_type):
-        raise InvalidData(
-            f"{place}: the column {name!r} holds {column.type}, and a label for each word needs "
-            'lists of words, such as ["a", "word"].'
-        )
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
-    empty = np.flatnonzero(lengths == 0) + 1
-    if len(empty) or pc.list_flatten(column).null_count:
-        row = int(empty[0]) if len(empty) else "?"
-        raise InvalidData(
-            f"{place}, {word} {row}: no words in column {name!r}. Delete the row, or write them."
-        )
-    return column
-
-
-def text_column(column: "pa.ChunkedArray", name: str, place: str, word: str) -> "pa.ChunkedArray":
-    """Return a text column.
-
-    Raises:
-        InvalidData: It holds something else than texts, or an empty one.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        raise InvalidData(
-            f"{place}: the text column {name!r} holds {column.type}, no texts, such as "
-            f"{column[0].as_py()!r:.60}. Name another one with text: COLUMN (on the command line "
-            "--text COLUMN)."
-        )
-    bare = [  # part by part: a copy of it all would double what is in memory
-        pc.fill_null(pc.utf8_length(pc.utf8_trim_whitespace(part)), 0).to_numpy(
-            zero_copy_only=False
-        )
-        for part in column.chunks
-    ]
-    empty = np.flatnonzero(np.concatenate(bare) == 0) + 1
-    if len(empty):
-        raise InvalidData(
-            f"{place}, {word} {empty[0]}: the text in column {name!r} is empty "
-            f"({count_rows(empty.tolist())}). Delete the row, or write its text."
-        )
-    return column
 
 
 def _leaks(splits: Mapping[str, Split], places: Mapping[str, str]) -> list[str]:
@@ -280,7 +253,9 @@ def _leaks(splits: Mapping[str, Split], places: Mapping[str, str]) -> list[str]:
 
 def _keys(split: Split) -> np.ndarray:
     """Return a number for each example, the same where its texts are, `(n,)`."""
-    if split.second is not None:
+    if split.choices is not None:
+        found = (hash((t, *many)) for t, many in zip(split.first, split.choices, strict=True))
+    elif split.second is not None:
         found = map(hash, zip(split.first, split.second, strict=True))
     else:
         found = map(hash, map(tuple, split.first) if split.words else split.first)

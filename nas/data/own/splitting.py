@@ -59,4 +59,4 @@ def rows_of(split: Split, rows: np.ndarray) -> Split:
         return None if texts is None else texts.take(rows)
 
     labels = None if split.labels is None else split.labels[rows]
-    return Split(take(split.first), take(split.second), labels)
+    return Split(take(split.first), take(split.second), labels, choices=take(split.choices))

@@ -53,9 +53,10 @@ def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> 
     task, columns = own.data.row, own.columns
     kind = TASK_KINDS[task.kind]
     unread = f"; not read: {', '.join(columns.others)}" if columns.others else ""
+    answers = f", among {' and '.join(map(repr, columns.choices))}" if columns.choices else ""
     lines = [
         f"Task {task.name}: {kind.title} in {columns.label!r} of the text in "
-        f"{' and '.join(map(repr, columns.text))}{unread}"
+        f"{' and '.join(map(repr, columns.text))}{answers}{unread}"
     ]
     splits = {"train": own.data.train, **own.data.dev, **own.data.test}
     for name, split in splits.items():
@@ -63,7 +64,8 @@ def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> 
         some = f", {kept:,} of them used" if kept < len(split) else ""
         lines.append(f"  {name + ':':<11}{len(split):,} examples{some} ({own.places[name]})")
     if task.labels:
-        lines.append(f"  {'classes:':<11}{_counts(task.labels, own.data.train.labels)}")
+        what = "right:" if columns.choices else "classes:"
+        lines.append(f"  {what:<11}{_counts(task.labels, own.data.train.labels)}")
     else:
         values = own.data.train.labels
         lines.append(

@@ -35,6 +35,9 @@ class TaskKind(ABC):
         allowed: Every metric that can be asked for.
         reads_tokens: Whether the head gives outputs for each token, not for the whole text.
         problem_type: What `transformers` calls it in a configuration; None where it has no word.
+        pipeline: What the hub calls it; `transformers` has a pipeline of that name of most.
+        auto: The class of `transformers` that loads such a model.
+        use: A line of Python that says how it answers, with room for "pipeline" and the first task.
     """
 
     name: ClassVar[str]
@@ -43,6 +46,11 @@ class TaskKind(ABC):
     allowed: ClassVar[tuple[str, ...]]
     problem_type: ClassVar[str | None] = None
     reads_tokens: ClassVar[bool] = False
+    pipeline: ClassVar[str] = "text-classification"
+    auto: ClassVar[str] = "AutoModelForSequenceClassification"
+    use: ClassVar[str] = (
+        'classify = pipeline("{pipeline}", model=FOLDER, trust_remote_code=True)  # {first}'
+    )
 
     @abstractmethod
     def outputs(self, task: "Task") -> int:

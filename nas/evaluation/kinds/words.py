@@ -25,6 +25,8 @@ class Words(TaskKind):
     metrics = ("entity_f1",)
     allowed = ("entity_f1", "accuracy", "macro_f1")
     reads_tokens = True
+    pipeline = "token-classification"
+    auto = "AutoModelForTokenClassification"
 
     def outputs(self, task: "Task") -> int:
         return len(task.labels)

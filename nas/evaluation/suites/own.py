@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 # File names that say nothing of a task: its folder's name does.
 _SAY_NOTHING = frozenset(("train", "training", "data", "dataset", "all"))
 _COSTS = ("parameters", "flops", "latency_ms", "peak_memory_mb", "seconds")
-_LISTS = ("text", "metrics")
+_LISTS = ("text", "choices", "metrics")
 
 
 class TaskSettings(BaseModel):
@@ -31,6 +31,8 @@ class TaskSettings(BaseModel):
         test: File that nothing is chosen by, scored with the exported model.
         text: Columns with the text, or the texts; none finds them by name and content.
         label: Column with the label; None finds it.
+        choices: Of a choice among answers, the columns with them: one of lists, or one for each
+            answer; none finds them.
         kind: Kind of task; None tells it from the labels.
         metrics: What counts; none takes those of the kind.
         language: Of the texts, as a code of two letters.
@@ -44,6 +46,7 @@ class TaskSettings(BaseModel):
     test: str | None = None
     text: tuple[str, ...] = ()
     label: str | None = None
+    choices: tuple[str, ...] = ()
     kind: str | None = None
     metrics: tuple[str, ...] = ()
     language: str = "en"

@@ -29,6 +29,8 @@ class Task:
         kind: Name in `nas.evaluation.kinds.TASK_KINDS`: how labels are read, learned and scored.
         own: Whether it is a user's own task and no row of a suite.
         language: Of the texts, as a code of two letters.
+        choices: Of a choice among answers, the columns with them: one that holds lists, or one for
+            each answer; `labels` says how many there are.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Task:
     kind: str = ""
     own: bool = False
     language: str = "en"
+    choices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.kind:
@@ -69,7 +72,8 @@ class Task:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads: the facts of an own task, as JSON types."""
-        found = {name: getattr(self, name) for name in _OWN}
+        more = {name: getattr(self, name) for name in _SOME if getattr(self, name)}
+        found = {name: getattr(self, name) for name in _OWN} | more
         return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()} | {
             "dev": list(self.dev)
         }
@@ -81,11 +85,11 @@ class Task:
         Raises:
             ValueError: A value is missing or of another type.
         """
-        if not isinstance(values, Mapping) or set(values) != {*_OWN, "dev"}:
+        if not isinstance(values, Mapping) or set(values) - set(_SOME) != {*_OWN, "dev"}:
             raise ValueError(f"a task has the facts {', '.join((*_OWN, 'dev'))}")
         given: dict[str, Any] = {}
         for name, value in values.items():
-            lists = name in ("columns", "labels", "metrics", "dev")
+            lists = name in ("columns", "labels", "metrics", "dev", *_SOME)
             if lists and not (
                 isinstance(value, list) and all(isinstance(text, str) for text in value)
             ):
@@ -101,4 +105,5 @@ class Task:
 
 
 _OWN = ("name", "kind", "columns", "label", "labels", "metrics", "language", "source")
+_SOME = ("choices",)  # said only of tasks that have any
 assert set(_OWN) <= {f.name for f in fields(Task)}

@@ -83,12 +83,13 @@ class Lesson:
 
         `progress` is the share of the steps that are done.
         """
-        keep, kind = batch.keep, TASK_KINDS[task.kind]
+        kind, flat = TASK_KINDS[task.kind], batch.sequences
+        keep = flat.keep
         how = self.distillation.during(progress, len(encoder.layers))
         states, attention = [], []
         if how.reads:
             with _alone(encoder, how.focus):
-                states = encoder.states(batch.tokens, keep, batch.token_types)
+                states = encoder.states(flat.tokens, keep, flat.token_types)
             read = states[-1] if kind.reads_tokens else encoder.pool(states[-1], keep)
             # the last layer's alone is that of a list with one
             seen = len(encoder.layers) if "attention" in how.reads else 1
@@ -100,8 +101,8 @@ class Lesson:
                 ]
         else:
             encode = encoder if kind.reads_tokens else encoder.pooled
-            read = encode(batch.tokens, keep, batch.token_types)
-        outputs = head(read).float()
+            read = encode(flat.tokens, keep, flat.token_types)
+        outputs = batch.side_by_side(head(read).float())
         own = kind.loss(outputs, batch.labels, scale)
         if kind.reads_tokens:
             outputs = outputs[keep]

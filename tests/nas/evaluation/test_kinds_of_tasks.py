@@ -16,11 +16,13 @@ RNG = np.random.default_rng(0)
 NAMES = {
     "classes": ("a", "b", "c"),
     "number": (),
+    "choice": ("0", "1", "2"),
     "labels": ("a", "b"),
     "words": ("B-x", "I-x", "O"),
 }
 LABELS = {
     "classes": RNG.integers(3, size=12).astype(np.float32),
+    "choice": np.arange(12, dtype=np.float32) % 3,
     "number": RNG.normal(size=12).astype(np.float32),
     "labels": RNG.integers(2, size=(12, 2)).astype(np.float32),
     "words": np.array(
@@ -67,7 +69,8 @@ def test_a_loss_falls_and_its_answers_are_the_labels(name):
     kind, labels = TASK_KINDS[name], torch.from_numpy(LABELS[name])
     if name == "words":
         labels = labels.view(2, 5)
-    shape = (*labels.shape[: 2 if name == "words" else 1], kind.outputs(task(name)))
+    wide = 3 if name == "choice" else kind.outputs(task(name))  # answers stand side by side
+    shape = (*labels.shape[: 2 if name == "words" else 1], wide)
     outputs = torch.zeros(shape, requires_grad=True)
     optimizer = torch.optim.Adam([outputs], 0.2)
     scale = Scale.of(LABELS[name]) if name == "number" else Scale()
