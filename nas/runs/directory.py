@@ -132,12 +132,16 @@ class Run(ResultTables):
         self._lock, taken_over = take_lock(self.directory, self.journal.last_seen())
         return taken_over
 
-    def close(self) -> None:
-        """Close the record and give up the lock."""
-        self.journal.close()
+    def unlock(self) -> None:
+        """Give up the lock, if this process has it."""
         if self._lock is not None:
             give_lock(self._lock)
             self._lock = None
+
+    def close(self) -> None:
+        """Close the record and give up the lock."""
+        self.journal.close()
+        self.unlock()
 
     def trials(self) -> "pd.DataFrame":
         from nas.tables.trials import trial_table

@@ -7,7 +7,8 @@ seeds took no part in the choice, so that their mean is not.
 import hashlib
 import platform
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from nas.execution import BLAMELESS, Executor, Job, Outcome, make_executor
@@ -81,29 +82,41 @@ def confirm(
             f"The run {str(run.directory)!r} has no finished trial to confirm. {run.way_on()}"
         )
     run.require_trusted("nas confirm")
-    if not run.locked:
-        run.lock()
     chosen = list(front["hash"])[:top]
-    # of the fidelities of an architecture, the highest comes last
-    known = {record["hash"]: record for record in run.journal.trials()}
-    store = Confirmations(run.directory)
-    have = {(r["hash"], r["number"]) for r in store.trainings() if r["status"] == "done"}
-    order = chosen
-    if baselines:
-        beside = _baselines(run, store, known, chosen[0])
-        # first what a verdict needs, in case that the time is over soon
-        order = list(dict.fromkeys([chosen[0], *beside, *chosen[1:]]))
-    wanted = [(digest, n) for n in range(1, seeds + 1) for digest in order]
-    todo = [pair for pair in wanted if pair not in have]
-    say(f"{len(wanted)} trainings: {len(wanted) - len(todo)} done before, {len(todo)} to do")
-    draining = "Stopping: waiting for the trainings in flight. Ctrl-C again: at once"
-    with Interrupts(lambda: say(draining)) as interrupts:
-        if todo:
-            _train(run, store, known, todo, say, interrupts, pace or Pace())
-        if measured:
-            own = [pair for pair in wanted if pair[0] in chosen]
-            _measure(run, store, known, own, say, interrupts)
+    with _driven(run):
+        # of the fidelities of an architecture, the highest comes last
+        known = {record["hash"]: record for record in run.journal.trials()}
+        store = Confirmations(run.directory)
+        have = {(r["hash"], r["number"]) for r in store.trainings() if r["status"] == "done"}
+        order = chosen
+        if baselines:
+            beside = _baselines(run, store, known, chosen[0])
+            # first what a verdict needs, in case that the time is over soon
+            order = list(dict.fromkeys([chosen[0], *beside, *chosen[1:]]))
+        wanted = [(digest, n) for n in range(1, seeds + 1) for digest in order]
+        todo = [pair for pair in wanted if pair not in have]
+        say(f"{len(wanted)} trainings: {len(wanted) - len(todo)} done before, {len(todo)} to do")
+        draining = "Stopping: waiting for the trainings in flight. Ctrl-C again: at once"
+        with Interrupts(lambda: say(draining)) as interrupts:
+            if todo:
+                _train(run, store, known, todo, say, interrupts, pace or Pace())
+            if measured:
+                own = [pair for pair in wanted if pair[0] in chosen]
+                _measure(run, store, known, own, say, interrupts)
     return chosen
+
+
+@contextmanager
+def _driven(run: Run) -> Iterator[None]:
+    """Be the run's only driver meanwhile, unless this process is already."""
+    if run.locked:
+        yield
+        return
+    run.lock()
+    try:
+        yield
+    finally:
+        run.unlock()
 
 
 def _baselines(

@@ -66,6 +66,19 @@ def answers(monkeypatch):
     return use
 
 
+def test_the_lock_is_given_up_whatever_the_end(copied, answers):
+    answers()
+    confirm(copied, top=1, seeds=1, measured=False)
+    assert copied.lock() is None  # nobody is said to be gone without giving it up
+    copied.unlock()
+    answers({1: KeyboardInterrupt()})
+    with pytest.raises(KeyboardInterrupt):
+        confirm(copied, top=1, seeds=2, measured=False)
+    assert copied.lock() is None
+    confirm(copied, top=1, seeds=1, measured=False)
+    assert copied.locked  # it was another's, who goes on
+
+
 def test_the_numbers_of_search_and_confirmation_stand_side_by_side(copied, answers):
     executor = answers()
     chosen = confirm(copied, top=1, seeds=3)
@@ -100,19 +113,16 @@ def test_what_is_finished_is_not_repeated(copied, answers):
     assert executor.closed == 1
     first = Confirmations(copied.directory).trainings()
     assert len(first) == 2
-    copied._lock.close()  # as when the process ends
     again, said = answers(), []
     confirm(copied, top=1, seeds=4, say=said.append)
     assert said[0] == "4 trainings: 2 done before, 2 to do"
     assert {job.seed for job in again.all}.isdisjoint(row["seed"] for row in first)
     latencies = Confirmations(copied.directory).latencies()
     assert len(latencies) == 4
-    copied._lock.close()
     none = answers()
     confirm(copied, top=1, seeds=4)
     assert none.all == []
     assert Confirmations(copied.directory).latencies() == latencies
-    copied._lock.close()
     more = answers()
     confirm(copied, top=1, seeds=5)
     assert len(more.all) == 1
@@ -153,7 +163,6 @@ def test_failures_are_said_and_tried_again_and_lost_workers_do_not_count(copied,
     (row,) = copied.confirmations().to_dict("records")
     assert (row["seeds"], row["failed"]) == (1, 1)
     assert row["glue_std"] != row["glue_std"]  # one value has no deviation
-    copied._lock.close()
     again = answers()
     confirm(copied, top=1, seeds=2)
     assert len(again.all) == 1
