@@ -4,9 +4,11 @@ Source: Tuli et al., "FlexiBERT: Are Current Transformer Architectures too Homog
 JAIR 2023, and the code released with it.
 Differs on purpose: exact distances of all pairs behind the embedding (published: one per cent of
 them, the rest interpolated over list positions); the library of a big space is a seeded sample; the
-loss is scaled by the range of the results; several objectives count equally; see also
-`paper_surrogate`. The published stop rule is reported by `explain` as "converged"; the search
-stops by its own budget.
+networks learn a round after every result, in the order of telling, so that they can be made again
+from the record; a loss is 1 for the worst and one half for the best of the initial results, and
+stays on that scale (published: 1 - GLUE over the worst initial one, which supposes that 1 is the
+best there is); several objectives count equally; see also `paper_surrogate`. The published stop
+rule is reported by `explain` as "converged"; the search stops by its own budget.
 """
 
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from surrogates.boshnas.input_search import climb
 from surrogates.boshnas.paper_surrogate import PaperSurrogate
 from surrogates.candidates import Candidates
 from surrogates.policy import Options, Policy, Prediction
+from surrogates.record import Record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,6 +73,7 @@ class PaperBoshnas(Policy):
                 raise PolicyError(f"The option {option} is {value!r}; give a number of 1 or more.")
         self._candidates = Candidates(space, self.allowed)
         self._embedding: Embedding | None = None
+        self._learned: _Learned | None = None
 
     def _library(self) -> Embedding:
         """The embedded library; made once, from the seed alone."""
@@ -87,7 +91,7 @@ class PaperBoshnas(Policy):
             if len(seen) < self.options.initial or not self._record.done():
                 found = self._random(rng, seen, "initial")
             else:
-                surrogate = surrogate or self._fit(rng)
+                surrogate = surrogate or self._surrogate()
                 found = self._step(surrogate, rng, seen)
             if found is None:
                 break
@@ -148,25 +152,43 @@ class PaperBoshnas(Policy):
         decoded = {left[int(i)] for i in gaps.argmin(1)}
         return min(sorted(decoded), key=lambda i: float(bound[i]))
 
-    def _losses(self) -> tuple[list[Architecture], np.ndarray]:
-        """Return what was told and its loss in [0, 1]; a failure has the worst."""
-        estimated, failed = self.estimated(), self._record.failed()
-        done = [t for t in estimated if t.error is None]
-        columns = []
+    def _loss_scale(self, record: Record) -> list[tuple[float, float]]:
+        """Return of each objective the best value, larger is better, and what a loss of 1 spans.
+
+        That of the results told first; it stays as it is from then on.
+        """
+        first = [t for t in record.estimated() if t.error is None][: self.options.initial]
+        scale = []
         for objective in self.objectives:
-            if objective.exact:
-                values = [self.exact(objective.name, t.architecture) for t in done]
-            else:
-                values = [t.values[objective.name] for t in done]
-            values = objective.sign * np.array(values, float)
-            span = values.max() - values.min()
-            columns.append((values.max() - values) / (span if span > 0 else 1.0))
+            values = self._oriented(objective, first)
+            span = 2 * (values.max() - values.min())
+            scale.append((values.max() + span / 2, span if span > 0 else 1.0))
+        return scale
+
+    def _oriented(self, objective, trials) -> np.ndarray:
+        if objective.exact:
+            values = [self.exact(objective.name, t.architecture) for t in trials]
+        else:
+            values = [t.values[objective.name] for t in trials]
+        return objective.sign * np.array(values, float)
+
+    def _losses(self, record: Record) -> tuple[list[Architecture], np.ndarray]:
+        """Return what was told and its loss in [0, 1]; a failure has the worst."""
+        estimated = record.estimated()
+        done = [t for t in estimated if t.error is None]
+        failed = [t for t in estimated if t.error is not None]
+        columns = [
+            ((top - self._oriented(objective, done)) / span).clip(0, 1)
+            for objective, (top, span) in zip(
+                self.objectives, self._loss_scale(record), strict=True
+            )
+        ]
         losses = np.concatenate([np.mean(columns, axis=0), np.ones(len(failed))])
         return [t.architecture for t in done + failed], losses
 
     def _steps_without_gain(self) -> int:
         """Return how many optimisation steps in a row have not improved on the best before."""
-        architectures, losses = self._losses()
+        architectures, losses = self._losses(self._record)
         loss_of = {a.hash: loss for a, loss in zip(architectures, losses, strict=True)}
         best, stale = np.inf, 0
         for trial in self.trials():
@@ -178,13 +200,41 @@ class PaperBoshnas(Policy):
             best = min(best, loss)
         return stale
 
-    def _fit(self, rng) -> PaperSurrogate:
-        architectures, losses = self._losses()
+    def _surrogate(self) -> PaperSurrogate:
+        """Return the networks: they learn a round after each result from the last initial one on.
+
+        Asked before that, as by several workers, they are made for the moment.
+        """
+        learned = self._learned = self._learned or _Learned(
+            Record(self._record.objectives, self._record.constraints)
+        )
+        for event in self._record.events[learned.events :]:
+            learned.events += 1
+            if "tell" not in event:
+                continue
+            learned.tell(event)
+            if learned.told >= self.options.initial and learned.record.done():
+                learned.surrogate = learned.surrogate or self._untaught()
+                self._teach(learned.surrogate, learned)
+        if learned.surrogate is not None:
+            return learned.surrogate
+        surrogate = self._untaught()
+        self._teach(surrogate, learned)
+        return surrogate
+
+    def _untaught(self) -> PaperSurrogate:
         return PaperSurrogate(
+            self._library().vectors.shape[1],
+            heteroscedastic=self.options.heteroscedastic,
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+
+    def _teach(self, surrogate: PaperSurrogate, learned: "_Learned") -> None:
+        architectures, losses = self._losses(learned.record)
+        surrogate.learn(
             torch.as_tensor(self._library().transform(architectures)),
             torch.as_tensor(losses),
-            heteroscedastic=self.options.heteroscedastic,
-            generator=torch.Generator().manual_seed(int(rng.integers(2**31))),
+            np.random.default_rng([self.seed, learned.told]),
         )
 
     def predict(self, architectures) -> dict[str, Prediction]:
@@ -197,13 +247,29 @@ class PaperBoshnas(Policy):
             raise PolicyError(
                 f"Policy {self.name!r} has been told no result yet, so it cannot predict."
             )
-        surrogate = self._fit(np.random.default_rng([self.seed, self._record.asked]))
+        surrogate = self._surrogate()
         with torch.no_grad():
             rows = torch.as_tensor(self._library().transform(architectures))
             mean, doubt, variance = (part.numpy() for part in surrogate.moments(rows))
         (objective,) = self.objectives
-        told = [t for t in self.estimated() if t.error is None]
-        told = [objective.sign * t.values[objective.name] for t in told]
-        span = max(told) - min(told) or 1.0
-        mean = objective.sign * (max(told) - mean * span)
+        ((top, span),) = self._loss_scale(self._learned.record)
+        mean = objective.sign * (top - mean * span)
         return {objective.name: Prediction(mean, doubt * span, np.sqrt(variance) * span)}
+
+
+@dataclass
+class _Learned:
+    """The record in the order of telling, and the networks as far as they have learned it."""
+
+    record: Record
+    surrogate: PaperSurrogate | None = None
+    events: int = 0
+    told: int = 0
+
+    def tell(self, event: dict) -> None:
+        architecture = Architecture.from_dict(event["tell"])
+        self.record.tell(
+            architecture, event["values"], event["error"], event["cost"],
+            event.get("fidelity", 1.0),
+        )  # fmt: skip
+        self.told += 1

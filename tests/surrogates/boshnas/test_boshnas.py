@@ -127,11 +127,12 @@ def test_paper_options_are_checked(small_space):
 
 
 def test_teacher_learns_and_student_copies_its_doubt(monkeypatch):
-    monkeypatch.setattr("surrogates.boshnas.paper_surrogate.STEPS", 600)
+    monkeypatch.setattr("surrogates.boshnas.paper_surrogate.STEPS", 3_000)
     generator = torch.Generator().manual_seed(0)
     rows = torch.rand((40, 2), generator=generator, dtype=torch.float64)
     losses = 0.2 + 0.6 * rows[:, 0]
-    fitted = PaperSurrogate(rows, losses, heteroscedastic=False, generator=generator)
+    fitted = PaperSurrogate(2, heteroscedastic=False, generator=generator)
+    fitted.learn(rows, losses, np.random.default_rng(0))
     with torch.no_grad():
         mean, doubt, variance = fitted.moments(rows)
     assert np.corrcoef(mean, losses)[0, 1] > 0.9
@@ -140,6 +141,39 @@ def test_teacher_learns_and_student_copies_its_doubt(monkeypatch):
     # The published student learns at a rate that only brings it near the level of the doubt.
     assert doubt.mean().item() == pytest.approx(measured.mean().item(), abs=0.2)
     assert (fitted.bound(rows, aleatoric=False) < mean).all()
+
+
+def test_the_published_networks_spread_as_what_they_learned(monkeypatch):
+    """A few rounds of 3,000 steps of one row, each going on from the last, reach the targets."""
+    monkeypatch.setattr("surrogates.boshnas.paper_surrogate.STEPS", 3_000)
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn((20, 16), generator=generator, dtype=torch.float64)
+    losses = torch.sigmoid(rows[:, 0])
+    fitted = PaperSurrogate(16, heteroscedastic=True, generator=generator)
+    rng, errors = np.random.default_rng(0), []
+    for _ in range(12):
+        fitted.learn(rows, losses, rng)
+        with torch.no_grad():
+            mean, _, _ = fitted.moments(rows)
+        errors.append(float((mean - losses).square().mean()))
+    assert errors[0] > 4 * errors[-1]
+    assert mean.std() > 0.8 * losses.std()
+
+
+@pytest.mark.parametrize("initial", [2, 20])
+def test_the_published_networks_can_be_made_again_from_the_record(initial, small_space, score):
+    """Whenever they are asked between, and whether one process told all of it or two."""
+    options = {"initial": initial}
+    first = make_policy("boshnas-paper", small_space, options=options, seed=3)
+    told = small_space.architectures[:6]
+    for architecture in told:
+        first.tell(architecture, {"glue": score(architecture)})
+        first.predict(told)
+    second = make_policy("boshnas-paper", small_space, options=options, seed=3)
+    second.load_state_dict(first.state_dict())
+    one, other = (p.predict(small_space.architectures)["glue"] for p in (first, second))
+    np.testing.assert_array_equal(one.mean, other.mean)
+    assert [a.hash for a in first.ask(2)] == [a.hash for a in second.ask(2)]
 
 
 @pytest.mark.parametrize("seed", range(3))
