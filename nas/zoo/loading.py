@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
-from nas.models.hf import FlexiBertModel
+from nas.models.hf import FlexiBertConfig, FlexiBertForMaskedLM, FlexiBertModel
 from nas.models.hf_heads import HEADS, USUAL, register_heads_with_transformers
 from nas.zoo.configuration import read_config
 from nas.zoo.files import CHECKSUMS, CONFIG, TASK, WEIGHTS, verify
@@ -46,6 +46,26 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
         folder = folder / task
         config = read_config(folder)
         build = HEADS[USUAL if row is None else TASK_KINDS[row.kind].auto]
+    return _load(folder, config, build, encoder_alone=task is None)
+
+
+def load_masked_model(folder: str | os.PathLike) -> FlexiBertForMaskedLM:
+    """Load the encoder of an exported folder with the head that predicts masked tokens.
+
+    Raises:
+        NotAModel: As `load_model`; or the folder has no such head.
+    """
+    register_heads_with_transformers()
+    return _load(Path(folder), read_config(Path(folder)), FlexiBertForMaskedLM)
+
+
+def _load(
+    folder: Path,
+    config: FlexiBertConfig,
+    build: type[PreTrainedModel],
+    *,
+    encoder_alone: bool = False,
+) -> PreTrainedModel:
     try:
         # without memory at first: a configuration may ask for more than its weights have
         with torch.device("meta"):
@@ -60,7 +80,7 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
             f"{folder / CONFIG} describes no encoder ({error}). Export it again."
         ) from error
     tensors = _read_weights(folder)
-    if task is None:
+    if encoder_alone:
         tensors = {
             name.removeprefix("flexibert."): tensor
             for name, tensor in tensors.items()

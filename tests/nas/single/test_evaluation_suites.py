@@ -218,3 +218,35 @@ def test_the_published_file():
         assert row.score == pytest.approx(np.mean(expected))
     assert found.rows[0].items == 738
     assert found.rows[0].clean == pytest.approx(0.9)
+
+
+@pytest.fixture
+def blimp(tmp_path):
+    for number, name in enumerate(("causative", "passive_1")):
+        rows = [
+            {"sentence_good": f"the cat {i} sleeps .", "sentence_bad": f"cat the {i} sleeps ."}
+            for i in range(4 + number)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def test_minimal_pairs_are_told_by_the_masked_model_of_a_folder(folder, blimp):
+    code, said = call("evaluate", folder, "--suite", "blimp", "--data", blimp)
+    assert code == 0
+    table = {row[0]: row[1:] for row in map(str.split, said.splitlines()) if row}
+    assert [table[name][0] for name in ("blimp", "causative", "passive_1")] == ["9", "4", "5"]
+    mean = (float(table["causative"][1]) + float(table["passive_1"][1])) / 2
+    assert float(table["blimp"][1]) == pytest.approx(mean, abs=0.001)
+    assert "65 of 67 files are not there, such as adjunct_island.jsonl" in said
+    said = call("evaluate", folder, "--suite", "blimp", "--data", blimp, "--limit", 2)[1]
+    assert ["blimp", "4"] in [line.split()[:2] for line in said.splitlines()]
+
+
+def test_a_folder_that_was_never_pre_trained_has_no_likelihoods(folder, blimp, make_checkpoint):
+    checkpoint = blimp / "bert"
+    make_checkpoint(checkpoint)
+    code, said = call("evaluate", checkpoint, "--suite", "blimp", "--data", blimp)
+    assert (code, "is a trained encoder from elsewhere" in said) == (2, True)
+    code, said = call("evaluate", folder, "--suite", "blimp", "--data", blimp / "no")
+    assert (code, "There is no folder" in said) == (2, True)

@@ -1,0 +1,97 @@
+"""Files of minimal pairs: read whole, limited by the seed, and every message."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas.data.minimal_pairs import encode_pairs, read_pairs
+from nas.data.tokenizer import train_tokenizer
+from nas.evaluation.suites.blimp import BLIMP, PHENOMENA
+from search_spaces.errors import InvalidData
+
+SHARED = Path(os.environ.get("NAS_DATA", Path(__file__).parents[4] / "shared" / "data"))
+
+
+def write(folder, name, count):
+    rows = [
+        {"sentence_good": f"Dogs {i} run.", "sentence_bad": f"Dogs {i} runs."} for i in range(count)
+    ]
+    path = folder / f"{name}.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def blimp(tmp_path):
+    write(tmp_path, "passive_1", 5)
+    write(tmp_path, "causative", 9)
+    write(tmp_path, "other", 2)  # none of the suite
+    return tmp_path
+
+
+def test_files_are_read_in_the_order_of_their_names(blimp):
+    pairs = read_pairs(BLIMP, blimp)
+    assert pairs.names == ("causative", "passive_1")
+    assert pairs.files.tolist() == [0] * 9 + [1] * 5
+    assert (pairs.good[9], pairs.bad[9]) == ("Dogs 0 run.", "Dogs 0 runs.")
+
+
+def test_a_limit_draws_by_the_seed(blimp):
+    first, again = (read_pairs(BLIMP, blimp, limit=6, seed=1) for _ in range(2))
+    assert first.good == again.good
+    assert first.files.tolist() == [0] * 6 + [1] * 5
+    assert first.good != read_pairs(BLIMP, blimp, limit=6, seed=2).good
+
+
+def test_one_file_alone_is_taken_whatever_its_name(blimp):
+    assert read_pairs(BLIMP, blimp / "other.jsonl").names == ("other",)
+
+
+def test_pairs_stand_side_by_side_as_ids(blimp):
+    pairs = read_pairs(BLIMP, blimp)
+    tokenizer = train_tokenizer([*pairs.good, *pairs.bad], 200)
+    encoded = encode_pairs(pairs, tokenizer, 16)
+    assert encoded.sentences.labels.tolist() == np.repeat(pairs.files, 2).tolist()
+    at = encoded.sentences.offsets
+    said = [tokenizer.decode(encoded.sentences.tokens[at[i] : at[i + 1]]) for i in (18, 19)]
+    assert said == ["dogs 0 run.", "dogs 0 runs."]
+
+
+def test_the_suite_has_67_files_of_13_phenomena():
+    assert len(BLIMP.files) == len(set(BLIMP.files)) == 67
+    assert len(PHENOMENA) == 13
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "causative.jsonl, line 1: no JSON"),
+        ('{"good": "a", "bad": "b"}', "no sentences sentence_good and sentence_bad.*good, bad"),
+        ('{"sentence_good": "a", "sentence_bad": ""}', "line 1: no sentences"),
+        ("[]", "line 1: no sentences.*Columns found: none"),
+        ("\n", "has no pairs"),
+    ],
+)
+def test_a_damaged_file_is_named(blimp, text, words):
+    (blimp / "causative.jsonl").write_text(text)
+    with pytest.raises(InvalidData, match=words):
+        read_pairs(BLIMP, blimp)
+
+
+def test_a_folder_without_its_files_is_named(tmp_path):
+    write(tmp_path, "other", 1)
+    with pytest.raises(InvalidData, match=r"no file of BLiMP, such as adj.*Found: other.jsonl"):
+        read_pairs(BLIMP, tmp_path)
+    with pytest.raises(InvalidData, match="There is no folder"):
+        read_pairs(BLIMP, tmp_path / "no")
+
+
+def test_the_published_files():
+    if not (SHARED / "blimp").is_dir():
+        pytest.skip("no BLiMP here; set NAS_DATA")
+    pairs = read_pairs(BLIMP, SHARED / "blimp")
+    assert pairs.names == BLIMP.files
+    assert np.bincount(pairs.files).tolist() == [1000] * 67
