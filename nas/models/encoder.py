@@ -109,7 +109,7 @@ class Encoder(nn.Module):
         self.pooling = pooling
         self.architecture, self.pad_id = architecture, pad_id
         self.vocabulary_size, self.max_length = vocabulary_size, max_length
-        self.checkpointing = checkpointing
+        self.checkpointing, self.positions = checkpointing, positions
         widths = [layer.width for layer in architecture.layers]
         self.width = widths[-1]
         places = make_positions(architecture.part("positions") or Part(positions), max_length)

@@ -1,30 +1,35 @@
 """What of a recipe makes no sense together: refused when the recipe is read, with what to do."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from search_spaces.errors import InvalidExperiment
-from search_spaces.parts import Part
 
-# slot -> what stands there
-Standing = Callable[[str], tuple[Part, ...]]
-# gives (what is refused, why, the nearest that works) of each of its objections
-Rule = Callable[[Standing], Iterator[tuple[str, str, str]]]
+if TYPE_CHECKING:
+    from nas.training.recipe import Recipe
+
+# what is refused, why, and the nearest that works
+Objections = Iterator[tuple[str, str, str]]
+Rule = Callable[["Recipe"], Objections]
+_PAIR = 16  # tokens: two short sentences
+# numbers that a rule looks at, beside the slots
+NUMBERS = ("pretrain_dropout", "short_blocks")
 
 
-def check_together(standing: Standing) -> None:
+def check_together(recipe: "Recipe") -> None:
     """Check that the parts of a recipe go together.
 
     Raises:
         InvalidExperiment: Some do not; the message has the reason and the nearest that works.
     """
     for rule in RULES:
-        for what, why, instead in rule(standing):
+        for what, why, instead in rule(recipe):
             raise InvalidExperiment(f"{what} is refused: {why}. Nearest that works: {instead}.")
 
 
-def _sharpness(standing: Standing) -> Iterator[tuple[str, str, str]]:
+def _sharpness(recipe: "Recipe") -> Objections:
     for slot in ("optimizer", "finetune_optimizer"):
-        (part,) = standing(slot)
+        (part,) = recipe.standing(slot)
         if part.kind in ("sam", "fsam") and dict(part.settings).get("base") == "adahessian":
             yield (
                 f"{slot}: {part}",
@@ -34,4 +39,26 @@ def _sharpness(standing: Standing) -> Iterator[tuple[str, str, str]]:
             )
 
 
-RULES: tuple[Rule, ...] = (_sharpness,)
+def _views(recipe: "Recipe") -> Objections:
+    views = [str(p) for p in recipe.standing("objective") if p.kind == "contrastive"]
+    if views and recipe.pretrain_dropout == 0:
+        yield (
+            f"objective: {views[0]} with pretrain_dropout: 0",
+            "dropout makes the two views of a text, which would be the same",
+            "pretrain_dropout: 0.1",
+        )
+
+
+def _sentences(recipe: "Recipe") -> Objections:
+    pairs = [str(p) for p in recipe.standing("objective") if p.kind in ("nsp", "sso")]
+    least = _PAIR if recipe.short_blocks == 0 else 2 * _PAIR
+    if pairs and recipe.block_length < least:
+        halved = ", halved by short_blocks" if recipe.short_blocks else ""
+        yield (
+            f"objective: {pairs[0]} on blocks of {recipe.block_length} tokens{halved}",
+            "they hold single sentences, and a pair needs two",
+            f"block_length: {least}, or objective: wso",
+        )
+
+
+RULES: tuple[Rule, ...] = (_sharpness, _views, _sentences)

@@ -6,12 +6,13 @@ All architectures of a search are trained by one recipe, so that their scores ca
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
+from itertools import islice, product
 from typing import Any, ClassVar
 
 from nas.evaluation.suites.glue import GLUE
 from nas.training.aliases import ALIASES, fields_in, part_from, refuse_both
 from nas.training.choices import OPEN, check_open, standing_in, with_open
-from nas.training.combinations import check_together
+from nas.training.combinations import NUMBERS, check_together
 from nas.training.recipe_checks import (
     check_choice,
     check_range,
@@ -163,12 +164,11 @@ class Recipe:
                 "from_mnli starts MRPC, RTE and STS-B from weights fine-tuned on MNLI, and mnli is "
                 f"not among the tasks {', '.join(self.tasks)}. Add it, or set from_mnli: false."
             )
-        check_together(self.standing)
+        if not self.open:
+            check_together(self)
         for name in self.per_task:
             self.for_task(name)
-        for name, values in self.open.items():
-            for value in values:  # each must be allowed before a trial meets it
-                self._with({name: value})
+        self._check_open()
 
     def _take_slots(self) -> None:
         """Check what stands in the slots; what a field can say is said by the field."""
@@ -180,6 +180,16 @@ class Recipe:
             if phases != ((self._said(name),),):
                 left[name] = write_phases(phases)
         object.__setattr__(self, "slots", left)
+
+    def _check_open(self) -> None:
+        """Check whatever an architecture may choose: it must be allowed before a trial meets it."""
+        together = [n for n in self.open if n in RECIPE_SLOTS or n in NUMBERS]
+        alone = [{name: value} for name in self.open for value in self.open[name]
+                 if name not in together]  # fmt: skip
+        combined = product(*(self.open[name] for name in together))
+        each = (dict(zip(together, values, strict=True)) for values in combined)
+        for chosen in (*alone, *(islice(each, _MOST_COMBINATIONS) if together else ())):
+            self._with(chosen)
 
     def _said(self, slot: str) -> Part:
         """Return what the fields say of a slot."""
@@ -274,6 +284,7 @@ class Recipe:
 
 
 _WHOLE = [f.name for f in fields(Recipe) if f.type is int]
+_MOST_COMBINATIONS = 2_000  # of open slots that are checked; more would take seconds
 # fields that came later, with what they mean where a record does not have them
 _LATER = {"pooling": "first", "size_exponent": 0.0, "short_blocks": 0.0}
 _LIMITS = [f.name for f in fields(Recipe) if f.type == int | None]

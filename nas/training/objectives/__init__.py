@@ -6,12 +6,20 @@ from nas.training.objectives.base import (
     objectives_of,
     own_modules,
 )
+from nas.training.objectives.contrastive import Contrastive  # contrastive
 from nas.training.objectives.mlm import MaskedTokens  # mlm
+from nas.training.objectives.order import PairOrder  # nsp, sso
+from nas.training.objectives.rtd import ReplacedTokens  # rtd
+from nas.training.objectives.wso import WordOrder  # wso
 
 __all__ = [
     "PRETRAINING_OBJECTIVES",
+    "Contrastive",
     "MaskedTokens",
+    "PairOrder",
     "PretrainingObjective",
+    "ReplacedTokens",
+    "WordOrder",
     "objectives_of",
     "own_modules",
 ]

@@ -6,10 +6,14 @@ import pytest
 
 from nas.training.recipe import Recipe
 from search_spaces.errors import InvalidExperiment
+from search_spaces.kinds import SLOTS
 
 REFUSED = [
     ({"optimizer": "sam(base=adahessian)"}, "curvature", {"optimizer": "sam"}),
     ({"finetune_optimizer": "fsam(base=adahessian)"}, "curvature", {"finetune_optimizer": "fsam"}),
+    ({"objective": "contrastive+mlm"}, "two views", {"pretrain_dropout": 0.1}),
+    ({"objective": "mlm+nsp", "block_length": 8}, "single sentences", {"block_length": 16}),
+    ({"objective": "sso", "short_blocks": 0.5, "block_length": 16}, "two", {"block_length": 32}),
 ]
 
 
@@ -28,4 +32,4 @@ def test_it_is_refused_among_choices_too(given, reason, works):
     slot, text = next(iter(given.items()))
     rest = {k: v for k, v in given.items() if k != slot}
     with pytest.raises(InvalidExperiment, match=re.escape(reason)):
-        Recipe.from_dict({slot: [text, works.get(slot, text)], **rest})
+        Recipe.from_dict({slot: [text, SLOTS[slot].default], **rest})

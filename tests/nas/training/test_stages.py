@@ -59,6 +59,9 @@ def cut_off(monkeypatch, step):
         {"short_blocks": 0.5},
         {"slots": {"objective": "mlm(mask_rate=0.5) > mlm"}},
         {"slots": {"objective": "mlm > mlm(final_rate=0.1)+mlm(mask_rate=0.5)"}},
+        {"slots": {"objective": "rtd > contrastive+rtd"}, "pretrain_dropout": 0.1},
+        {"slots": {"objective": "rtd(sharing=shared)"}},
+        {"slots": {"objective": "mlm+wso", "optimizer": "fsam"}},
     ],
 )
 @pytest.mark.parametrize("step", [3, 11])
