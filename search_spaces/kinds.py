@@ -237,7 +237,7 @@ optimizer           recipe  optimizer           adamw    optimizers     nas.trai
 finetune_optimizer  recipe  optimizer           adamw    optimizers     nas.training.optimizers
 schedule            recipe  schedule            linear   schedules      nas.training.schedules
 distillation        recipe  distillation        none     distillations  nas.training.distillation
-finetuning          recipe  way-of-fine-tuning  full     finetunings    -
+finetuning          recipe  way-of-fine-tuning  full     finetunings    nas.training.finetunings
 augmentation        recipe  augmentation        none     augmentations  -
 """
 

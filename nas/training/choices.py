@@ -28,7 +28,7 @@ OPEN = (
     *RECIPE_SLOTS,
 )
 # Slots that no part of the training asks yet, so that only their first kind means anything.
-_UNREAD = ("finetuning", "augmentation")
+_UNREAD = ("augmentation",)
 
 
 def with_open(values: dict[str, Any]) -> dict[str, Any]:

@@ -61,4 +61,28 @@ def _sentences(recipe: "Recipe") -> Objections:
         )
 
 
-RULES: tuple[Rule, ...] = (_sharpness, _views, _sentences)
+def _between(recipe: "Recipe") -> Objections:
+    for part in recipe.standing("finetuning"):
+        task = dict(part.settings).get("task", "mnli")
+        if part.kind == "stilts" and task not in recipe.tasks:
+            listed = [t for t in ("mnli", "qnli", "qqp") if t in recipe.tasks]
+            instead = f"stilts(task={listed[0]})" if listed else "full"
+            yield (
+                f"finetuning: {part} on the tasks {', '.join(recipe.tasks)}",
+                f"all begin from weights fine-tuned on {task}, which is not among them",
+                f"finetuning: {instead}, or tasks with {task} among them",
+            )
+
+
+def _taught(recipe: "Recipe") -> Objections:
+    teacher = recipe.standing("distillation")[0].kind != "none"
+    for part in recipe.standing("finetuning"):
+        if teacher and part.kind in ("stilts", "sift"):
+            yield (
+                f"finetuning: {part} with a teacher",
+                "every task begins from the teacher's weights and is answered as it stands",
+                "finetuning: full",
+            )
+
+
+RULES: tuple[Rule, ...] = (_sharpness, _views, _sentences, _between, _taught)

@@ -27,6 +27,7 @@ from nas.data.prepared import PreparedData
 from nas.evaluation.suites.task import Task
 from nas.training.device import device_seconds, length_multiple
 from nas.training.finetune import planned_passes, task_batches, task_losses
+from nas.training.finetunings import Together, finetuning_of
 from nas.training.loop import Loop
 from nas.training.objectives import objectives_of, own_modules
 from nas.training.optimizers import optimizer_of
@@ -182,11 +183,13 @@ class Measuring:
         for task in self.tasks:
             own = recipe.for_task(task.name)
             _, count = planned_passes(len(self.data.tasks[task.name]["train"]), own)
-            (seconds,) = self._seconds([self._task(task, own)])
+            ways = finetuning_of(own)
+            with ways.applied(self.encoder):
+                (seconds,) = self._seconds([self._task(task, own, ways)])
             total += mean(seconds) * count
         return total * recipe.finetune_seeds * (1 + recipe.tune_trials)
 
-    def _task(self, task: Task, recipe: Recipe) -> Step:
+    def _task(self, task: Task, recipe: Recipe, ways: Together) -> Step:
         head = task_head(self.encoder, task, recipe, self.seed)
         modules = {"encoder": self.encoder, "head": head}
         loop = self._loop([*modules.values()], recipe, "finetune_optimizer")
@@ -198,7 +201,9 @@ class Measuring:
 
         def step() -> None:
             batch = next(found)
-            losses = partial(task_losses, modules, task, batch, scale, self._device, self.precision)
+            losses = partial(
+                task_losses, modules, task, batch, scale, self._device, self.precision, ways
+            )
             loop.step(losses, len(batch.labels))
 
         return step

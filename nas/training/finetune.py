@@ -20,10 +20,11 @@ from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint, part, restore_training, training_state
 from nas.training.device import autocast, length_multiple
 from nas.training.distillation.base import Lesson
+from nas.training.finetunings import Together, finetuning_of
 from nas.training.loop import Loop
 from nas.training.micro_batches import split_examples
 from nas.training.optimizers import optimizer_of
-from nas.training.prediction import Scale, judge, task_loss
+from nas.training.prediction import Scale, judge
 from nas.training.recipe import Recipe
 from nas.training.schedules import schedule_of
 from nas.training.seeds import named_seed, random_state
@@ -97,40 +98,46 @@ def finetune(
     a_pass = steps // epochs
     if lesson is not None:
         steps = max(1, round(steps * budget.share))
-    loop = Loop(
-        [encoder, head],
-        schedule=schedule_of(recipe, steps, steps, finetuning=True),
-        learning_rate=recipe.finetune_learning_rate * budget.learning_rate_scale,
-        weight_decay=recipe.weight_decay,
-        clip=recipe.clip,
-        stage=task.name,
-        watch=watch,
-        micro_batches=budget.micro_batches,
-        optimizer=optimizer_of(recipe, "finetune_optimizer"),
-    )
-    modules = {"encoder": encoder, "head": head}
-    best = BestPass(modules, task, select_on, scale=scale, precision=precision)
-    state = _State(
-        checkpoint, loop, modules, best, {"task": task.name, "seed": seed, "budget": budget.share}
-    )
-    encoder.train()
-    head.train()
-    with random_state(named_seed(seed, "dropout")):
-        state.restore()
-        order = named_seed(seed, "order")
-        multiple = length_multiple(encoder.max_length, device)
-        coming = task_batches(train, epochs, recipe, order, multiple, start=loop.step_number)
-        for batch in islice(coming, steps - loop.step_number):
-            losses = partial(
-                task_losses, modules, task, batch, scale, device, precision,
-                lesson=lesson, progress=loop.step_number / steps,
-            )  # fmt: skip
-            loop.step(losses, len(batch.labels))
-            if loop.step_number % a_pass == 0:
-                best.look(loop.step_number // a_pass)
-            state.save_if_due()
-    loss = loop.finish()
-    best.take()
+    ways = finetuning_of(recipe)
+    with ways.applied(encoder):
+        loop = Loop(
+            [encoder, head],
+            schedule=schedule_of(recipe, steps, steps, finetuning=True),
+            learning_rate=recipe.finetune_learning_rate * budget.learning_rate_scale,
+            weight_decay=recipe.weight_decay,
+            clip=recipe.clip,
+            stage=task.name,
+            watch=watch,
+            micro_batches=budget.micro_batches,
+            optimizer=optimizer_of(recipe, "finetune_optimizer"),
+        )
+        modules = {"encoder": encoder, "head": head}
+        best = BestPass(modules, task, select_on, scale=scale, precision=precision)
+        state = _State(
+            checkpoint,
+            loop,
+            modules,
+            best,
+            {"task": task.name, "seed": seed, "budget": budget.share},
+        )
+        encoder.train()
+        head.train()
+        with random_state(named_seed(seed, "dropout")):
+            state.restore()
+            order = named_seed(seed, "order")
+            multiple = length_multiple(encoder.max_length, device)
+            coming = task_batches(train, epochs, recipe, order, multiple, start=loop.step_number)
+            for batch in islice(coming, steps - loop.step_number):
+                losses = partial(
+                    task_losses, modules, task, batch, scale, device, precision, ways,
+                    lesson=lesson, progress=loop.step_number / steps,
+                )  # fmt: skip
+                loop.step(losses, len(batch.labels))
+                if loop.step_number % a_pass == 0:
+                    best.look(loop.step_number // a_pass)
+                state.save_if_due()
+        loss = loop.finish()
+        best.take()
     metrics, constant = {}, False
     for name in task.dev:
         answers, metrics[name] = judge(
@@ -185,6 +192,7 @@ def task_losses(
     scale: Scale,
     device: torch.device,
     precision: str,
+    ways: Together,
     parts: int,
     *,
     lesson: Lesson | None = None,
@@ -198,7 +206,7 @@ def task_losses(
     for portion, share in split_examples(batch, parts):
         with autocast(precision, device):
             if lesson is None:
-                loss = task_loss(encoder, head, task, portion, scale, device)
+                loss = ways.loss(encoder, head, task, portion.to(device), scale)
             else:
                 loss = lesson.loss(encoder, head, task, portion.to(device), scale, progress)
         yield loss if share == 1.0 else loss * share

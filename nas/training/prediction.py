@@ -41,7 +41,7 @@ def task_loss(
     """Return the mean loss of a batch: cross entropy, or squared error of the scaled labels."""
     batch = batch.to(device)
     kind = TASK_KINDS[task.kind]
-    outputs = _outputs(encoder, head, batch, tokens=kind.reads_tokens)
+    outputs = outputs_of(encoder, head, batch, tokens=kind.reads_tokens)
     return kind.loss(outputs, batch.labels, scale)
 
 
@@ -119,7 +119,7 @@ def predict_surely(
             shuffle=False,
             length_multiple=length_multiple(encoder.max_length, device),
         ):
-            outputs = _outputs(encoder, head, batch.to(device), tokens=kind.reads_tokens)
+            outputs = outputs_of(encoder, head, batch.to(device), tokens=kind.reads_tokens)
             places = batch.rows.numpy()
             if kind.reads_tokens:
                 outputs, places = outputs[batch.keep.to(device)], token_places(split, batch)
@@ -137,7 +137,8 @@ def _put(whole: np.ndarray | None, values: Tensor, places: np.ndarray, length: i
     return whole
 
 
-def _outputs(encoder: nn.Module, head: nn.Module, batch: Batch, *, tokens: bool) -> Tensor:
+def outputs_of(encoder: nn.Module, head: nn.Module, batch: Batch, *, tokens: bool) -> Tensor:
+    """Return what a head says of a batch: a row an example, or with `tokens` one for each token."""
     read, flat = encoder if tokens else encoder.pooled, batch.sequences
     outputs = head(read(flat.tokens, flat.keep, flat.token_types)).float()
     return batch.side_by_side(outputs)

@@ -20,10 +20,11 @@ from nas.teachers.lessons import Lessons
 from nas.training.budget import Budget
 from nas.training.device import choose_device, choose_precision
 from nas.training.finetune import Finetuning
+from nas.training.intermediate import start_of
 from nas.training.prediction import Scale
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count
-from nas.training.task_runs import FROM_MNLI, TaskTraining, set_dropout
+from nas.training.task_runs import TaskTraining, set_dropout
 from nas.training.trial import build_encoder
 from nas.training.watch import StageCallback, Watch
 from search_spaces import Architecture
@@ -128,11 +129,10 @@ def task_model(
 
 
 def _in_order(wanted: list[Task], recipe: Recipe) -> list[Task]:
-    """Return `wanted`, after MNLI where one of them starts from its weights."""
-    if not recipe.from_mnli or not any(task.name in FROM_MNLI for task in wanted):
-        return wanted
-    mnli = [glue_task("mnli")]
-    return [*mnli, *(task for task in wanted if task not in mnli)]
+    """Return `wanted`, after the task whose weights one of them starts from."""
+    starts = {start_of(recipe, task.name) for task in wanted} - {None}
+    first = [glue_task(name) for name in starts]
+    return [*first, *(task for task in wanted if task not in first)]
 
 
 def _classifier(head: ClassificationHead, scale: Scale) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint, part
 from nas.training.distillation import Lesson, distillation_of
 from nas.training.finetune import Finetuning, finetune
+from nas.training.intermediate import intermediate_task, start_of
 from nas.training.prediction import Scale
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state
@@ -27,8 +28,6 @@ from nas.training.tuning import tune
 from nas.training.watch import Watch
 from search_spaces.errors import TrialError
 
-# What `from_mnli` starts from the weights fine-tuned on MNLI.
-FROM_MNLI = ("mrpc", "rte", "stsb")
 # The lowest value of any metric: what a setting gets whose training fell apart.
 _WORST = -1.0
 
@@ -69,7 +68,7 @@ class TaskTraining:
 
     def __post_init__(self) -> None:
         self._start = {name: value.clone() for name, value in self.encoder.state_dict().items()}
-        self._mnli: dict[int, dict[str, Tensor]] = {}
+        self._between: dict[int, dict[str, Tensor]] = {}
 
     def run(self, tasks: Iterable[Task]) -> dict[str, TaskResult]:
         """Fine-tune on `tasks`; return how each went, in their order.
@@ -78,8 +77,9 @@ class TaskTraining:
             TrialError: Training became unstable or ran out of time.
         """
         tasks = list(tasks)
-        # others may start from what MNLI ends with
-        for task in sorted(tasks, key=lambda t: self.recipe.from_mnli and t.name != "mnli"):
+        # others may start from what one of them ends with
+        between = intermediate_task(self.recipe)
+        for task in sorted(tasks, key=lambda t: between is not None and t.name != between):
             before = self.watch.elapsed
             setting = self._tuned(task)
             for number in range(self.recipe.finetune_seeds):
@@ -134,10 +134,12 @@ class TaskTraining:
         )
         if self.keep is not None and not number:
             self.keep(task, self.encoder, head, result)
-        if task.name == "mnli" and self.recipe.from_mnli:
+        if task.name == intermediate_task(self.recipe):
             weights = {name: v.clone() for name, v in self.encoder.state_dict().items()}
-            self._mnli[number] = weights
-            self.checkpoint.save(f"mnli-{number}", {f"encoder.{k}": v for k, v in weights.items()})
+            self._between[number] = weights
+            self.checkpoint.save(
+                f"{task.name}-{number}", {f"encoder.{k}": v for k, v in weights.items()}
+            )
         self._finished["runs"][key] = asdict(result)
         self._note()
 
@@ -159,17 +161,18 @@ class TaskTraining:
     def _weights_before(self, task: Task, number: int) -> dict[str, Tensor]:
         if self.lessons is not None:
             return self._cut(task).encoder
-        if not self.recipe.from_mnli or task.name not in FROM_MNLI:
+        start = start_of(self.recipe, task.name)
+        if start is None:
             return self._start
-        if number not in self._mnli:
-            state = self.checkpoint.load(f"mnli-{number}")
+        if number not in self._between:
+            state = self.checkpoint.load(f"{start}-{number}")
             if state is None:
-                mnli = glue_task("mnli")
-                self._finished["runs"].pop(_key(mnli, number), None)
-                self._once(mnli, number, self._tuned(mnli))
-                return self._mnli[number]
-            self._mnli[number] = part(state.tensors, "encoder")
-        return self._mnli[number]
+                before = glue_task(start)
+                self._finished["runs"].pop(_key(before, number), None)
+                self._once(before, number, self._tuned(before))
+                return self._between[number]
+            self._between[number] = part(state.tensors, "encoder")
+        return self._between[number]
 
     def _tuned(self, task: Task) -> dict[str, Any]:
         """Return the setting of `task` that tuning finds, or none where it is off."""

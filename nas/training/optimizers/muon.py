@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from nas.training.optimizers.adamw import adamw
 from nas.training.optimizers.base import Parameters, optimizer_kind
 from nas.training.optimizers.joined import Joined
+from search_spaces.errors import InvalidExperiment
 from search_spaces.kinds import Kind
 from search_spaces.parts import Setting
 
@@ -59,6 +60,11 @@ def muon(
     )
     if not matrices:
         return rest
+    if not hasattr(torch.optim, "Muon"):
+        raise InvalidExperiment(
+            f"optimizer: muon needs torch 2.9 or later, and this is {torch.__version__}. Run: pip "
+            "install -U torch, or write optimizer: adamw."
+        )
     orthogonal = torch.optim.Muon(
         matrices,
         lr=learning_rate,

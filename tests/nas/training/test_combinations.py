@@ -13,6 +13,13 @@ REFUSED = [
     ({"finetune_optimizer": "fsam(base=adahessian)"}, "curvature", {"finetune_optimizer": "fsam"}),
     ({"objective": "contrastive+mlm"}, "two views", {"pretrain_dropout": 0.1}),
     ({"objective": "mlm+nsp", "block_length": 8}, "single sentences", {"block_length": 16}),
+    ({"finetuning": "stilts", "tasks": ["rte"]}, "not among them", {"finetuning": "full"}),
+    (
+        {"finetuning": "stilts(task=qqp)", "tasks": ["rte", "qnli"]},
+        "not among",
+        {"finetuning": "stilts(task=qnli)"},
+    ),
+    ({"finetuning": "sift", "distillation": "logits"}, "teacher", {"finetuning": "full"}),
     ({"objective": "sso", "short_blocks": 0.5, "block_length": 16}, "two", {"block_length": 32}),
 ]
 

@@ -1,0 +1,18 @@
+"""Ways of fine-tuning. Importing this package registers each module below."""
+
+from nas.training.finetunings.base import FINETUNINGS, FineTuning, Together, finetuning_of
+from nas.training.finetunings.full import full  # full
+from nas.training.finetunings.lora import LoRA  # lora
+from nas.training.finetunings.sift import Sift  # sift
+from nas.training.finetunings.stilts import stilts  # stilts
+
+__all__ = [
+    "FINETUNINGS",
+    "FineTuning",
+    "LoRA",
+    "Sift",
+    "Together",
+    "finetuning_of",
+    "full",
+    "stilts",
+]

@@ -1,0 +1,90 @@
+"""What every way of fine-tuning is: what it does to a model while it learns, and to the loss.
+
+`a+b` does both.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager as Context
+from contextlib import ExitStack, contextmanager, nullcontext
+
+from torch import Tensor, nn
+
+from nas.data.batches import Batch
+from nas.evaluation.kinds import TASK_KINDS
+from nas.evaluation.suites.task import Task
+from nas.training.prediction import Scale, outputs_of
+from nas.training.recipe import Recipe
+from search_spaces.kinds import SLOTS
+from search_spaces.registry import Registry
+
+# name of a kind -> what takes the kind's settings by name and gives its way of fine-tuning
+FINETUNINGS: Registry[Callable[..., "FineTuning"]] = Registry(
+    "way of fine-tuning", group="nas.finetunings"
+)
+
+
+class FineTuning:
+    """All weights learn, by the loss against the labels: what others change one thing of."""
+
+    def applied(self, encoder: nn.Module) -> Context[None]:
+        """Return a context in which the encoder is as it learns; after it, as others read it."""
+        return nullcontext()
+
+    def extra_loss(
+        self, encoder: nn.Module, head: nn.Module, task: Task, batch: Batch, outputs: Tensor
+    ) -> Tensor | None:
+        """Return what is added to the loss of a batch, a scalar, or None for nothing.
+
+        Args:
+            encoder: Being trained.
+            head: Of the task.
+            task: What is learnt.
+            batch: Examples, where the modules are.
+            outputs: What the head says of them.
+        """
+        return None
+
+
+class Together(FineTuning):
+    """Several ways at once.
+
+    Args:
+        ways: Which.
+    """
+
+    def __init__(self, ways: list[FineTuning]):
+        self.ways = ways
+
+    @contextmanager
+    def applied(self, encoder: nn.Module) -> Iterator[None]:
+        with ExitStack() as stack:
+            for way in self.ways:
+                stack.enter_context(way.applied(encoder))
+            yield
+
+    def loss(
+        self, encoder: nn.Module, head: nn.Module, task: Task, batch: Batch, scale: Scale
+    ) -> Tensor:
+        """Return the loss of a batch that lies where the modules are, a scalar."""
+        kind = TASK_KINDS[task.kind]
+        outputs = outputs_of(encoder, head, batch, tokens=kind.reads_tokens)
+        loss = kind.loss(outputs, batch.labels, scale)
+        for way in self.ways:
+            extra = way.extra_loss(encoder, head, task, batch, outputs)
+            loss = loss if extra is None else loss + extra
+        return loss
+
+
+def finetuning_of(recipe: Recipe) -> Together:
+    """Return the ways of fine-tuning that stand in a recipe.
+
+    Raises:
+        UnknownName: Nothing that can be trained has that name.
+    """
+    kinds = SLOTS["finetuning"].kinds
+    return Together(
+        [
+            FINETUNINGS[part.kind](**kinds[part.kind].settings_of(part))
+            for part in recipe.standing("finetuning")
+        ]
+    )
