@@ -8,6 +8,7 @@ A tensor is carried axis by axis. What an axis is, is one of these words:
   the name of a mixer's setting: as many as it says.
 - "<word" reads that axis: the columns of a linear map, whose rows write another one.
 - "=word" scales it, one number per feature; "^word" does so after a norm over the axis.
+- "word[1::2]" is every second feature of that axis, from number 1 on.
 - "key" is "out" for what a query is multiplied with; "a+b" are two blocks one after the other.
 
 Tensors that share an axis are carried by the same map, so that they still fit together.
@@ -171,6 +172,14 @@ def join(parts: Sequence[AxisMap]) -> AxisMap:
         torch.cat([part.filled for part in parts]),
         copies=any(part.copies for part in parts),
         identity=all(part.identity for part in parts),
+    )
+
+
+def every_few(axis: AxisMap, first: int, step: int) -> AxisMap:
+    """The map of the features `first`, `first + step`, ... of an axis, each from among the same."""
+    write, read, scale = (m[first::step, first::step] for m in (axis.write, axis.read, axis.scale))
+    return AxisMap(
+        write, read, scale, write.any(1), axis.copies, axis.loudness, identity=axis.identity
     )
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from nas.models.axes import AxisMap, AxisMaps, carry, join, selection
-from search_spaces.operations import OPERATIONS, mixer_part
-from search_spaces.parts import read_kind
+from nas.models.axes import AxisMap, AxisMaps, carry, every_few, join, selection
+from search_spaces.kinds import SLOTS
+from search_spaces.operations import mixer_part
+from search_spaces.parts import Part, read_kind
 
 
 class Carrier:
@@ -37,7 +38,13 @@ class Carrier:
 
 
 def _axis(word: str, scope: Mapping[str, AxisMap]) -> AxisMap:
-    return selection(range(int(word)), int(word)) if word.isdecimal() else scope[word]
+    if word.isdecimal():
+        return selection(range(int(word)), int(word))
+    name, bracket, every = word.partition("[")
+    if not bracket:
+        return scope[name]
+    first, step = map(int, every.rstrip("]").split("::"))
+    return every_few(scope[name], first, step)
 
 
 def norm_axes(name: str, norm: nn.Module, width: str = "width") -> dict[str, tuple[str, ...]]:
@@ -49,12 +56,14 @@ def norm_axes(name: str, norm: nn.Module, width: str = "width") -> dict[str, tup
     }
 
 
-def settings_axes(kind: str, other: str) -> dict[str, AxisMap]:
+def head_settings_axes(kind: str, other: str) -> dict[str, AxisMap]:
     """Maps of the axes that are as long as a setting of a mixer, which has the setting's name."""
-    ours, theirs = (
-        OPERATIONS[part.kind].settings_of(part)
-        for part in (mixer_part(*read_kind(k)) for k in (kind, other))
-    )
+    return settings_axes("mixer", *(mixer_part(*read_kind(k)) for k in (kind, other)))
+
+
+def settings_axes(slot: str, part: Part, other: Part) -> dict[str, AxisMap]:
+    """Maps of the axes that are as long as a setting of a part, which has the setting's name."""
+    ours, theirs = (SLOTS[slot].kinds[p.kind].settings_of(p) for p in (part, other))
     return {
         name: (
             centred(value, theirs[name])

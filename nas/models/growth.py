@@ -32,11 +32,9 @@ def add_layers(encoder: Encoder, matched: Sequence[int | None]) -> None:
     for layer, match in zip(encoder.layers, matched, strict=True):
         if match is None:
             ends = getattr(layer, "mixed", None), getattr(layer.feedforward, "output", None)
-            for linear in ends:
-                if linear is not None:
-                    nn.init.zeros_(linear.weight)
-                    if linear.bias is not None:
-                        nn.init.zeros_(linear.bias)
+            for end in filter(None, ends):  # a linear map, or several
+                for parameter in end.parameters():
+                    nn.init.zeros_(parameter)
             if layer.normed and before is not None:
                 _move(before, layer.feedforward_norm)
         if layer.projection is not None:

@@ -24,6 +24,7 @@ from nas.models.carrier import (
     Carrier,
     centred,
     first_ones,
+    head_settings_axes,
     kernel_size,
     norm_axes,
     settings_axes,
@@ -171,7 +172,7 @@ def _carry_layer(
             chosen = [s[1] if s and s[0] == other else None for s in heads]
             head = selection(chosen, parent.kinds[other])
             kernel = centred(*(kernel_size(k) for k in (kind, other)))
-            scope |= settings_axes(kind, other)
+            scope |= head_settings_axes(kind, other)
             out = combine(head, feature)
             scope |= {"head": head, "out": out, "key": reading(out, factor)}
             scope |= {"kernel": kernel, "tap": combine(head, kernel)}
@@ -215,6 +216,8 @@ def _carry_blocks(
         scope[f"inner {k}"] = carrier.maps(f"inner {i} {k}", c, inner[min(k, len(inner) - 1)])
     last = len(child.feedforward) - 1
     scope["last"] = carrier.maps(f"inner {i} {last}", child.feedforward[-1], inner[-1])
+    parts = child.part("feedforward"), parent.part("feedforward")
+    scope |= settings_axes("feedforward", *parts)
     block = module.feedforward
     axes = block.axes if shared_feedforward(child, parent) else {}
     if not axes and _equal_feedforwards(child, parent):

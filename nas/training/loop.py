@@ -9,6 +9,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
+from nas.models.auxiliary import take_auxiliary
 from nas.training.device import is_out_of_memory
 from nas.training.optimizers import MakeOptimizer, adamw
 from nas.training.schedule import Schedule
@@ -48,7 +49,8 @@ class Loop:
         micro_batches: int = 1,
         optimizer: MakeOptimizer = adamw,
     ):
-        decayed, kept = split_by_decay(modules)
+        self._modules = tuple(modules)
+        decayed, kept = split_by_decay(self._modules)
         self._parameters = decayed + kept
         self._optimizer = optimizer(
             decayed, kept, learning_rate=learning_rate, weight_decay=weight_decay
@@ -122,7 +124,8 @@ class Loop:
         total = None
         with getattr(self._optimizer, "kernels", nullcontext)():
             for part in losses:
-                backward(part)
+                wanted = take_auxiliary(self._modules)
+                backward(part if wanted is None else part + wanted / self.micro_batches)
                 value = part.detach().float()
                 total = value if total is None else total + value
         return total

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nas.models.blocks.base import BLOCKS, Inside
 from nas.models.dropout import Dropout
-from nas.models.feedforwards import make_feedforward
+from nas.models.feedforwards import feed, make_feedforward
 from nas.models.mixers import make_mixer
 from nas.models.norms import make_norm
 from nas.models.projections import make_projection
@@ -76,13 +76,18 @@ class EncoderLayer(nn.Module):
         read = self.mixed_residual.before(x, self.mixed_norm)
         parts = [mixer(read, keep, distances) for mixer in self.mixers.values()]
         joined = parts[0] if len(parts) == 1 else torch.cat(parts, -1)
-        if at is not None:  # everything from here on is the same function of each token
+        # unless the feed-forward reads sequences, all from here on is a function of each token
+        whole = self.feedforward.reads == "sequence"
+        if at is not None and not whole:
             x, joined = (part.flatten(0, 1).index_select(0, at) for part in (x, joined))
+            keep = None  # nobody wants padding
         mixed = self.dropout(self.mixed(joined))
         x = self.mixed_residual.after(x, mixed, self.mixed_norm)
         read = self.feedforward_residual.before(x, self.feedforward_norm)
-        fed = self.dropout(self.feedforward(read))
+        fed = self.dropout(feed(self.feedforward, read, keep))
         x = self.feedforward_residual.after(x, fed, self.feedforward_norm)
+        if at is not None and whole:
+            x = x.flatten(0, 1).index_select(0, at)
         return x if self.projection is None else self.projection(x)
 
 

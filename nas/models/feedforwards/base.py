@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -20,7 +21,13 @@ class FeedForward(nn.Module, ABC):
     Args:
         width: Width of the hidden states it reads and writes.
         inner: Widths of the inner layers, first to last; at least one.
+
+    Attributes:
+        reads: What `forward` is given: of "token" hidden states alone; of "tokens" also `keep`,
+            which tells real tokens from padding; of "sequence" besides always whole sequences.
     """
+
+    reads: ClassVar[str] = "token"
 
     def __init__(self, width: int, inner: tuple[int, ...]):
         super().__init__()
@@ -35,8 +42,14 @@ class FeedForward(nn.Module, ABC):
         return {}
 
     @abstractmethod
-    def forward(self, x: Tensor) -> Tensor:
-        """Map hidden states `(batch, length, width)` to the same shape."""
+    def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Map hidden states `(batch, length, width)` to the same shape.
+
+        Args:
+            x: Hidden states; of some tokens alone, `(n, width)`, unless a sequence is read.
+            keep: Boolean, `(batch, length)`, False marks padding; None where nothing is padded.
+                What reads a token alone need not take it.
+        """
 
     def pass_on(self, depth: int, matrices: Sequence[Tensor]) -> None:
         """Make the inner maps from number `depth` on linear, so that depth is added without change.
@@ -56,3 +69,8 @@ def make_feedforward(part: Part, width: int, inner: tuple[int, ...]) -> FeedForw
         UnknownName: If there is no such block.
     """
     return FEEDFORWARDS[part.kind](width, tuple(inner), **dict(part.settings))
+
+
+def feed(block: FeedForward, x: Tensor, keep: Tensor | None) -> Tensor:
+    """Return what a block makes of hidden states, given what it reads."""
+    return block(x) if block.reads == "token" else block(x, keep)

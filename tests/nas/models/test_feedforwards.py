@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from nas.models.feedforwards import FEEDFORWARDS, MultilayerPerceptron
+from nas.models.feedforwards import FEEDFORWARDS, MultilayerPerceptron, feed
 from search_spaces.errors import UnknownName
 
 WIDTH = 6
@@ -18,13 +18,13 @@ def build(name, inner, dtype=torch.float32):
     with torch.no_grad():
         for p in block.parameters():
             p.normal_(std=0.5)
-    return block.to(dtype)
+    return block.to(dtype).eval()
 
 
 @every_block
 @inner_widths
 def test_shape_and_gradients_reach_every_parameter(name, inner):
-    block, x = build(name, inner), torch.randn(2, 3, WIDTH)
+    block, x = build(name, inner).train(), torch.randn(2, 3, WIDTH)
     out = block(x)
     assert out.shape == x.shape
     out.square().sum().backward()
@@ -33,9 +33,32 @@ def test_shape_and_gradients_reach_every_parameter(name, inner):
 
 @every_block
 @inner_widths
-def test_tokens_are_independent(name, inner):
+def test_tokens_are_independent_or_sequences_are(name, inner):
     block, x = build(name, inner), torch.randn(2, 3, WIDTH)
-    assert_close(block(x)[:, 1:2], block(x[:, 1:2]))
+    if block.reads == "sequence":
+        assert_close(block(x)[1:], block(x[1:]))
+    else:
+        assert_close(block(x)[:, 1:2], block(x[:, 1:2]))
+        assert_close(block(x.flatten(0, 1)), block(x).flatten(0, 1))
+
+
+@every_block
+@inner_widths
+@pytest.mark.parametrize("train", [True, False])
+def test_padding_does_not_matter(name, inner, train):
+    block, x = build(name, inner, torch.float64), torch.randn(2, 4, WIDTH, dtype=torch.float64)
+    keep = torch.tensor([[True] * 4, [True] * 2 + [False] * 2])
+    found = []
+    for padding in (0.0, 1e3):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            filled = x.masked_fill(~keep[..., None], padding)
+            found.append(feed(block.train(train), filled, keep)[keep])
+            if getattr(block, "auxiliary", None) is not None:
+                found[-1] = torch.cat([found[-1].flatten(), block.auxiliary[None]])
+    assert_close(*found, atol=1e-9, rtol=0)
+    alone = feed(block.eval(), x[1:, :2], None)
+    assert_close(feed(block, x, keep)[1:, :2], alone)
 
 
 @every_block
@@ -49,7 +72,7 @@ def test_gradients_are_right(name, inner):
 @every_block
 @inner_widths
 def test_bfloat16_gradients_are_finite(name, inner):
-    block = build(name, inner)
+    block = build(name, inner).train()
     with torch.autocast("cpu", torch.bfloat16):
         block(torch.randn(2, 3, WIDTH)).float().square().sum().backward()
     assert all(p.grad.isfinite().all() for p in block.parameters())
