@@ -92,10 +92,10 @@ class Hamming(Kernels):
     lengths = (1.0, 4.0, 12.0)
 
     def cross(self, a, b):
-        return np.moveaxis(self._of_distance(a.shape[1])[_differing(a, b)], -1, 0)
+        return np.moveaxis(self._of_distance(a.shape[1])[differing(a, b)], -1, 0)
 
     def weighted(self, weights, a, b):
-        return np.take(self._of_distance(a.shape[1]) @ weights, _differing(a, b))
+        return np.take(self._of_distance(a.shape[1]) @ weights, differing(a, b))
 
     def _of_distance(self, columns: int) -> np.ndarray:
         """Return every kernel at every number of differing codes, `(columns + 1, kernels)`."""
@@ -105,7 +105,7 @@ class Hamming(Kernels):
         return np.ones((len(self.lengths), len(a)))
 
 
-def _differing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def differing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return in how many codes rows differ, `(n, m)`."""
     used = np.flatnonzero((a >= 0).any(0) | (b >= 0).any(0))
     columns_a, columns_b = a[:, used].T.copy(), b[:, used].T.copy()

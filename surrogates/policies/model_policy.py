@@ -86,13 +86,15 @@ class ModelPolicy(Policy):
         more_candidates: In spaces too big to list, given the fitted model of the first objective
             (None if it is exact), the best told, the candidates drawn and a generator, returns
             more of them.
+        narrow: Given the policy, the candidates and how many are wanted, returns those among which
+            to choose.
     """
 
     Options = ModelOptions
 
     def __init__(
         self, name, space, objectives, seed, constraints, options, *, make_model: MakeModel,
-        settings=ModelOptions, more_candidates=None,
+        settings=ModelOptions, more_candidates=None, narrow=None,
     ):  # fmt: skip
         self.Options = settings
         super().__init__(name, space, objectives, seed, constraints, options)
@@ -103,6 +105,7 @@ class ModelPolicy(Policy):
         self._check("design", DESIGNS)
         self._check("improvement", (EXPECTED, NOISY))
         self._make_model, self._more_candidates = make_model, more_candidates
+        self._narrow = narrow
         self.features = Featurizer(space, ends=self.options.ends)
         self._candidates = Candidates(space, self.allowed)
         self._computed: dict[tuple[str, str], float] = {}
@@ -193,6 +196,8 @@ class ModelPolicy(Policy):
         aims = [self._aim(rng) for _ in range(n)]
         by_aim = {aim: self._beliefs(rng, aim) for aim in dict.fromkeys(aims)}
         pool = self._pool(n, rng, seen, by_aim[aims[0]])
+        if self._narrow is not None:
+            pool = list(self._narrow(self, pool, n))
         if not pool:
             return []
         for beliefs in by_aim.values():

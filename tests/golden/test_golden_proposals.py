@@ -10,7 +10,6 @@ from surrogates import list_policies
 
 RECORDED = read("proposals.json")
 STATES = read("states.json")
-EXACT = RECORDED["fingerprint"] == fingerprint()
 
 pytestmark = pytest.mark.golden
 
@@ -29,17 +28,19 @@ def case_of(text):
 )
 def test_a_policy_asks_and_predicts_what_it_did(text):
     recorded, found = RECORDED["cases"][text], golden_proposals.measured(case_of(text))
-    asked = len(recorded["asked"]) if EXACT else recorded["stable asks"]
+    # cases that were recorded later may be of another machine than the rest of the file
+    exact = recorded.get("fingerprint", RECORDED["fingerprint"]) == fingerprint()
+    asked = len(recorded["asked"]) if exact else recorded["stable asks"]
     assert found["asked"][:asked] == recorded["asked"][:asked]
-    if EXACT or recorded["stable predictions"]:
+    if exact or recorded["stable predictions"]:
         now = json.loads(json.dumps(found["predicted"]))
-        assert not differences(recorded["predicted"], now, close=None if EXACT else CLOSE)
+        assert not differences(recorded["predicted"], now, close=None if exact else CLOSE)
 
 
 @pytest.mark.parametrize("policy", sorted(STATES["states"]))
 def test_a_saved_state_goes_on_as_it_did(policy):
     recorded = STATES["states"][policy]
-    if EXACT or recorded["stable"]:
+    if STATES["fingerprint"] == fingerprint() or recorded["stable"]:
         assert golden_proposals.continued(policy, recorded["state"]) == recorded["next"]
 
 
