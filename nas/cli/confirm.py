@@ -32,7 +32,7 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, baselines: bool, trus
     nas confirm runs/search-1 --top 3 --seeds 5
     """  # noqa: D301  click reads \b
     from nas.cli.rows import print_rows
-    from nas.cli.verdict import print_verdict
+    from nas.cli.verdict import print_test, print_verdict
     from nas.evaluation.mean_score import MEANS
     from nas.execution import EngineGone
     from nas.runs.directory import open_run
@@ -77,5 +77,6 @@ def confirm(run: Path, top: int, seeds: int, form: str, *, baselines: bool, trus
             again = f"nas export {quoted(run)} --pick {table['hash'].iloc[0][:10]} --to NEW_FOLDER"
             echo(f"Cards written before do not say this yet; write one that does: {again}")
         print_verdict(opened)
+        print_test(opened)
     if table["seeds"].sum() < len(chosen) * seeds:
         echo("Some trainings failed; the same command tries them again.", err=True)

@@ -1,7 +1,8 @@
 """`nas export`: from a finished trial to a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -78,18 +79,30 @@ def export(
     names = _chosen_tasks(tasks, list(recipe.tasks), recipe.own_tasks)
     weights = trial_weights(opened, chosen)
     models = task_models_of(opened, chosen, names) if names else ()
+    tests: dict[str, dict[str, float]] = {}
+
+    def written() -> Iterator[tuple[Any, float, Any]]:
+        for model in models:
+            tests[model.task.name] = dict(model.test)
+            yield model.task, model.score, model.weights
+
     export_trial(
         opened,
         chosen,
         folder,
         weights=weights,
-        models=((model.task, model.score, model.weights) for model in models),
+        models=written(),
+        tests=tests,
         tasks=names,
         formats=formats,
         quantize=quantize is not None,
         licence=licence,
         say=lambda line: echo(f"  {line}"),
     )
+    from nas.cli.verdict import test_lines
+
+    for line in test_lines(tests):
+        echo(f"  {line}")
     echo(f"Exported trial {number} ({chosen['hash'][:10]}) to {folder}")
     if folder.parent != Path():
         echo(f"Table of this zoo: {write_results(folder.parent)}")

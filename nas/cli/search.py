@@ -218,7 +218,7 @@ def teacher_figures(run: Any) -> dict[str, float]:
 def finish(run: Any, reason: str) -> None:
     """Print the front, the picture, the directory and what to do next; exit with the code."""
     from nas.cli.tables import print_table
-    from nas.cli.verdict import print_verdict
+    from nas.cli.verdict import print_test, print_verdict
     from nas.report.front_picture import draw_front
     from nas.runs.unmet import exit_code, unmet
 
@@ -242,6 +242,8 @@ def finish(run: Any, reason: str) -> None:
             picture = f"not drawn ({error.strerror or error})"
         echo(f"\nPicture:  {picture}\nRun:      {where}")
         print_verdict(run)
+        if trained:
+            print_test(run)
         lacking = unmet(run)
         if lacking:
             echo(f"\n{lacking}", err=True)

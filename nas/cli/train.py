@@ -218,6 +218,10 @@ def _print_result(trained: Any, data: Any, folder: Path) -> None:
         data.floors,
         taught=data.teacher is not None,
     )
+    from nas.cli.verdict import test_lines
+
+    for line in test_lines(trained.test):
+        echo(line)
     first = trained.measurements[0]
     costs, details = first.costs, first.details
     echo(

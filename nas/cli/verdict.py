@@ -1,5 +1,6 @@
 """The last lines of a search: what it found against plain encoders, the largest, and chance."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nas.cli.printing import echo
@@ -28,6 +29,43 @@ def print_verdict(run: Any) -> None:
         return
     for line in verdict_lines(verdict, quoted(run.directory)):
         echo(line)
+
+
+def print_test(run: Any) -> None:
+    """Print what the best one reaches on the test part of the user's own tasks, if they have any.
+
+    The first call fine-tunes it on them once more, as an export does.
+    """
+    from nas.single.test_part import has_test, test_scores
+    from search_spaces.errors import NasError
+
+    if not has_test(run):
+        return
+    echo("\nScoring the best one on the test part …")
+    try:
+        found = test_scores(run)
+    except NasError as error:
+        echo(f"The test part was not scored: {error}")
+        return
+    if found is None:
+        return
+    for line in test_lines(found.scores):
+        echo(line)
+    if found.looks > 1:
+        echo(
+            f"So far {found.looks} encoders of this run were scored on it: choosing among them by "
+            "these scores would make them too good to be true."
+        )
+
+
+def test_lines(tests: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return a line for each task that was scored on its test part."""
+    return [
+        f"{task}, test (nothing was chosen by it): "
+        + ", ".join(f"{metric} {value:.3f}" for metric, value in values.items())
+        for task, values in tests.items()
+        if values
+    ]
 
 
 def verdict_lines(verdict: "Verdict", place: str) -> list[str]:

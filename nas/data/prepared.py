@@ -31,6 +31,7 @@ from nas.whole_files import write_whole
 from search_spaces.errors import InvalidData
 
 TEACHER = "teacher"  # the folder beside a run's data
+TEST = "test"  # the split that nothing is chosen by
 _VALIDATION_SHARE = 0.05
 _VALIDATION_BLOCKS = 512
 _CHARACTERS_PER_TOKEN = 6  # more than any tokenizer here needs
@@ -58,6 +59,7 @@ class PreparedData:
             inside it end with [SEP], and none is padded.
         validation: Blocks held out from `pretrain`, the same shape.
         tasks: Task name -> split name ("train", "dev"; for MNLI "matched", "mismatched") -> split.
+            A user's own task may have "test", which is scored once nothing is left to choose.
         teacher: Folder of the trained encoder that every trial is cut from, and of what it answers;
             a run keeps it beside its data. None where trials start from nothing.
         own: Those of the tasks that are the user's own, by name; the others are GLUE's.
@@ -217,9 +219,7 @@ def prepare(
         pretrain=pretrain,
         validation=validation,
         tasks={
-            name: _encode_task(
-                tokenizer, train[name], data.dev, longest, max_dev_examples, seed, kind
-            )
+            name: _encode_task(tokenizer, train[name], data, longest, max_dev_examples, seed, kind)
             for name, data in tasks.items()
         },
         own=own_rows(tasks),
@@ -262,7 +262,7 @@ def prepare_tasks(
             name: _encode_task(
                 tokenizer,
                 train[name],
-                data.dev,
+                data,
                 longest,
                 max_dev_examples,
                 seed,
@@ -277,14 +277,16 @@ def prepare_tasks(
 def _encode_task(
     tokenizer: Tokenizer,
     train: Split,
-    dev: dict[str, Split],
+    data: TaskData,
     max_length: int,
     max_dev_examples: int | None,
     seed: int,
     kind: type,
 ) -> dict[str, EncodedSplit]:
-    sampled = {name: sample(split, max_dev_examples, seed) for name, split in dev.items()}
+    sampled = {name: sample(split, max_dev_examples, seed) for name, split in data.dev.items()}
     splits = {"train": train, **sampled}
+    if data.row is not None:  # those of suites have no labels
+        splits |= {name: s for name, s in data.test.items() if s.labels is not None}
     return {name: encode(tokenizer, split, max_length, kind) for name, split in splits.items()}
 
 

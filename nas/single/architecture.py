@@ -4,7 +4,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,22 @@ import numpy as np
 from safetensors.torch import load_file
 
 from nas.config import Experiment
-from nas.data.prepared import PreparedData
+from nas.data.prepared import TEST, PreparedData
 from nas.data.tokenizer import Tokenizer
 from nas.evaluation.mean_score import mean_name
+from nas.evaluation.suites.task import Task
 from nas.limits import available_cpus
 from nas.models.transfer import Inheritance
 from nas.single.exported import ExportedModel
-from nas.single.exporting import data_revision, default_licence, files_of, own_facts
+from nas.single.exporting import (
+    data_revision,
+    default_licence,
+    files_of,
+    own_facts,
+    with_test_scores,
+)
 from nas.teachers.lessons import Lessons
+from nas.training.device import choose_device, choose_precision
 from nas.training.measurement import Measurement
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed
@@ -41,10 +49,13 @@ class Trained:
     Attributes:
         seeds: The seeds.
         measurements: One for each.
+        test: Task -> metric -> value of the first seed's model on examples that nothing was chosen
+            by; none for tasks without such.
     """
 
     seeds: tuple[int, ...]
     measurements: tuple[Measurement, ...]
+    test: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def score(self, name: str) -> tuple[float, float | None]:
         """Return the mean of a score and its standard deviation, None for one seed."""
@@ -107,6 +118,11 @@ def train_architecture(
     """
     state = training_state(folder)
     kept: list[TaskModel] = []
+
+    def keep(task: Task, *parts: Any) -> None:
+        test = data.tasks[task.name].get(TEST)
+        kept.append(task_model(task, *parts, test, choose_precision(recipe, choose_device(recipe))))
+
     measurements = []
     with tempfile.TemporaryDirectory(prefix="nas-train-") as temporary:
         inherit = None
@@ -123,13 +139,14 @@ def train_architecture(
                 progress=progress,
                 checkpoint=state / f"seed-{seed}",
                 inherit=inherit,
-                keep=None if number else lambda *parts: kept.append(task_model(*parts)),
+                keep=None if number else keep,
             )
             mean = mean_name(data.tasks)
             score, seconds = measurement.scores[mean], measurement.seconds
             say(f"seed {seed}: {mean} {score:.3f}, {seconds:.0f} s")
             measurements.append(measurement)
         card = _card(architecture, experiment, recipe, data, seeds, measurements[0], pretrained)
+        card = with_test_scores(card, {model.task.name: model.test for model in kept})
         export_model(
             folder,
             architecture=architecture,
@@ -140,7 +157,7 @@ def train_architecture(
             task_weights={model.task: model.weights for model in kept},
         )
     shutil.rmtree(state, ignore_errors=True)
-    return Trained(seeds, tuple(measurements))
+    return Trained(seeds, tuple(measurements), {m.task.name: dict(m.test) for m in kept if m.test})
 
 
 def _inheritance(parent: ExportedModel, path: Path) -> Inheritance:

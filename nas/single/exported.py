@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nas.data.encoding import encode_split
-from nas.data.prepared import PreparedData, prepare_tasks
+from nas.data.prepared import TEST, PreparedData, prepare_tasks
 from nas.data.source import load_source
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import Tokenizer
@@ -209,7 +209,9 @@ def encode_for(
 def score_heads(
     model: ExportedModel, data: PreparedData, recipe: Recipe
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Return task -> development split -> metric -> value of the fine-tuned models in the folder.
+    """Return task -> split -> metric -> value of the fine-tuned models in the folder.
+
+    The splits are those to develop on, and "test" where a user's own task has it.
 
     Raises:
         UnknownName: The folder has no model of one of the tasks in `data`.
@@ -218,7 +220,8 @@ def score_heads(
     with thread_count(recipe.threads):
         for task in data.rows():
             encoder, head = _parts(model, task, recipe)
-            splits = {name: data.tasks[task.name][name] for name in task.dev}
+            there = data.tasks[task.name]
+            splits = {name: there[name] for name in (*task.dev, TEST) if name in there}
             found[task.name] = {
                 name: evaluate(
                     encoder, head, task, split, scale=Scale(), precision=_precision(recipe)

@@ -42,6 +42,7 @@ def export_trial(
     quantize: bool = False,
     licence: str | None = None,
     say: Callable[[str], None] = lambda line: None,
+    tests: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Path:
     """Write the trial's models to the new folder `folder`; return it.
 
@@ -56,6 +57,8 @@ def export_trial(
         quantize: Write each ONNX file with int8 weights too, with the score it costs.
         licence: Of the weights; None takes what suits the data.
         say: Called with a line for each model written.
+        tests: Task -> metric -> value on examples that nothing was chosen by; looked at when the
+            last of `models` is written.
 
     Raises:
         NasError: The folder exists, a kind cannot be written in a format, or a format's outputs
@@ -97,8 +100,22 @@ def export_trial(
                 data=run.directory / "data",
                 say=say,
             )
-        finish(partial, card)
+        finish(partial, with_test_scores(card, tests or {}))
     return folder
+
+
+def with_test_scores(
+    card: Mapping[str, Any], tests: Mapping[str, Mapping[str, float]]
+) -> dict[str, Any]:
+    """Return a card that says what its models reach on examples that nothing was chosen by."""
+    found = {task: dict(values) for task, values in tests.items() if values}
+    if not found:
+        return dict(card)
+    own = {
+        name: {**facts, **({"test": found[name]} if name in found else {})}
+        for name, facts in card.get("own_tasks", {}).items()
+    }
+    return {**card, "test_scores": found, **({"own_tasks": own} if own else {})}
 
 
 def _compared(run: Run, trial: Mapping[str, Any], task: "Task", score: float) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from nas.data.encoding import encode_split
 from nas.data.own.reading import read_for, read_own_task
+from nas.data.prepared import TEST
 from nas.data.sentences import read_sentences
 from nas.data.tables import Split, TaskData
 from nas.evaluation.majority import majority_score
@@ -128,6 +129,8 @@ def score_model(
         for task in prepared.rows():
             found.scores[task.name] = task_score(task, scored[task.name])
             found.notes += _details(task, scored[task.name])
+            if TEST in prepared.tasks[task.name]:
+                found.notes += _details(task, {TEST: scored[task.name][TEST]}, f", {TEST}")
         for name, splits in unlabelled.items():
             for split, sentences in splits.items():
                 answers[name, split] = answer(model, glue_task(name), sentences, recipe)
@@ -152,13 +155,14 @@ def _own_source(
     return found
 
 
-def _details(task: Task, splits: dict[str, dict[str, float]]) -> list[str]:
+def _details(task: Task, splits: dict[str, dict[str, float]], more: str = "") -> list[str]:
     """Return a line with each metric of a user's own task."""
     if not task.own:
         return []
     return [
-        f"{task.name}: " + ", ".join(f"{k} {v:.3f}" for k, v in metrics.items())
-        for metrics in splits.values()
+        f"{task.name}{more}: " + ", ".join(f"{k} {v:.3f}" for k, v in metrics.items())
+        for split, metrics in splits.items()
+        if split in task.dev or more
     ]
 
 

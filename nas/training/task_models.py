@@ -6,12 +6,12 @@ whether it did: another processor may round differently.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from nas.data.prepared import PreparedData
+from nas.data.prepared import TEST, EncodedSplit, PreparedData
 from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
@@ -21,7 +21,7 @@ from nas.training.budget import Budget
 from nas.training.device import choose_device, choose_precision
 from nas.training.finetune import Finetuning
 from nas.training.intermediate import start_of
-from nas.training.prediction import Scale
+from nas.training.prediction import Scale, evaluate
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count
 from nas.training.task_runs import TaskTraining, set_dropout
@@ -40,11 +40,14 @@ class TaskModel:
         score: Its one number on the development data, larger is better.
         weights: Tensors named "encoder.*" and "classifier.*"; for a regression the classifier
             answers in the units of the labels.
+        test: Metric -> value on the examples that nothing was chosen by; empty where there are
+            none.
     """
 
     task: Task
     score: float
     weights: dict[str, Tensor]
+    test: Mapping[str, float] = field(default_factory=dict)
 
 
 def task_models(
@@ -97,9 +100,11 @@ def task_models(
             ) from None
         set_dropout(encoder, recipe.dropout)
     kept: dict[str, TaskModel] = {}
+    precision = choose_precision(recipe, device)
 
     def keep(task: Task, encoder: Encoder, head: ClassificationHead, result: Finetuning) -> None:
-        kept[task.name] = task_model(task, encoder, head, result)
+        test = data.tasks[task.name].get(TEST)
+        kept[task.name] = task_model(task, encoder, head, result, test, precision)
 
     training = TaskTraining(
         encoder,
@@ -107,7 +112,7 @@ def task_models(
         replace(recipe, finetune_seeds=1),
         seed,
         Watch(None, progress),
-        choose_precision(recipe, device),
+        precision,
         budget=Budget(1.0, learning_rate_scale, micro_batches),
         keep=keep,
         lessons=None if data.teacher is None else Lessons(data.teacher),
@@ -121,11 +126,28 @@ def task_models(
 
 
 def task_model(
-    task: Task, encoder: Encoder, head: ClassificationHead, result: Finetuning
+    task: Task,
+    encoder: Encoder,
+    head: ClassificationHead,
+    result: Finetuning,
+    test: EncodedSplit | None = None,
+    precision: str = "fp32",
 ) -> TaskModel:
-    """Return a copy of what `encoder` and `head` are now, as `run_trial` hands them to `keep`."""
+    """Return a copy of what `encoder` and `head` are now, as `run_trial` hands them to `keep`.
+
+    Args:
+        task: What they were fine-tuned on.
+        encoder: The encoder.
+        head: Its head.
+        result: How fine-tuning went.
+        test: Examples to score them on that nothing was chosen by.
+        precision: "fp32" or "bf16", of scoring.
+    """
     named = {f"encoder.{k}": v.detach().cpu().clone() for k, v in encoder.state_dict().items()}
-    return TaskModel(task, result.score, named | _classifier(head, result.scale))
+    found = {}
+    if test is not None:
+        found = evaluate(encoder, head, task, test, scale=result.scale, precision=precision)
+    return TaskModel(task, result.score, named | _classifier(head, result.scale), found)
 
 
 def _in_order(wanted: list[Task], recipe: Recipe) -> list[Task]:

@@ -32,6 +32,7 @@ _FACTS = "encoder_nas"
 _TITLES = {
     "scores": "Scores (development data; larger is better)",
     "exported_scores": "Scores of the exported task models, measured again when exporting",
+    "test_scores": "Scores on test data, which nothing was chosen by",
     "confirmed": "Confirmed with fresh seeds",
     "costs": "Costs",
     "measured_on": "Measured on",
@@ -129,20 +130,23 @@ def hub_facts(card: Mapping[str, Any], own: Mapping[str, Mapping[str, Any]]) -> 
 
     Args:
         card: The facts of the card.
-        own: Task name -> "language", "kind", "metrics" and, by metric, "results".
+        own: Task name -> "language", "kind", "metrics" and, by metric, "results" and, where there
+            are examples that nothing was chosen by, "test".
     """
     names = list(own)
     metrics = list(dict.fromkeys(name for task in own.values() for name in task["metrics"]))
     results = [
         {
             "task": {"type": _pipeline({name: task}), "name": task["kind"]},
-            "dataset": {"name": name, "type": name, "split": "dev"},
+            "dataset": {"name": name, "type": name, "split": split},
             "metrics": [
                 {"type": metric, "name": metric, "value": float(value)}
-                for metric, value in task["results"].items()
+                for metric, value in task[values].items()
             ],
         }
         for name, task in own.items()
+        for split, values in (("dev", "results"), ("test", "test"))
+        if values in task
     ]
     return {
         "datasets": names,

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from nas.cli.main import cli
+from nas.cli.verdict import print_test
 from nas.evaluation.suites.task import Task
 from nas.zoo.card import read_card
 from search_spaces.errors import InvalidData, InvalidExperiment, NasError
@@ -50,7 +51,7 @@ def place(tmp_path_factory, make_checkpoint):
         {"first": SAID[a], "second": SAID[b], "likeness": 2.5 if a == b else 0.5 * (i % 2)}
         for i, (a, b) in enumerate(zip(topics, reversed(topics), strict=True))
     ]
-    for name, rows in (("train", likes), ("dev", likes[:30])):
+    for name, rows in (("train", likes), ("dev", likes[:30]), ("test", likes[30:])):
         lines = [json.dumps(row) for row in rows]
         (place / f"{name}.jsonl").write_text("\n".join(lines))
     make_checkpoint(place / "tiny")
@@ -63,7 +64,7 @@ def run(place):
     nas(
         "search", place / "plan.yaml", "--run", place / "run",
         "--task", place / "topics.csv",
-        "--task", f"likeness={place / 'train.jsonl'},{place / 'dev.jsonl'}",
+        "--task", f"likeness={place / 'train.jsonl'},{place / 'dev.jsonl'},{place / 'test.jsonl'}",
     )  # fmt: skip
     return place / "run"
 
@@ -134,8 +135,9 @@ def test_the_model_is_a_pipeline_elsewhere_and_its_card_says_whose_it_is(model):
     assert head["language"] == ["en"]
     assert head["metrics"] == ["accuracy", "macro_f1", "pearson", "spearman"]
     results = head["model-index"][0]["results"]
-    assert [r["dataset"]["name"] for r in results] == ["topics", "likeness"]
-    assert results[1]["metrics"][0]["type"] == "pearson"
+    places = [(r["dataset"]["name"], r["dataset"]["split"]) for r in results]
+    assert places == [("topics", "dev"), ("likeness", "dev"), ("likeness", "test")]
+    assert results[1]["metrics"][0]["type"] == results[2]["metrics"][0]["type"] == "pearson"
     assert read_card(model)["data"]["files"]["likeness"]["dev"].endswith("dev.jsonl")
     config = json.loads((model / "topics" / "config.json").read_text())
     assert set(config["label2id"]) == set(SAID)
@@ -143,6 +145,36 @@ def test_the_model_is_a_pipeline_elsewhere_and_its_card_says_whose_it_is(model):
     row = Task.from_dict(json.loads((model / "likeness" / "task.json").read_text()))
     assert row.kind == "number"
     nas("zoo", "check", model)
+
+
+def test_the_test_part_is_scored_once_and_chooses_nothing(run, model, place, capsys):
+    import nas as api
+
+    opened = api.open_run(run)
+    best = opened.pick("best")
+    found = json.loads((run / "test.json").read_text())
+    assert list(found) == [str(best["trial"])]
+    assert list(found[str(best["trial"])]) == ["likeness"]
+    # the record of the search has not seen it
+    assert not [name for name in opened.trials().columns if "test" in name]
+    files = ",".join(str(place / f"{name}.jsonl") for name in ("train", "dev", "test"))
+    nas("evaluate", model, "--quiet", "--task", f"likeness={files}")
+    said = capsys.readouterr().out
+    value = found[str(best["trial"])]["likeness"]["pearson"]
+    assert f"likeness, test: pearson {value:.3f}" in said
+    assert read_card(model)["test_scores"]["likeness"]["pearson"] == pytest.approx(value)
+    # asking again trains nothing: what is noted is said, and another encoder would be counted
+    (run / "test.json").write_text(
+        json.dumps({"99": {}, str(best["trial"]): {"likeness": {"pearson": 0.25}}})
+    )
+    print_test(opened)
+    said = capsys.readouterr().out
+    assert "likeness, test (nothing was chosen by it): pearson 0.250" in said
+    assert "2 encoders of this run" in said
+    (run / "test.json").write_text("[]")
+    print_test(opened)
+    assert "holds no scores. Remove it" in capsys.readouterr().out
+    (run / "test.json").write_text(json.dumps(found))
 
 
 def test_scoring_a_model_on_files(model, place, capsys):

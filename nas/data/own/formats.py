@@ -319,6 +319,8 @@ def _named_classes(table: "pa.Table") -> "pa.Table":
             feature = inner
         if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
             continue
+        if name not in table.column_names:  # noted once, and removed since
+            continue
         names = dict(enumerate(feature.get("names") or ()))
         column = table[name].to_pylist()
         if listed:

@@ -28,8 +28,9 @@ from search_spaces.errors import InvalidData, InvalidExperiment
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# What saved datasets and the hub call the part to score on.
-_DEV_SPLITS = ("validation", "dev", "valid", "test")
+# What saved datasets call the part to choose by. That to test on is never taken for it.
+_DEV_SPLITS = ("validation", "dev", "valid", "val")
+_TEST_SPLIT = "test"
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,13 @@ def read_own_task(settings: TaskSettings, seed: int = 0) -> OwnTask:
             dev_place = f"{train_place} ({found})"
     elif dev_place is not None:
         tables["dev"] = read_table(dev_place, "validation")
-    if settings.test is not None:
-        tables["test"] = read_table(settings.test, "test")
-    places = {"train": train_place, "dev": dev_place or train_place, "test": settings.test or ""}
+    test_place = settings.test
+    if test_place is not None:
+        tables["test"] = read_table(test_place, _TEST_SPLIT)
+    elif _TEST_SPLIT in names and settings.dev is None:
+        tables["test"] = read_table(train_place, _TEST_SPLIT)
+        test_place = f"{train_place} ({_TEST_SPLIT})"
+    places = {"train": train_place, "dev": dev_place or train_place, "test": test_place or ""}
     for split, table in tables.items():
         _require_columns(table, columns, places[split], labelled=split != "test")
         _require_ids_once(table, columns, places[split])
@@ -85,6 +90,11 @@ def read_own_task(settings: TaskSettings, seed: int = 0) -> OwnTask:
     if "dev" not in splits:
         splits["train"], splits["dev"], how = split_off(splits["train"], seed, train_place)
         texts["dev"] = how
+        if names:
+            texts["dev"] += f", for it has no {_DEV_SPLITS[0]} among {', '.join(names)}"
+    if "test" in splits:
+        kept = "scored once, at the end" if splits["test"].labels is not None else "no labels"
+        texts["test"] = f"{places['test']}, {kept}"
     warnings = _leaks(splits, places)
     data = TaskData(
         name=task.name,

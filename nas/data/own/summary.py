@@ -16,6 +16,7 @@ from nas.evaluation.metrics import task_score
 _MOST_CLASSES = 12
 # So many examples may be cut, if they are the longest; lengths are multiples of this.
 _MAY_BE_CUT, _MULTIPLE, _LEAST = 0.02, 8, 16
+_LONGEST = 512  # is offered; attention takes the square of it
 
 
 class FittingLength:
@@ -76,7 +77,7 @@ def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> 
     lines.append(
         f"  {'lengths:':<11}median {np.median(lengths):.0f} tokens, 95 % up to "
         f"{np.quantile(lengths, 0.95):.0f}, longest {lengths.max()}; cut after {max_length}: "
-        f"{cut:.1%}"
+        f"{cut:.1%}{_longer(lengths, max_length) if cut > _MAY_BE_CUT else ''}"
     )
     metrics = majority_metrics(task, data.tasks[task.name])
     listed = ", ".join(f"{k} {v:.3f}" for found in metrics.values() for k, v in found.items())
@@ -89,6 +90,15 @@ def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> 
             f"  {'TF-IDF:':<11}{listed}; score {floor['score']:.3f}, in {floor['seconds']:.1f} s"
         )
     return lines + [f"  {warning}" for warning in own.warnings]
+
+
+def _longer(lengths: np.ndarray, max_length: int) -> str:
+    """Say how to have fewer examples cut, and up to which length that is worth it."""
+    wanted = -(-int(np.quantile(lengths, 1 - _MAY_BE_CUT)) // _MULTIPLE) * _MULTIPLE
+    wanted = min(max(wanted, 2 * max_length), _LONGEST)
+    if wanted <= max_length:
+        return ""
+    return f" (fewer with --set recipe.max_length={wanted}, which takes longer)"
 
 
 def _counts(names: tuple[str, ...], labels: np.ndarray) -> str:

@@ -9,6 +9,8 @@ import pytest
 from pyarrow import parquet
 
 from nas.data.own.reading import read_own_task
+from nas.data.own.summary import summary
+from nas.data.prepared import prepare
 from nas.evaluation.suites.own import name_of, parse_task, read_task_settings
 from nas.evaluation.suites.task import Task
 from search_spaces.errors import InvalidExperiment, UnknownName
@@ -79,7 +81,7 @@ def test_a_saved_dataset_and_its_class_names(tmp_path):
     table = pa.Table.from_pylist(rows).replace_schema_metadata(
         {"huggingface": json.dumps(features)}
     )
-    for split in ("train", "validation"):
+    for split in ("train", "validation", "test"):
         (folder / split).mkdir(parents=True)
         with pa.ipc.new_stream(folder / split / "data-00000-of-00001.arrow", table.schema) as file:
             file.write_table(table)
@@ -87,6 +89,34 @@ def test_a_saved_dataset_and_its_class_names(tmp_path):
     own = read(folder)
     assert own.data.row.labels == MOODS
     assert len(own.data.dev["dev"]) == len(own.data.train) == 60
+    assert not own.data.test
+    # what it calls test chooses nothing, whether there is another part to score on or not
+    (folder / "dataset_dict.json").write_text('{"splits": ["train", "validation", "test"]}')
+    own = read(folder)
+    assert [len(s) for s in (own.data.train, own.data.dev["dev"], own.data.test["test"])] == [
+        60
+    ] * 3
+    assert own.places["test"].endswith("(test), scored once, at the end")
+    (folder / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    own = read(folder)
+    assert [len(s) for s in (own.data.train, own.data.dev["dev"])] == [48, 12]
+    assert len(own.data.test["test"]) == 60
+    assert own.places["dev"].endswith("for it has no validation among train, test")
+    bare = table.drop(["label"])
+    with pa.ipc.new_stream(folder / "test" / "data-00000-of-00001.arrow", bare.schema) as file:
+        file.write_table(bare)
+    assert read(folder).places["test"].endswith("(test), no labels")
+
+
+def test_what_is_cut_says_how_to_have_less_cut(tmp_path):
+    rows = [{"text": "a word " * (10 + 3 * (i % 30)), "label": MOODS[i % 3]} for i in range(60)]
+    own = read(write(tmp_path / "a.csv", rows))
+    data = prepare(tasks={"a": own.data}, corpus=None, vocabulary_size=100, block_length=8,
+                   max_length=64)  # fmt: skip
+    (line,) = [x for x in summary(own, data, 64, own.data.train) if "lengths:" in x]
+    assert line.endswith("(fewer with --set recipe.max_length=200, which takes longer)")
+    (line,) = [x for x in summary(own, data, 512, own.data.train) if "lengths:" in x]
+    assert line.endswith("cut after 512: 0.0%")
 
 
 @pytest.mark.parametrize(
