@@ -21,7 +21,8 @@ from pydantic import (
 )
 
 from nas.addresses import has_secrets
-from nas.evaluation.suites.named import EVALUATION_ONLY, with_suite_tasks
+from nas.evaluation.suites.measured import SuiteSettings, explain_objective, read_suites
+from nas.evaluation.suites.named import with_suite_tasks
 from nas.evaluation.suites.own import TaskSettings, as_tasks, with_own_tasks
 from nas.whole_files import write_whole
 from search_spaces.constraints import parse_constraint as read_constraint
@@ -129,6 +130,7 @@ def _how_many(value: object) -> object:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Tasks = Annotated[tuple[TaskSettings | str, ...], BeforeValidator(as_tasks)]
+Suites = Annotated[dict[str, SuiteSettings], BeforeValidator(read_suites)]
 Paths = Annotated[
     tuple[str, ...], BeforeValidator(lambda v: [str(v)] if isinstance(v, str | Path) else v)
 ]
@@ -191,6 +193,8 @@ class Experiment(BaseModel):
         tasks: Names of GLUE tasks to train on, and tasks of one's own: `name`, `train`, `dev`,
             `test`, `text`, `label`, `kind`, `metrics`, `language`. None takes all that the data
             has, without WNLI.
+        suites: Suites that each trial is scored on after pre-training, under their names: such as
+            {blimp: {data: FOLDER, limit: 20}}, with 20 pairs of each file.
         trials: How many architectures to train.
         time: No trial starts that would end later than this many seconds after the start.
         gpu_hours: No trial starts that would bring all trials together above so many hours of GPU.
@@ -232,6 +236,7 @@ class Experiment(BaseModel):
     data: str = "glue-mini"
     corpus: Paths = ()
     tasks: Tasks = ()
+    suites: Suites = {}
     trials: int = Field(default=16, ge=1, le=_LARGEST)
     time: Seconds | None = None
     gpu_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -293,6 +298,15 @@ class Experiment(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _suites_can_be_scored(self) -> "Experiment":
+        if self.suites and self.checkpoint is not None:
+            raise InvalidExperiment(
+                f"suites is {', '.join(self.suites)}, which asks what predicts masked tokens, and "
+                "nothing of a checkpoint's cuts does. Leave suites or the checkpoint out."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tasks_of_fidelities_suffice(self) -> "Experiment":
         from nas.fidelity_tasks import check_fidelity_tasks
 
@@ -312,10 +326,10 @@ class Experiment(BaseModel):
         known = ("glue", *GLUE, *COSTS)
         if self.own_tasks:
             known = (mean_name(self.task_names), *self.task_names, *COSTS)
+        known = (*known, *self.suites)
         for name in (*self.objectives, *(parse_constraint(c)[0] for c in self.constraints)):
-            if name in EVALUATION_ONLY:
-                raise InvalidExperiment(f"{name} is no objective. {EVALUATION_ONLY[name]}")
             if name not in known and name not in OBJECTIVES:
+                explain_objective(name)
                 raise UnknownName("objective", name, (*known, *OBJECTIVES))
         return self
 

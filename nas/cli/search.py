@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from nas.cli.json_events import ends_in_json
+from nas.cli.measured_suites import MEASURED_SUITES, suites_of
 from nas.cli.output_path import OutputFolder
 from nas.cli.own_tasks import OWN_TASKS, take_own_tasks
 from nas.cli.printing import echo
@@ -28,6 +29,7 @@ from search_spaces.errors import quoted
 @click.option("--data", help="glue-mini, hub, or a directory of GLUE, SuperGLUE, …")
 @click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")
 @click.option("--tasks", help="Tasks of it, comma-separated: cola,rte,… or cb,…")
+@MEASURED_SUITES
 @OWN_TASKS
 @click.option("--trials", type=int, help="How many architectures to train.")
 @click.option("--time", "budget", help="Start no trial that would end later: 90s, 30m, 2h.")
@@ -77,6 +79,8 @@ def search(
     file, options["corpus"] = _sort_files(experiment, options["corpus"])
     settings = read_settings(file) if file else {}
     given = {k: v for k, v in take_own_tasks(options).items() if v not in (None, ())}
+    if given.get("suites"):
+        given["suites"] = suites_of(given["suites"])
     if file is None and not given.keys() - {"seed"} and not changes_of_settings:
         settings |= WITHOUT_ARGUMENTS
     execution = settings.get("execution") or {}

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from nas.cli.measured_suites import MEASURED_SUITES, suites_of
 from nas.cli.output_path import OutputFolder
 from nas.cli.own_tasks import OWN_TASKS, take_own_tasks
 from nas.cli.printing import echo
@@ -24,6 +25,7 @@ RECIPE = click.option(
 @click.option("--data", help="glue-mini, hub, or a directory of GLUE, SuperGLUE, …")
 @click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")
 @click.option("--tasks", help="Tasks of it, comma-separated: cola,rte,… or cb,…")
+@MEASURED_SUITES
 @OWN_TASKS
 @click.option("--tokens", type=int, help="Pre-training budget, in tokens.")
 @RECIPE
@@ -78,6 +80,8 @@ def train(
     chosen = read_architecture(architecture)
     settings = with_set(read_settings(experiment) if experiment else {}, changes_of_settings)
     given = {k: v for k, v in take_own_tasks(options).items() if v not in (None, ())}
+    if given.get("suites"):
+        given["suites"] = suites_of(given["suites"])
     make_experiment(settings)  # says what is wrong with a recipe that is no mapping
     recipe_changes = {**(settings.get("recipe") or {}), **read_changes(changes)}
     if tokens is not None:

@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from nas.data.encoding import EncodedSplit, encode
+from nas.data.minimal_pairs import EncodedPairs
 from nas.data.prepared_files import (
     VERSION,
     check_ids,
     check_split,
     check_tasks,
     read_array,
+    read_encoded_pairs,
     read_index,
     read_tokenizer,
 )
@@ -42,6 +44,7 @@ _MEMORY_SHARE = 0.2  # of a corpus as ids, which preparing has three of at a tim
 
 
 _ARRAYS = tuple(EncodedSplit.__annotations__)
+_PAIRS = "pairs"
 _DIMENSIONS = {"labels": (1, 2)}
 
 # Says how many tokens an example may have.
@@ -64,6 +67,7 @@ class PreparedData:
             a run keeps it beside its data. None where trials start from nothing.
         own: Those of the tasks that are the user's own, by name; the others are GLUE's.
         floors: What counting words reaches on them, by name; see `nas.evaluation.tfidf`.
+        pairs: Minimal pairs of the suites that every trial is scored on, by name.
     """
 
     tokenizer_json: str
@@ -74,6 +78,7 @@ class PreparedData:
     teacher: Path | None = None
     own: Mapping[str, Task] = field(default_factory=dict)
     floors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    pairs: Mapping[str, EncodedPairs] = field(default_factory=dict)
 
     def rows(self, names: Iterable[str] | None = None) -> list[Task]:
         """Return the tasks called `names`, in that order; None takes all."""
@@ -104,6 +109,11 @@ class PreparedData:
         if self.own:
             index["own"] = [task.to_dict() for task in self.own.values()]
             index["floors"] = {name: dict(found) for name, found in self.floors.items()}
+        for name, found in self.pairs.items():
+            for array in _ARRAYS:
+                np.save(directory / f"{_PAIRS}.{name}.{array}.npy", getattr(found.sentences, array))
+        if self.pairs:
+            index[_PAIRS] = {name: list(found.names) for name, found in self.pairs.items()}
         # written last: a folder with an index is complete
         write_whole(directory / "prepared.json", json.dumps(index, indent=1))
 
@@ -159,6 +169,10 @@ class PreparedData:
             teacher=teacher if (teacher := directory.parent / TEACHER).is_dir() else None,
             own=index["own"],
             floors=index["floors"],
+            pairs={
+                name: read_encoded_pairs(files, split(f"{_PAIRS}.{name}"), directory)
+                for name, files in index[_PAIRS].items()
+            },
         )
 
 

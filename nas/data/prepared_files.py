@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from nas.data.encoding import EncodedSplit
+from nas.data.minimal_pairs import EncodedPairs
 from nas.data.tokenizer import Tokenizer
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.glue import GLUE
@@ -24,7 +26,7 @@ _LARGEST_VOCABULARY = 10_000_000
 
 
 def read_index(directory: Path) -> dict[str, Any]:
-    """Return what prepared.json says: "vocabulary_size", "tasks" with their splits, and "own".
+    """Return what prepared.json says: "vocabulary_size", "tasks" with their splits, "own".
 
     "own" has the rows of the user's own tasks by name, "floors" what counting words reaches on
     them; nothing in data without any.
@@ -58,7 +60,28 @@ def read_index(directory: Path) -> dict[str, Any]:
         for found in floors.values()
     ):
         raise _damaged(directory / "prepared.json", "its floors are no numbers by task")
-    return {**index, "own": _own_rows(directory, index.get("own", []), tasks), "floors": floors}
+    pairs = index.get("pairs", {})
+    if not isinstance(pairs, dict) or not all(
+        _is_name(name) and isinstance(files, list) and all(isinstance(f, str) for f in files)
+        for name, files in pairs.items()
+    ):
+        raise _damaged(directory / "prepared.json", "its pairs are not names with lists of files")
+    own = _own_rows(directory, index.get("own", []), tasks)
+    return {**index, "own": own, "floors": floors, "pairs": pairs}
+
+
+def read_encoded_pairs(
+    files: Sequence[str], sentences: EncodedSplit, directory: Path
+) -> EncodedPairs:
+    """Return minimal pairs from their parts.
+
+    Raises:
+        InvalidData: The parts do not fit together.
+    """
+    labels = sentences.labels
+    if len(labels) % 2 or set(np.unique(labels)) != set(range(len(files))):
+        raise _damaged(directory / "prepared.json", "its pairs are not those of its files")
+    return EncodedPairs(tuple(files), sentences)
 
 
 def _is_number(value: Any) -> bool:

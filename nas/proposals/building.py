@@ -27,7 +27,7 @@ def build_policy(experiment: Experiment, recipe: "Recipe", vocabulary_size: int)
     Raises:
         NasError: An unknown policy, space, option or objective.
     """
-    trained = (mean_name(recipe.tasks), *recipe.tasks, *COSTS, *OBJECTIVES)
+    trained = (mean_name(recipe.tasks), *recipe.tasks, *experiment.suites, *COSTS, *OBJECTIVES)
     wanted = (*experiment.objectives, *(parse_constraint(c)[0] for c in experiment.constraints))
     for name in wanted:
         if name not in trained and not experiment.execution.trial_function:

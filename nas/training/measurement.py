@@ -8,7 +8,8 @@ class Measurement:
     """Everything one trial measured.
 
     Attributes:
-        scores: Larger is better, in [-1, 1]: "glue", the mean, and one entry a task ("cola", ...).
+        scores: Larger is better, in [-1, 1]: "glue", the mean, and one entry a task ("cola", ...)
+            and a suite ("blimp").
         costs: Smaller is better: "parameters", and of a forward pass over one sequence of the
             recipe's longest length: "flops", "latency_ms" (median), "peak_memory_mb" (tensors).
         seconds: Wall-clock time of the whole trial.

@@ -11,6 +11,7 @@ from nas.training.recipe import Recipe
 from search_spaces.errors import InvalidExperiment
 
 if TYPE_CHECKING:
+    from nas.data.minimal_pairs import Pairs
     from nas.data.own.reading import OwnTask
     from nas.data.prepared import PreparedData
     from nas.teachers.checkpoint import Checkpoint
@@ -110,6 +111,7 @@ def prepare_experiment(
         InvalidData: The data is missing or malformed; the message names file and line.
     """
     from nas.data.corpora import read_corpus
+    from nas.data.minimal_pairs import encode_pairs
     from nas.data.own.summary import FittingLength, summary
     from nas.data.prepared import prepare, prepare_tasks, sample
     from nas.data.source import load_source
@@ -119,6 +121,7 @@ def prepare_experiment(
     own = _read_own(experiment)
     fitted = bool(own) and "max_length" not in experiment.recipe
     longest = FittingLength(recipe.max_length) if fitted else recipe.max_length
+    pairs = _read_pairs(experiment)
     # A missing file is reported here, before the tasks are read.
     corpus = read_corpus(experiment.corpus) if experiment.corpus else None
     with tempfile.TemporaryDirectory(prefix="nas-data-") as cache:
@@ -157,6 +160,10 @@ def prepare_experiment(
                 max_dev_examples=recipe.max_dev_examples,
                 seed=experiment.seed,
             )
+    if pairs:
+        most = max(recipe.max_length, recipe.block_length)
+        encoded = {name: encode_pairs(f, data.tokenizer, most) for name, f in pairs.items()}
+        data = replace(data, pairs=encoded)
     recipe = replace(recipe, tasks=tuple(data.tasks))
     if fitted:
         recipe = replace(recipe, max_length=longest.found)
@@ -174,6 +181,17 @@ def prepare_experiment(
             for line in summary(found, data, recipe.max_length, kept):
                 say(line)
     return data, recipe
+
+
+def _read_pairs(experiment: Experiment) -> "dict[str, Pairs]":
+    """Return the minimal pairs of the suites that trials are scored on, by name."""
+    from nas.data.minimal_pairs import read_pairs
+    from nas.evaluation.suites.measured import PAIR_SUITES
+
+    return {
+        name: read_pairs(PAIR_SUITES[name], said.data, limit=said.limit, seed=experiment.seed)
+        for name, said in experiment.suites.items()
+    }
 
 
 def _read_own(experiment: Experiment) -> "dict[str, OwnTask]":

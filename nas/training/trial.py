@@ -28,6 +28,7 @@ from nas.training.device import (
     is_out_of_memory,
 )
 from nas.training.equal_seconds import Allowance, Measuring
+from nas.training.likelihood import pair_accuracy
 from nas.training.loop import split_by_decay
 from nas.training.measurement import Measurement
 from nas.training.optimizers import kept_bytes
@@ -158,6 +159,10 @@ def run_trial(
         else:
             encoder.load_state_dict(lessons.cut(architecture).encoder)
         seconds["pretrain"] = watch.elapsed
+        preferences = {
+            name: pair_accuracy(encoder, mlm, pairs, precision=precision)
+            for name, pairs in data.pairs.items()
+        }
         if weights_path is not None:
             save_weights(weights_path, encoder=encoder, mlm=mlm)
         set_dropout(encoder, recipe.dropout)
@@ -169,7 +174,7 @@ def run_trial(
         costs, spread = _costs(architecture, encoder, recipe, data.vocabulary_size)
         watch.check("costs", 1.0)
     return Measurement(
-        scores=_scores(results, recipe),
+        scores={**_scores(results, recipe), **preferences},
         costs=costs,
         seconds=watch.elapsed,
         details={

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nas.data.minimal_pairs import encode_pairs, read_pairs
+from nas.data.prepared import PreparedData
 from nas.data.tokenizer import train_tokenizer
 from nas.evaluation.suites.blimp import BLIMP, PHENOMENA
 from search_spaces.errors import InvalidData
@@ -58,6 +59,21 @@ def test_pairs_stand_side_by_side_as_ids(blimp):
     at = encoded.sentences.offsets
     said = [tokenizer.decode(encoded.sentences.tokens[at[i] : at[i + 1]]) for i in (18, 19)]
     assert said == ["dogs 0 run.", "dogs 0 runs."]
+
+
+def test_pairs_are_kept_with_the_data_of_a_run(blimp, tmp_path):
+    tokenizer = train_tokenizer(["a few words"], 200)
+    pairs = {"blimp": encode_pairs(read_pairs(BLIMP, blimp), tokenizer, 16)}
+    blocks = np.full((2, 8), 5, np.uint16)
+    data = PreparedData(tokenizer.json, tokenizer.vocabulary_size, blocks, blocks, {}, pairs=pairs)
+    data.save(tmp_path / "data")
+    kept = PreparedData.load(tmp_path / "data").pairs["blimp"]
+    assert kept.names == ("causative", "passive_1")
+    assert (kept.sentences.tokens == pairs["blimp"].sentences.tokens).all()
+    labels = tmp_path / "data" / "pairs.blimp.labels.npy"
+    np.save(labels, np.load(labels) * 0)
+    with pytest.raises(InvalidData, match="its pairs are not those of its files"):
+        PreparedData.load(tmp_path / "data")
 
 
 def test_the_suite_has_67_files_of_13_phenomena():

@@ -12,7 +12,7 @@ from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.files import in_folder
 from nas.evaluation.suites.glue import GLUE
 from nas.evaluation.suites.named import SUITES
-from search_spaces.errors import InvalidData, InvalidExperiment, UnknownName
+from search_spaces.errors import InvalidData, InvalidExperiment, NasError, UnknownName
 
 SHARED = Path(os.environ.get("NAS_DATA", Path(__file__).parents[4] / "shared" / "data"))
 ROWS = [(suite, task) for suite in SUITES.values() for task in suite.tasks]
@@ -129,3 +129,29 @@ def test_the_real_commitment_bank():
     found = read_own_task(in_folder(cb, SUITES["superglue"], folder)).data
     assert (len(found.train), len(found.dev["dev"])) == (250, 56)
     assert [int((found.train.labels == n).sum()) for n in range(3)] == [119, 115, 16]
+
+
+def test_a_suite_of_minimal_pairs_is_an_objective_where_its_folder_is_named(tmp_path):
+    goals = "glue:max,blimp:max,latency_ms:min"
+    plan = make_experiment({"objectives": goals, "suites": {"blimp": str(tmp_path)}})
+    assert plan.suites["blimp"].limit == 20
+    assert make_experiment(plan.model_dump(mode="json")) == plan
+    assert make_experiment({"suites": {"blimp": {"data": "x", "limit": None}}}).suites
+    with pytest.raises(InvalidExperiment, match="--suite blimp=FOLDER"):
+        make_experiment({"objectives": goals})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"suites": {"blipm": "x"}}, "Did you mean 'blimp'"),
+        ({"suites": {"advglue": "x"}}, "advglue is scored in no trial.*evaluation only"),
+        ({"suites": {"blimp": {"data": "x", "limit": 0}}}, "blimp.limit.*greater.*given: 0"),
+        ({"suites": {"blimp": {"limit": 3}}}, "blimp.data: Field required.*data: FOLDER"),
+        ({"suites": "blimp"}, "name suites with their folders"),
+        ({"suites": {"blimp": "x"}, "checkpoint": "bert"}, "suites is blimp.*Leave suites or"),
+    ],
+)
+def test_a_suite_that_no_trial_can_be_scored_on_is_said(settings, words):
+    with pytest.raises(NasError, match=words):
+        make_experiment(settings)

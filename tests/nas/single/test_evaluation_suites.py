@@ -16,6 +16,7 @@ from nas.evaluation.cost import Latency
 from nas.evaluation.majority import majority_score
 from nas.evaluation.suites.advglue import PARTS
 from nas.evaluation.suites.glue import GLUE
+from nas.single.exported import ExportedModel
 from nas.single.suites import SUITE_SCORERS
 from nas.single.suites.advglue import mean_of, summary
 from search_spaces.errors import InvalidData, InvalidExperiment, NasError
@@ -40,13 +41,24 @@ def call(*arguments):
     return answer.exit_code, answer.output
 
 
+def write_blimp(folder):
+    for number, name in enumerate(("causative", "passive_1")):
+        rows = [
+            {"sentence_good": f"the cat {i} sleeps .", "sentence_bad": f"cat {i} {i} the sleeps ."}
+            for i in range(4 + number)
+        ]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """An exported model of two tasks."""
+    """An exported model of two tasks, scored on minimal pairs when it was trained."""
+    suite = f"blimp={write_blimp(tmp_path_factory.mktemp('blimp'))}"
     folder = tmp_path_factory.mktemp("zoo") / "small"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nas.training.trial.measure_latency", lambda *a, **k: Latency(1, 1, 0, 1))
-        assert call("train", SMALL, "--to", folder, *FAST)[0] == 0
+        assert call("train", SMALL, "--to", folder, "--suite", suite, *FAST)[0] == 0
     return folder
 
 
@@ -222,13 +234,15 @@ def test_the_published_file():
 
 @pytest.fixture
 def blimp(tmp_path):
-    for number, name in enumerate(("causative", "passive_1")):
-        rows = [
-            {"sentence_good": f"the cat {i} sleeps .", "sentence_bad": f"cat the {i} sleeps ."}
-            for i in range(4 + number)
-        ]
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return tmp_path
+    return write_blimp(tmp_path)
+
+
+def test_a_trial_measures_what_evaluating_the_exported_folder_does(folder, blimp):
+    scores = ExportedModel.open(folder).facts["scores"]
+    assert list(scores) == ["glue", "sst2", "rte", "blimp"]
+    said = call("evaluate", folder, "--suite", "blimp", "--data", blimp)[1]
+    assert f"{scores['blimp']:.3f}" in next(s for s in said.splitlines() if s.startswith("blimp"))
+    assert scores["glue"] == pytest.approx((scores["sst2"] + scores["rte"]) / 2)
 
 
 def test_minimal_pairs_are_told_by_the_masked_model_of_a_folder(folder, blimp):
