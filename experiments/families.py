@@ -202,10 +202,13 @@ COLUMNS = [*KEYS, "regret", *(f"hypervolume_{n}" for n in QUERIES), "cpu_seconds
 
 
 def append(path: Path, row: dict[str, object]) -> None:
-    new = not path.exists()
+    columns = COLUMNS
+    if path.exists():  # rows of one kind may have been kept without the columns of the other
+        with path.open(newline="", encoding="utf-8") as file:
+            columns = next(csv.reader(file))
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if new:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        if columns is COLUMNS:
             writer.writeheader()
         writer.writerow(row)
 

@@ -151,8 +151,10 @@ class ReplacedTokens(PretrainingObjective):
         for portion, share in split_masked(batch, parts):
             with autocast(precision, device):
                 filling, detection = self.both(encoder, portion.to(device))
-            yield filling * share
-            yield detection * (self.weight * len(portion.tokens) / len(batch.tokens))
+            # one sum: what layers want beside the objective is of both passes, and both are
+            # differentiated once
+            rows = len(portion.tokens) / len(batch.tokens)
+            yield filling * share + detection * (self.weight * rows)
 
     def after_step(self) -> None:
         """Move the encoder's tables by what the generator's have moved."""

@@ -10,6 +10,7 @@ from torch import nn
 from nas.data.batches import mlm_batches
 from nas.models.encoder import Encoder
 from nas.models.heads import MaskedLanguageHead
+from nas.training.loop import Loop
 from nas.training.micro_batches import split_masked
 from nas.training.objectives import PRETRAINING_OBJECTIVES
 from nas.training.objectives.contrastive import nt_xent
@@ -17,6 +18,8 @@ from nas.training.objectives.mlm import MaskedTokens, masked_loss
 from nas.training.objectives.pairs import cut, pair_batches
 from nas.training.objectives.rtd import generator_of, replace_tokens
 from nas.training.objectives.wso import shuffled
+from nas.training.schedule import Schedule
+from nas.training.watch import Watch
 from search_spaces import Architecture
 from search_spaces.kinds import SLOTS
 
@@ -29,11 +32,12 @@ BLOCKS[:, [5, 11]] = 3  # [SEP]: two lines in each block
 CPU = torch.device("cpu")
 
 
-def build(dropout=0.0):
+def build(dropout=0.0, **more):
     torch.manual_seed(0)
     encoder = Encoder(
         Architecture.from_dict(
             {"l": 2, "o": ["sa"] * 2, "h": [8] * 2, "n": [2] * 2, "f": [[8]] * 2, "p": ["sdp"] * 2}
+            | more
         ),
         VOCABULARY,
         max_length=12,
@@ -87,6 +91,26 @@ def test_a_step_moves_the_encoder_and_everything_of_its_own(name):
         for key, p in module.named_parameters():
             if "pooler" not in key:
                 assert p.grad is not None, f"{name}: {key}"
+
+
+@pytest.mark.parametrize("feedforward", ["moe(experts=2)", "meo"])
+@pytest.mark.parametrize("name", KINDS)
+def test_experts_that_want_to_be_used_evenly_learn_with_every_objective(name, feedforward):
+    """What layers want is differentiated with the loss whose pass they wanted it in."""
+    encoder, head = build(parts=[{"feedforward": feedforward}] * 2)
+    term = make(name)
+    term.begin(encoder, head, steps=2)
+    loop = Loop(
+        [encoder, head, *term.modules.values()], schedule=Schedule.linear(2, 0.5),
+        learning_rate=0.1, weight_decay=0.0, clip=1.0, stage="test", watch=Watch(),
+    )  # fmt: skip
+    before = [p.detach().clone() for p in encoder.layers[0].parameters()]
+    for _ in range(2):
+        batch = batch_of(term)
+        loop.step(lambda parts, batch=batch: term.losses(encoder, head, batch, CPU, "fp32", parts))
+    assert math.isfinite(loop.finish())
+    now = encoder.layers[0].parameters()
+    assert any((a != b).any() for a, b in zip(before, now, strict=True))
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -173,7 +197,7 @@ def test_a_generator_and_its_encoder_share_embeddings_in_three_ways():
         generator = term.modules["generator"]
         table, own = generator.embeddings.tokens.weight, encoder.embeddings.tokens.weight
         torch.manual_seed(0)
-        filling, detection = list(term.losses(encoder, head, batch_of(term), CPU, "fp32", 1))
+        filling, detection = term.both(encoder, batch_of(term))
         grads = {}
         for name, loss in (("filling", filling), ("detection", detection)):
             for key, p in (("generator", table), ("encoder", own)):
