@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nas.data.encoding import EncodedSplit, encode
+from nas.data.marks import keeps_marks
 from nas.data.minimal_pairs import EncodedPairs
 from nas.data.prepared_files import (
     VERSION,
@@ -182,6 +183,7 @@ def prepare(
     corpus: Iterable[str] | None,
     vocabulary_size: int = 8192,
     tokenizer_kind: str = "wordpiece",
+    marks: str = "auto",
     tokenizer: Tokenizer | None = None,
     max_length: int | Fit = 128,
     block_length: int = 128,
@@ -200,6 +202,8 @@ def prepare(
         corpus: Lines of text; None pre-trains on the training sentences of the tasks.
         vocabulary_size: Most ids of the tokenizer.
         tokenizer_kind: "wordpiece", "bpe", or the path of a tokenizer.json to take as it is.
+        marks: Whether letters keep their marks: "keep", "strip", or "auto" where the tasks'
+            languages and the scripts of the text decide; see `nas.data.marks`.
         tokenizer: Take this one; then `vocabulary_size` and `tokenizer_kind` decide nothing.
         max_length: Tokens of an example; longer ones are cut. A function says how many, of the
             tokenizer and the training examples.
@@ -223,7 +227,9 @@ def prepare(
         tokenizer.require_trained_here()
     elif tokenizer is None:
         texts = lines if corpus is None else lines + sentences
-        tokenizer = train_tokenizer(texts, vocabulary_size, kind=tokenizer_kind)
+        languages = [data.row.language for data in tasks.values() if data.row is not None]
+        keep = keeps_marks(texts, languages, marks)
+        tokenizer = train_tokenizer(texts, vocabulary_size, kind=tokenizer_kind, keep_marks=keep)
     kind = np.uint16 if tokenizer.vocabulary_size <= 2**16 else np.int32
     pretrain, validation = _blocks(tokenizer, chain(lines, rest), block_length, corpus_tokens, kind)
     longest = max_length if isinstance(max_length, int) else max_length(tokenizer, train)

@@ -28,6 +28,7 @@ _OTHER_NAMES = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
 _ALPHABET_LIMIT = 1000
 _TEXTS_PER_BLOCK = 1000
 _CHARACTERS_PER_BLOCK = 4_000_000
+_CONTROL = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\x{feff}\\x{fffd}]"
 _OVERLONG = re.compile(r"\S{1000}(?=\S)")
 
 
@@ -220,7 +221,11 @@ _KINDS: Registry = Registry("kind of tokenizer")
 
 
 def train_tokenizer(
-    texts: Iterable[str], vocabulary_size: int, *, kind: str = "wordpiece"
+    texts: Iterable[str],
+    vocabulary_size: int,
+    *,
+    kind: str = "wordpiece",
+    keep_marks: bool = False,
 ) -> Tokenizer:
     """Train a tokenizer; the same texts give the same tokenizer, in any process.
 
@@ -228,6 +233,7 @@ def train_tokenizer(
         texts: Sentences or paragraphs.
         vocabulary_size: Most ids to make, special tokens included; a small corpus gives fewer.
         kind: "wordpiece" (lower case, accents removed, as BERT) or "bpe" (bytes, as GPT-2).
+        keep_marks: Let letters keep their accents and other marks; "bpe" always does.
 
     Raises:
         UnknownName: There is no such kind.
@@ -240,12 +246,29 @@ def train_tokenizer(
         raise InvalidData(
             "There is no text to train a tokenizer on. Give a corpus, or tasks with sentences."
         )
-    return Tokenizer(train(texts, vocabulary_size))
+    return Tokenizer(train(texts, vocabulary_size, keep_marks=keep_marks))
+
+
+def _marks_kept() -> normalizers.Normalizer:
+    """Return BERT's normaliser, but marks stay on their letters, in one form.
+
+    Its cleaning is left out, which takes what joins or parts letters of Indic scripts for control
+    characters; those that are none of any script go.
+    """
+    return normalizers.Sequence(
+        [
+            normalizers.NFC(),
+            normalizers.Replace(tokenizers.Regex(_CONTROL), ""),
+            normalizers.BertNormalizer(clean_text=False, strip_accents=False, lowercase=True),
+        ]
+    )
 
 
 @_KINDS.register("wordpiece")
-def _train_wordpiece(texts: list[str], vocabulary_size: int) -> tokenizers.Tokenizer:
-    normalizer = normalizers.BertNormalizer(lowercase=True)
+def _train_wordpiece(
+    texts: list[str], vocabulary_size: int, *, keep_marks: bool
+) -> tokenizers.Tokenizer:
+    normalizer = _marks_kept() if keep_marks else normalizers.BertNormalizer(lowercase=True)
     alphabet = _alphabet(texts, normalizer)
     # The library numbers continuation characters in the order of a hash map that differs from
     # process to process; named as special tokens first, they get the same numbers every time.
@@ -270,7 +293,7 @@ def _train_wordpiece(texts: list[str], vocabulary_size: int) -> tokenizers.Token
 
 
 @_KINDS.register("bpe")
-def _train_bpe(texts: list[str], vocabulary_size: int) -> tokenizers.Tokenizer:
+def _train_bpe(texts: list[str], vocabulary_size: int, *, keep_marks: bool) -> tokenizers.Tokenizer:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     _check_size(vocabulary_size, len(SPECIAL_TOKENS) + len(alphabet))
     backend = tokenizers.Tokenizer(models.BPE(unk_token="[UNK]"))

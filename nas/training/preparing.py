@@ -153,6 +153,7 @@ def prepare_experiment(
                 corpus=corpus,
                 vocabulary_size=recipe.vocabulary_size,
                 tokenizer_kind=recipe.tokenizer,
+                marks=recipe.marks,
                 max_length=longest,
                 block_length=recipe.block_length,
                 corpus_tokens=recipe.corpus_tokens,

@@ -33,6 +33,7 @@ GLUE_TASKS = tuple(name for name in GLUE if name != "wnli")
 ALLOWED = {
     "positions": SLOTS["positions"].kinds,
     "pooling": ("first", "mean"),
+    "marks": ("auto", "keep", "strip"),
     "precision": ("fp32", "bf16", "auto"),
     "device": ("auto", "cpu", "cuda"),
     "selection": ("none", "train-part", "dev"),
@@ -86,6 +87,9 @@ class Recipe:
         dropout: Probability of dropping an activation while fine-tuning.
         pretrain_dropout: The same while pre-training.
         positions: "absolute" (learned table) or "relative" (a table in each layer).
+        marks: Whether a wordpiece tokenizer keeps the marks of letters: "keep", "strip" (as BERT
+            does), or "auto", which keeps them in other languages than English and in scripts that
+            need them.
         pooling: What a task's head reads: the "first" token, or the "mean" of the real ones.
         precision: "fp32", "bf16" (autocast) or "auto": what is faster for the device and widths.
         device: "cpu", "cuda" or "auto": a GPU where there is one.
@@ -131,6 +135,7 @@ class Recipe:
     pretrain_dropout: float = 0.0
     positions: str = "relative"
     pooling: str = "first"
+    marks: str = "auto"
     precision: str = "auto"
     device: str = "auto"
     threads: int = 1
@@ -286,7 +291,7 @@ class Recipe:
 _WHOLE = [f.name for f in fields(Recipe) if f.type is int]
 _MOST_COMBINATIONS = 2_000  # of open slots that are checked; more would take seconds
 # fields that came later, with what they mean where a record does not have them
-_LATER = {"pooling": "first", "size_exponent": 0.0, "short_blocks": 0.0}
+_LATER = {"pooling": "first", "marks": "auto", "size_exponent": 0.0, "short_blocks": 0.0}
 _LIMITS = [f.name for f in fields(Recipe) if f.type == int | None]
 # a sequence needs its [CLS], [SEP] and some words; a vocabulary its five special tokens and text
 _LEAST = {"vocabulary_size": 32, "max_length": 4, "block_length": 4, "tune_trials": 0}
