@@ -238,7 +238,7 @@ finetune_optimizer  recipe  optimizer           adamw    optimizers     nas.trai
 schedule            recipe  schedule            linear   schedules      nas.training.schedules
 distillation        recipe  distillation        none     distillations  nas.training.distillation
 finetuning          recipe  way-of-fine-tuning  full     finetunings    nas.training.finetunings
-augmentation        recipe  augmentation        none     augmentations  -
+augmentation        recipe  augmentation        none     augmentations  nas.training.augmentations
 """
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from nas.training.aliases import refuse_both
 from search_spaces.errors import InvalidArchitecture, InvalidExperiment, InvalidSpace
 from search_spaces.flexibert.options import recipe_values
-from search_spaces.kinds import RECIPE_SLOTS, SLOTS
+from search_spaces.kinds import RECIPE_SLOTS
 from search_spaces.recipes import NUMBERS, Phases, flattened, read_phases
 
 # Why a field is the same for all trials of a search, by what it would change.
@@ -27,8 +27,6 @@ OPEN = (
     *(name for name in NUMBERS if not any(name in names for names in _CLOSED.values())),
     *RECIPE_SLOTS,
 )
-# Slots that no part of the training asks yet, so that only their first kind means anything.
-_UNREAD = ("augmentation",)
 
 
 def with_open(values: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +86,7 @@ def standing_in(slot: str, text: object) -> Phases:
     """Return the phases that stand in a slot of a recipe, each a sum of parts.
 
     Raises:
-        InvalidExperiment: There is no such slot, kind, setting or value, or nothing trains it.
+        InvalidExperiment: There is no such slot, kind, setting or value.
     """
     if slot not in RECIPE_SLOTS:
         raise InvalidExperiment(f"A recipe has no slot {slot!r}. Slots: {', '.join(RECIPE_SLOTS)}.")
@@ -100,11 +98,5 @@ def standing_in(slot: str, text: object) -> Phases:
         raise InvalidExperiment(
             f"{slot} is {text!r}, of {len(phases)} phases, and has one. Write a sum, such as "
             f"{'+'.join(str(part) for part in flattened(phases))!r}, or one kind."
-        )
-    first = SLOTS[slot].default
-    if slot in _UNREAD and any(part.kind != first for part in flattened(phases)):
-        raise InvalidExperiment(
-            f"{slot} is {text!r}, and nothing in the training reads another kind than {first!r} "
-            f"there yet. Leave {slot} out, or write {first!r}."
         )
     return phases

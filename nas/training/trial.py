@@ -19,6 +19,7 @@ from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
 from nas.models.outputs import make_output
 from nas.teachers.lessons import Lessons
+from nas.training.augmentations import augmented
 from nas.training.budget import Budget
 from nas.training.checkpoint import Checkpoint
 from nas.training.device import (
@@ -133,6 +134,11 @@ def run_trial(
         compile_for(encoder, device, tokens=recipe.pretrain_tokens * fidelity)
         allowed = None
         lessons = None if data.teacher is None else Lessons(data.teacher)
+        if lessons is None:
+            text = augmented(
+                recipe, data.pretrain, data.tokenizer_json, named_seed(seed, "augmentation")
+            )
+            data = dataclasses.replace(data, pretrain=text)
         # a cut pre-trains nothing that could be shorter where its recipe is slower
         if architecture.recipe and tokens is None and lessons is None:
             measuring = Measuring(encoder, mlm, data, tasks, seed, watch, precision, micro_batches)

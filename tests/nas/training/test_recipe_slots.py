@@ -133,8 +133,6 @@ def test_what_stands_in_a_slot_is_written_and_read_back(dummies):
         ({"objective": "mlm(mask_rate=1.5)"}, "mask_rate is 1.5. Allowed: .* to 1"),
         ({"objective": "mlm(mask_rate=1)"}, "mask_rate is 1.0, but must be a number above 0"),
         ({"finetuning": "full > full(start=mnli)"}, "2 phases, and has one"),
-        ({"augmentation": "dummy"}, "nothing in the training reads another kind than 'none'"),
-        ({"augmentation": ["none", "dummy"]}, "nothing in the training reads another kind"),
     ],
 )
 def test_what_a_slot_cannot_have_is_refused(dummies, settings, words):
