@@ -53,6 +53,8 @@ ENTRIES: dict[str, dict[str, object]] = {
     "mosaic": {"schedule": "mosaic"},
     "rtd, shared": {"objective": "rtd(sharing=shared)"},
     "rtd, apart": {"objective": "rtd(sharing=none)"},
+    "variation sets": {"augmentation": "variation-sets"},
+    "sift": {"finetuning": "sift"},
 }
 
 
@@ -113,10 +115,11 @@ def table(rows: list[dict[str, str]]) -> str:
             continue
         gains = [float(row["glue"]) - float(plain[row["seed"]]["glue"]) for row in own]
         mean = statistics.mean(gains)
-        verdict, error = "one pair", ""
+        verdict, error = "too few pairs", ""
         if len(gains) > 1:
             deviation = statistics.stdev(gains) / len(gains) ** 0.5
             error = f" ± {deviation:.3f}"
+        if len(gains) > 2:
             verdict = "within noise" if abs(mean) <= 2 * deviation else "beyond 2 errors"
         shown = f"{mean:+.3f}{error}"
         if entry == PLAIN:

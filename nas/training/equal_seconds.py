@@ -43,6 +43,7 @@ from search_spaces.kinds import RECIPE_SLOTS
 
 # Steps of each recipe: the first ones prepare kernels and moments, the others count.
 _WARM, _MEASURED = 2, 6
+_ENDLESS = 1_000_000
 # Fields and slots that change nothing of what a step costs, or how many there are.
 _FREE = {
     "open", "slots", "pretrain_learning_rate", "finetune_learning_rate", "inherit_learning_rate",
@@ -152,7 +153,9 @@ class Measuring:
         phases = objectives_of(recipe)
         blocks, batch = self.data.pretrain, self._batch(recipe)
         for term in dict.fromkeys(term for phase in phases for term in phase):
-            term.begin(self.encoder, self.mlm, steps=_WARM + _MEASURED)
+            # so many that nothing that moves with them changes within those that are timed: a new
+            # shape at each step would be slow, as it is not in a training that sees them all again
+            term.begin(self.encoder, self.mlm, steps=_ENDLESS)
         own = on_device(own_modules(phases), self._device)
         loop = self._loop([self.encoder, self.mlm, *own.values()], recipe, "optimizer")
         # one step of each stage in turn: they may differ in what a step costs
