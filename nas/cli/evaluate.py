@@ -7,6 +7,7 @@ import click
 
 from nas.cli.output_path import OutputFile, OutputFolder
 from nas.cli.own_tasks import OWN_TASKS, own_settings
+from nas.cli.per_class import print_per_class, scores_json
 from nas.cli.printing import echo
 from nas.cli.suites import names_of, score_suite
 from nas.cli.train import RECIPE, print_scores, read_changes, show_stages
@@ -28,6 +29,9 @@ FOLDER = click.argument("folder", type=click.Path(path_type=Path))
     "--seed", type=click.IntRange(0), help="Of the data and of fine-tuning. [default: the model's]"
 )
 @click.option("--submission", type=OutputFolder(), help="Folder for answers to the tests.")
+@click.option("--per-class", is_flag=True, help="Each class, confusions and worst rows, too.")
+@click.option("--wrong", type=OutputFile(), help="File for the wrong answers, as CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print scores and classes as JSON.")
 @click.option("--quiet", is_flag=True, help="Print only the result.")
 def evaluate(
     folder: Path,
@@ -38,8 +42,11 @@ def evaluate(
     changes: tuple[str, ...],
     seed: int | None,
     submission: Path | None,
+    wrong: Path | None,
     *,
     finetune: bool,
+    per_class: bool,
+    as_json: bool,
     quiet: bool,
     **own_options: Any,
 ) -> None:
@@ -50,17 +57,19 @@ def evaluate(
     the official test sets in the format of the GLUE server. --task names files of a task of your
     own: with one file, this file is scored; with several, the second one. --suite scores it on a
     suite of texts that nothing is trained on, such as advglue. FOLDER may be a trained encoder that
-    nas search --from starts from, or hub:NAME: it is fine-tuned as a teacher is.
+    nas search --from starts from, or hub:NAME: it is fine-tuned as a teacher is. Of a task of your
+    own --per-class says where the model is wrong, and --wrong writes these rows.
 
     \b
     nas evaluate zoo/best
-    nas evaluate zoo/reviews --task test.csv
+    nas evaluate zoo/reviews --task test.csv --per-class --wrong wrong.csv
     nas evaluate zoo/best --data GLUE_DIR --tasks cola,rte --finetune --recipe finetune_seeds=3
     nas evaluate zoo/best --data GLUE_DIR --submission submission
     nas evaluate zoo/best --suite advglue --data dev.json
     """  # noqa: D301  click reads \b
     from nas.evaluation.suites.own import OWN_DATA
     from nas.single.exported import files_of, recorded_tasks
+    from nas.single.per_class import wrong_text
     from nas.single.scoring import score_model
     from nas.single.trained_encoder import open_model
     from nas.training.preparing import default_preset
@@ -87,6 +96,7 @@ def evaluate(
     if seed is None:
         seed = int(facts.get("seed") or (model.facts.get("seeds") or {}).get("run") or 0)
     again = finetune or not model.tasks
+    quiet = quiet or as_json
     if not quiet:
         what = "fine-tuned anew" if again else "its fine-tuned models"
         echo(f"{folder} on {data}: {what}")
@@ -100,12 +110,22 @@ def evaluate(
         submission=submission,
         own=own,
         progress=None if quiet else show_stages(),
+        by_class=per_class or as_json or wrong is not None,
     )
+    if wrong is not None:
+        write_whole(wrong, wrong_text(found.by_class))
+    if as_json:
+        echo(scores_json(found))
+        return
     print_scores(found.rows())
     for path in found.written:
         echo(f"Predictions: {path}")
     for line in found.notes:
         echo(line)
+    for one in found.by_class if per_class else ():
+        print_per_class(one)
+    if wrong is not None:
+        echo(f"Wrong answers: {wrong} ({sum(len(one.wrong) for one in found.by_class):,} rows)")
 
 
 @click.command()

@@ -26,10 +26,11 @@ from nas.single.exported import (
     read_tasks,
     score_heads,
 )
+from nas.single.per_class import PerClass, per_class
 from nas.training.prediction import predict
 from nas.training.recipe import Recipe
 from nas.training.watch import StageCallback
-from search_spaces.errors import InvalidData, UnknownName
+from search_spaces.errors import InvalidData, NasError, UnknownName
 
 # The diagnostic set lies beside the folders of the tasks.
 _DIAGNOSTIC_FILE = "diagnostic.tsv"
@@ -44,6 +45,7 @@ class Scored:
         deviations: The standard deviation over fine-tuning seeds, where there are several.
         floors: Task name -> the score of the majority class.
         written: Files of predictions.
+        by_class: Where the model is wrong, of each own task, if asked for.
         notes: Lines for people.
     """
 
@@ -51,6 +53,7 @@ class Scored:
     deviations: dict[str, float] = field(default_factory=dict)
     floors: dict[str, float] = field(default_factory=dict)
     written: list[Path] = field(default_factory=list)
+    by_class: list[PerClass] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def rows(self) -> list[tuple[str, float, float | None, float]]:
@@ -75,6 +78,7 @@ def score_model(
     submission: Path | None = None,
     own: Sequence[TaskSettings] = (),
     progress: StageCallback | None = None,
+    by_class: bool = False,
 ) -> Scored:
     """Score `model` on the development sets of a data source.
 
@@ -88,6 +92,7 @@ def score_model(
         submission: Folder for predictions on the test sets; None writes none.
         own: Files of the user's own tasks; with one file, this file is scored.
         progress: Called with each task and the share of it done.
+        by_class: Say of the user's own tasks where the model is wrong, too.
 
     Raises:
         NasError: The data, the tasks or the model cannot be used.
@@ -97,6 +102,11 @@ def score_model(
     else:
         names = _names(model, recipe, tasks, finetune=finetune)
         source = read_tasks(data, names, seed, test=submission is not None)
+    if by_class and (finetune or not own):
+        raise NasError(
+            "--per-class, --wrong and --json read the answers of a fine-tuned model to a task of "
+            "your own. Name its file with --task FILE, and leave --finetune out."
+        )
     if submission is not None and not any(task.test for task in source.values()):
         raise InvalidData(
             f"The data {data!r} has no test sets of {', '.join(source)}. Give --data a directory "
@@ -129,6 +139,9 @@ def score_model(
         for task in prepared.rows():
             found.scores[task.name] = task_score(task, scored[task.name])
             found.notes += _details(task, scored[task.name])
+            if by_class and task.own:
+                for part in source[task.name].dev.values():
+                    found.by_class.append(per_class(model, task, part, recipe, seed=seed))
             if TEST in prepared.tasks[task.name]:
                 found.notes += _details(task, {TEST: scored[task.name][TEST]}, f", {TEST}")
         for name, splits in unlabelled.items():

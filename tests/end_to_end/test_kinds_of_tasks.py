@@ -67,6 +67,13 @@ def test_a_label_for_each_word_and_several_labels(place, start, capsys):
     assert capsys.readouterr().out.startswith("text,topics,label,probability\n")
     nas("evaluate", model, "--task", f"names={place / 'names.conll'}", "--quiet")
     assert "entity_f1" in capsys.readouterr().out
+    nas("evaluate", model, "--task", f"names={place / 'names.conll'}", "--json")
+    found = json.loads(capsys.readouterr().out)["tasks"]["names"]
+    support = {name: of["support"] for name, of in found["classes"].items()}
+    written = [line.split()[1] for line in (place / "names.conll").read_text().split("\n") if line]
+    assert support == {name: written.count(name) for name in support}
+    nas("evaluate", model, "--task", place / "topics.jsonl", "--per-class", "--quiet")
+    assert "support" in capsys.readouterr().out
     nas("zoo", "check", model)
     code = (
         "import sys; from transformers import pipeline;"

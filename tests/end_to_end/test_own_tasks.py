@@ -180,6 +180,37 @@ def test_the_test_part_is_scored_once_and_chooses_nothing(run, model, place, cap
 def test_scoring_a_model_on_files(model, place, capsys):
     nas("evaluate", model, "--task", f"topics={place / 'topics.csv'}", "--quiet")
     assert "topics: accuracy" in capsys.readouterr().out
+    whole = ("evaluate", model, "--task", f"topics={place / 'topics.csv'}")
+    nas(*whole, "--quiet", "--per-class", "--wrong", place / "wrong.csv")
+    said = capsys.readouterr().out
+    assert "precision  recall      f1  support" in said
+    assert "Highest loss:\n  row " in said
+    nas(*whole, "--json")
+    found = json.loads(capsys.readouterr().out)["tasks"]["topics"]
+    # the slow way: what predict answers, counted here
+    nas("predict", model, "--task", "topics", place / "topics.csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    wrong = [i for i, r in enumerate(rows, 1) if r["label"] != r["predicted_label"]]
+    assert found["wrong"] == len(wrong)
+    listed = list(csv.DictReader((place / "wrong.csv").open()))
+    assert [int(row["row"]) for row in listed] == wrong
+    for right, name in enumerate(found["classes"]):
+        mine = [r for r in rows if r["label"] == name]
+        hits = sum(r["predicted_label"] == name for r in mine)
+        claimed = sum(r["predicted_label"] == name for r in rows)
+        figures = found["classes"][name]
+        assert figures["support"] == len(mine) == sum(found["confusion"][right])
+        assert found["confusion"][right][right] == hits
+        assert figures["recall"] == pytest.approx(hits / len(mine))
+        assert figures["precision"] == pytest.approx(hits / claimed if claimed else 0)
+    assert [row["loss"] for row in found["worst"]] == sorted(
+        (row["loss"] for row in found["worst"]), reverse=True
+    )
+    nas("evaluate", model, "--task", f"likeness={place / 'dev.jsonl'}", "--json")
+    numbers = json.loads(capsys.readouterr().out)["tasks"]["likeness"]
+    assert (numbers["classes"], numbers["wrong"], len(numbers["worst"])) == ({}, 0, 10)
+    with pytest.raises(NasError, match="leave --finetune out"):
+        nas(*whole, "--finetune", "--per-class", "--quiet")
     with pytest.raises(InvalidData, match="split off. Give a file"):
         nas("evaluate", model)
     nas("evaluate", model, "--finetune", "--task", place / "topics.csv", "--quiet",
