@@ -148,10 +148,18 @@ def _require_columns(table: "pa.Table", columns: Columns, place: str, *, labelle
 
 
 def _require_ids_once(table: "pa.Table", columns: Columns, place: str) -> None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     for name in columns.others:
         if name.strip().lower() not in IDS or name not in table.column_names or not name.strip():
             continue
-        values = table[name].to_pylist()
+        column = table[name]
+        if not pa.types.is_nested(column.type) and (
+            pc.count_distinct(column).as_py() == len(column) - column.null_count
+        ):
+            continue  # nearly always; the rows are only needed where one stands twice
+        values = column.to_pylist()
         first: dict[object, int] = {}
         for number, value in enumerate(values, 1):
             if value is not None and first.setdefault(str(value), number) != number:
@@ -247,18 +255,25 @@ def _require_a_label_each(table: "pa.Table", columns: Columns, place: str, word:
 
 def _leaks(splits: Mapping[str, Split], places: Mapping[str, str]) -> list[str]:
     """Say how many examples of a split to score on are in the training part, too."""
-    train = _keys(splits["train"])
     found = []
     for name in ("dev", "test"):
         if name not in splits:
             continue
-        count = int(np.isin(_keys(splits[name]), train).sum())
+        count = int(_stand_in(splits[name], splits["train"]).sum())
         if count:
             found.append(
                 f"Warning: {count:,} of {len(splits[name]):,} texts of {name} ({places[name]}) "
                 "stand in the training examples, too: scores on them say little"
             )
     return found
+
+
+def _stand_in(split: Split, train: Split) -> np.ndarray:
+    """Return which examples of a split are among the training examples, `(n,)` bool."""
+    alone = split.second is None and split.choices is None and not split.words
+    if alone and isinstance(split.first, Texts) and isinstance(train.first, Texts):
+        return split.first.found_in(train.first)
+    return np.isin(_keys(split), _keys(train))
 
 
 def _keys(split: Split) -> np.ndarray:

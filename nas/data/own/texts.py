@@ -51,6 +51,21 @@ class Texts(Sequence[str]):
         near = self._column.slice(first, last - first + 1).to_pylist()
         return [near[row] for row in (rows - first).tolist()]
 
+    def found_in(self, other: "Texts") -> np.ndarray:
+        """Return which of these texts stand in another, `(n,)` bool.
+
+        Only these are hashed, so that a few are looked for in millions without a copy of those.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        mine = self._column if self._rows is None else self._column.take(pa.array(self._rows))
+        wanted = pc.unique(mine)
+        there = pc.is_in(other._column, value_set=wanted.cast(other._column.type)).to_numpy()
+        rows = np.flatnonzero(there) if other._rows is None else other._rows[there[other._rows]]
+        found = pc.unique(other._column.take(pa.array(rows))).cast(mine.type)
+        return pc.is_in(mine, value_set=found).to_numpy()
+
     def take(self, rows: np.ndarray) -> "Texts":
         """Return the texts at `rows`, `(n,)`."""
         return Texts([self._column], rows if self._rows is None else self._rows[rows])

@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from nas.data.own.reading import read_own_task
 from nas.data.own.summary import summary
+from nas.data.own.texts import Texts
 from nas.data.prepared import prepare
 from nas.evaluation.suites.own import name_of, parse_task, read_task_settings
 from nas.evaluation.suites.task import Task
@@ -203,3 +204,16 @@ def test_a_task_survives_its_file():
     for change in ({"labels": 3}, {"columns": []}, {"more": 1}):
         with pytest.raises(ValueError):  # noqa: PT011
             Task.from_dict({**task.to_dict(), **change})
+
+
+def test_texts_that_stand_in_others_are_found_as_by_sets():
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(40)]
+    column = pa.chunked_array([rng.choice(words, 30).tolist(), rng.choice(words, 50).tolist()])
+    for mine, theirs in ((np.arange(20), np.arange(20, 80)), (rng.permutation(80)[:30], None)):
+        here, other = Texts([column], mine), Texts([column], theirs)
+        known = set(other)
+        assert here.found_in(other).tolist() == [text in known for text in here]
+    large = Texts([column.cast(pa.large_string())])
+    assert Texts([column], np.arange(5)).found_in(large).all()
+    assert not Texts([pa.chunked_array([["x"]])]).found_in(large).any()
