@@ -1,8 +1,9 @@
-"""Where a trial runs and in which precision."""
+"""Where a trial runs, in which precision, and what running out of memory means there."""
 
 import math
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from nas.training.recipe import Recipe
-from search_spaces.errors import InvalidExperiment
+from search_spaces.errors import InvalidExperiment, TrialError
 
 _TOKENS_WORTH_COMPILING = 2e8
 
@@ -108,3 +109,16 @@ def length_multiple(longest: int, device: torch.device) -> int:
     """
     wanted = longest // 4 if device.type == "cuda" else 4
     return math.gcd(max(wanted, 1), longest)
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn what running out of memory raises, on a CPU or a GPU, into a `TrialError`."""
+    advice = "Lower the batches or the lengths of the recipe, or constrain the parameters."
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        first = next(iter(str(error).splitlines()), "no more is free").rstrip(".")
+        raise TrialError(f"Out of memory: {first}. {advice}", cause="out-of-memory") from error

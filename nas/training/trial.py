@@ -2,8 +2,6 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +24,7 @@ from nas.training.device import (
     choose_device,
     choose_precision,
     compile_for,
-    is_out_of_memory,
+    memory_errors,
 )
 from nas.training.equal_seconds import Allowance, Measuring
 from nas.training.likelihood import pair_accuracy
@@ -41,7 +39,7 @@ from nas.training.task_runs import Keep, TaskTraining, set_dropout
 from nas.training.watch import StageCallback, Watch
 from nas.whole_files import whole_file
 from search_spaces import Architecture, count_flops, count_parameters
-from search_spaces.errors import InvalidData, InvalidExperiment, TrialError
+from search_spaces.errors import InvalidData, InvalidExperiment
 
 if TYPE_CHECKING:
     from nas.models.transfer import Inheritance
@@ -124,7 +122,7 @@ def run_trial(
     identity = _identity(architecture, recipe, data, seed, learning_rate_scale, inherit)
     kept = Checkpoint(checkpoint, identity, checkpoint_seconds)
     seconds: dict[str, float] = {}
-    with _memory_errors(), thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
+    with memory_errors(), thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
         with random_state(named_seed(seed, "weights")):
             encoder = build_encoder(architecture, recipe, data.vocabulary_size)
             mlm = make_output(encoder)
@@ -389,16 +387,3 @@ def _pretrain_details(pretraining: Pretraining | None, inherited: float | None) 
         "resumed_at_step": float(pretraining.resumed_at),
     }
     return details if inherited is None else {**details, "inherited_share": inherited}
-
-
-@contextmanager
-def _memory_errors() -> Iterator[None]:
-    """Turn what running out of memory raises, on a CPU or a GPU, into a `TrialError`."""
-    advice = "Lower the batches or the lengths of the recipe, or constrain the parameters."
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        first = next(iter(str(error).splitlines()), "no more is free").rstrip(".")
-        raise TrialError(f"Out of memory: {first}. {advice}", cause="out-of-memory") from error
