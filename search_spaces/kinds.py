@@ -51,6 +51,8 @@ class ModelShape(NamedTuple):
         max_length: Longest sequence, in tokens.
         token_types: Number of segment kinds.
         norm: Parameters of one norm over so many features.
+        attends: Whether any head makes scores of queries and keys.
+        table: Width of the rows of the embedding's table, which an output decodes with.
     """
 
     widths: tuple[int, ...]
@@ -59,6 +61,8 @@ class ModelShape(NamedTuple):
     max_length: int
     token_types: int
     norm: Callable[[int], int]
+    attends: bool = True
+    table: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,10 @@ class Kind:
             heads (blocks of a layer). None draws what is usual there, with the part in its label.
         formats: Export format it cannot be written in, with the reason.
         bare: The setting that is written bare, as the kernel in "c_5"; mixers only.
+        attends: Whether it makes scores of queries and keys, that positions add to; mixers only.
+        rows: Of a table of distances that attention makes queries and keys of, at a length;
+            positions only.
+        table: Width of the rows of its table, for a width of the first layer; embeddings only.
     """
 
     name: str
@@ -124,6 +132,9 @@ class Kind:
     blocks: Callable[["Layer", Part], list[Block]] | None = None
     formats: Mapping[str, str] = field(default_factory=dict)
     bare: str | None = None
+    attends: bool = False
+    rows: Callable[[Part, int], int] = _nothing
+    table: Callable[[int, Part], int] = lambda width, part: width
 
     def __post_init__(self) -> None:
         if not is_name(self.name):

@@ -26,6 +26,7 @@ class HeadGroup:
         head_width: Width of each head.
         parameter: The operation's parameter, a name or a kernel size.
         relative: True when the model has relative positions.
+        rows: Of a table of distances that attention makes queries and keys of; 0 for none.
     """
 
     width: int
@@ -33,6 +34,7 @@ class HeadGroup:
     head_width: int
     parameter: str | int
     relative: bool
+    rows: int = 0
 
     @property
     def inner(self) -> int:
@@ -184,7 +186,12 @@ def _attention_flops(group: HeadGroup, length: int) -> int:
     pair = 2 * length * length * group.inner
     weighted = 2 * length * group.inner * group.head_width if group.parameter == "wma" else 0
     relative = pair if group.relative else 0
-    return 3 * _linear(group, length) + 2 * pair + weighted + relative
+    return 3 * _linear(group, length) + 2 * pair + weighted + relative + rows_flops(group, length)
+
+
+def rows_flops(group: HeadGroup, length: int) -> int:
+    """Queries and keys of a table of distances, and their products with all tokens."""
+    return 4 * group.rows * group.inner * (group.width + length)
 
 
 def _transform_parameters(group: HeadGroup) -> int:
@@ -225,7 +232,14 @@ def _positions(group: HeadGroup, length: int) -> int:
 
 
 for _operation in (
-    Operation("sa", "self-attention", ("sdp", "wma"), _attention_parameters, _attention_flops),
+    Operation(
+        "sa",
+        "self-attention",
+        ("sdp", "wma"),
+        _attention_parameters,
+        _attention_flops,
+        attends=True,
+    ),
     Operation("l", "linear transform", ("dft", "dct"), _transform_parameters, _transform_flops),
     Operation("c", "dynamic convolution", (), _convolution_parameters, _convolution_flops),
 ):

@@ -11,10 +11,24 @@ from itertools import pairwise
 from search_spaces.kinds import SLOTS, Kind, LayerShape, ModelShape
 from search_spaces.parts import Part, Setting
 
+BIAS = Setting("yes", "name", ("yes", "no"), weight=0.005)
+
+
+def without_bias(part: Part) -> bool:
+    """Whether the linear maps of a part have no biases."""
+    return dict(part.settings).get("bias") == "no"
+
 
 def stack_maps(shape: LayerShape) -> Iterator[tuple[int, int]]:
     """Yield what every linear map of a feed-forward stack reads and writes, the output included."""
     yield from pairwise((shape.width, *shape.feedforward, shape.width))
+
+
+def without_common_bias(a: Part, b: Part) -> Part | None:
+    """What two parts of one kind share: no biases where one of them has none."""
+    if a.kind != b.kind:
+        return None
+    return b if without_bias(b) else a
 
 
 def _projections(shape: ModelShape) -> Iterator[tuple[int, int]]:
@@ -35,12 +49,26 @@ _register(
     Kind(
         "mlp",
         "linear maps with GELU between",
-        parameters=lambda shape, part: sum((a + 1) * b for a, b in stack_maps(shape)),
+        {"bias": BIAS},
+        parameters=lambda shape, part: sum(
+            (a + (not without_bias(part))) * b for a, b in stack_maps(shape)
+        ),
         flops=lambda shape, part, length: 2 * length * sum(a * b for a, b in stack_maps(shape)),
         kept=lambda shape, part: 2 * sum(shape.feedforward),
+        shared=without_common_bias,
     ),
 )
-_register("block", Kind("plain", "heads, then feed-forward"))
+_register(
+    "block",
+    Kind(
+        "plain",
+        "heads, then feed-forward",
+        {"bias": BIAS},
+        # the map after the heads is counted with its bias, whatever the block
+        parameters=lambda shape, part: -shape.width if without_bias(part) else 0,
+        shared=without_common_bias,
+    ),
+)
 _register(
     "residual",
     Kind(
@@ -75,8 +103,10 @@ _register(
     Kind(
         "layer",
         "mean 0 and variance 1, gain and bias",
-        {"epsilon": Setting(1e-12, weight=0.001)},  # of checkpoints; no architecture idea
-        parameters=lambda width, part: 2 * width,
+        # an epsilon is of checkpoints; no architecture idea
+        {"epsilon": Setting(1e-12, weight=0.001), "bias": BIAS},
+        parameters=lambda width, part: width if without_bias(part) else 2 * width,
+        shared=without_common_bias,
     ),
 )
 _register(

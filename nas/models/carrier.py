@@ -1,6 +1,6 @@
 """Named tensors of a parent carried into those of a child, by the words of their axes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -56,13 +56,32 @@ def norm_axes(name: str, norm: nn.Module, width: str = "width") -> dict[str, tup
     }
 
 
-def head_settings_axes(kind: str, other: str) -> dict[str, AxisMap]:
-    """Maps of the axes that are as long as a setting of a mixer, which has the setting's name."""
-    return settings_axes("mixer", *(mixer_part(*read_kind(k)) for k in (kind, other)))
+def head_settings_axes(
+    kind: str, other: str, axes: Mapping[str, tuple[str, ...]]
+) -> dict[str, AxisMap]:
+    """Maps of the axes that are as long as a setting of a mixer, which has the setting's name.
+
+    Args:
+        kind: The child's kind of head.
+        other: The parent's.
+        axes: Words for the axes of the mixer's tensors: a setting may be far larger than any.
+    """
+    used = {part.lstrip("<=^") for words in axes.values() for w in words for part in w.split("+")}
+    parts = (mixer_part(*read_kind(k)) for k in (kind, other))
+    return settings_axes("mixer", *parts, used)
 
 
-def settings_axes(slot: str, part: Part, other: Part) -> dict[str, AxisMap]:
-    """Maps of the axes that are as long as a setting of a part, which has the setting's name."""
+def settings_axes(
+    slot: str, part: Part, other: Part, used: Collection[str] | None = None
+) -> dict[str, AxisMap]:
+    """Maps of the axes that are as long as a setting of a part, which has the setting's name.
+
+    Args:
+        slot: Where the parts stand.
+        part: The child's.
+        other: The parent's.
+        used: Settings that are an axis; None for all.
+    """
     ours, theirs = (SLOTS[slot].kinds[p.kind].settings_of(p) for p in (part, other))
     return {
         name: (
@@ -71,8 +90,29 @@ def settings_axes(slot: str, part: Part, other: Part) -> dict[str, AxisMap]:
             else selection(first_ones(value, theirs[name]), theirs[name])
         )
         for name, value in ours.items()
-        if isinstance(value, int) and isinstance(theirs.get(name), int)
+        if (used is None or name in used)
+        and isinstance(value, int)
+        and isinstance(theirs.get(name), int)
     }
+
+
+def shared_heads(kind: str, other: str, chosen: Sequence[int | None], heads: int) -> AxisMap | None:
+    """Map of the axis of keys that several queries share; None where none of the two has such.
+
+    Args:
+        kind: The child's kind of head.
+        other: The parent's.
+        chosen: For each of the child's heads the number of its parent's, or None.
+        heads: Heads of the parent's group.
+    """
+    ours, theirs = (
+        SLOTS["mixer"].kinds[part.kind].settings_of(part).get("queries")
+        for part in (mixer_part(*read_kind(k)) for k in (kind, other))
+    )
+    if ours is None or theirs is None:
+        return None
+    firsts = chosen[::ours]
+    return selection([None if h is None else h // theirs for h in firsts], -(-heads // theirs))
 
 
 def unchanged(carrier: Carrier, source: str, scope: dict[str, AxisMap]) -> tuple[str, ...]:

@@ -129,6 +129,9 @@ class Encoder(nn.Module):
             make_block(layer, following, inside)
             for layer, following in zip(architecture.layers, [*widths[1:], widths[-1]], strict=True)
         )
+        read = any(getattr(module, "buckets", None) is not None for module in self.modules())
+        # one table for all layers, where any head reads it
+        self.distances = places.table(widths[0], norm) if read else None
         # where residual sums have no norm after them, the last of them gets one
         self.output_norm = None if self.layers[-1].normed else make_norm(norm, self.width)
         self.pooler = nn.Linear(self.width, self.width)
@@ -187,13 +190,14 @@ class Encoder(nn.Module):
         x = self.embeddings(tokens, token_types)
         yield x
         kept_small = self.checkpointing and self.training and torch.is_grad_enabled()
+        rows = None if self.distances is None else self.distances()
         for layer in self.layers:
             wanted = at if layer is self.layers[-1] else None
-            if kept_small:
-                x = checkpoint(layer, x, keep, wanted, use_reentrant=False)
-            else:
-                x = layer(x, keep, wanted)
+            given = (x, keep, wanted) if rows is None else (x, keep, wanted, rows)
+            x = checkpoint(layer, *given, use_reentrant=False) if kept_small else layer(*given)
             yield x
+            if rows is not None and layer.projection is not None:
+                rows = layer.projection(rows)
 
     def pooled(
         self, tokens: Tensor, keep: Tensor | None = None, token_types: Tensor | None = None

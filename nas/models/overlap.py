@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
-from search_spaces.architectures.size import count_parameters
+from search_spaces.architectures.size import attends, count_parameters, table_width
 from search_spaces.errors import UnknownName
 from search_spaces.kinds import LAYER_SLOTS, SLOTS, LayerShape, ModelShape
 from search_spaces.operations import HeadGroup, group_parameters, operation_of
@@ -63,9 +63,11 @@ def overlap(
     first = min(child.layers[0].width, parent.layers[0].width)
     last = min(child.layers[-1].width, parent.layers[-1].width)
     norm = _shared_norm(child, parent)
-    shape = ModelShape((first,), (), vocabulary_size, max_length, TOKEN_TYPES, norm)
-    common = TOKEN_TYPES * first + 2 * norm(first)  # of the embeddings and of the head
-    common += (last + 1) * last + (last + 1) * first
+    both = attends(child) and attends(parent)
+    table = min(table_width(child), table_width(parent))
+    shape = ModelShape((first,), (), vocabulary_size, max_length, TOKEN_TYPES, norm, both, table)
+    common = TOKEN_TYPES * first + norm(first) + norm(table)  # of the embeddings and of the head
+    common += (last + 1) * last + (last + 1) * table
     for slot in ("embedding", "positions", "output"):
         ours, theirs = (a.part(slot) or Part(positions) for a in (child, parent))
         shared = shared_part(slot, ours, theirs)

@@ -28,6 +28,7 @@ from nas.models.carrier import (
     kernel_size,
     norm_axes,
     settings_axes,
+    shared_heads,
     unchanged,
 )
 from nas.models.encoder import Encoder
@@ -36,6 +37,7 @@ from nas.models.heads import MaskedLanguageHead
 from nas.models.overlap import match_heads, match_layers, parent_streams, shared_feedforward
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
+from search_spaces.architectures.size import table_width
 from search_spaces.errors import InvalidData
 from search_spaces.kinds import SLOTS
 
@@ -172,7 +174,11 @@ def _carry_layer(
             chosen = [s[1] if s and s[0] == other else None for s in heads]
             head = selection(chosen, parent.kinds[other])
             kernel = centred(*(kernel_size(k) for k in (kind, other)))
-            scope |= head_settings_axes(kind, other)
+            scope |= head_settings_axes(kind, other, mixer.axes)
+            shared = shared_heads(kind, other, chosen, parent.kinds[other])
+            if shared is not None:
+                out = combine(shared, feature)
+                scope |= {"shared out": out, "shared key": reading(out, factor)}
             out = combine(head, feature)
             scope |= {"head": head, "out": out, "key": reading(out, factor)}
             scope |= {"kernel": kernel, "tap": combine(head, kernel)}
@@ -244,6 +250,9 @@ def _carry_ends(
         "first": maps("width", c[0].width, p[0].width),
         "last": maps("width", c[-1].width, p[-1].width),
     }
+    tables = table_width(architecture), table_width(parent)
+    wide = tables == (c[0].width, p[0].width)
+    scope["code"] = scope["first"] if wide else maps("code", *tables)
     tokens = encoder.vocabulary_size
     scope["tokens"] = selection(range(tokens), tokens)
     for table in ("types", "positions"):
@@ -253,12 +262,20 @@ def _carry_ends(
             scope[table] = selection(first_ones(len(own), len(given)), len(given))
             name = f"encoder.embeddings.{table}.weight"
             carrier.named(name, name, (table, "first"), scope)
+    ends: dict[str, tuple[str, ...]] = {}
+    if encoder.distances is not None:
+        name = "encoder.distances"
+        given = carrier.given.get(f"{name}.weight")
+        if given is not None:
+            scope["rows"] = centred(len(carrier.own[f"{name}.weight"]), len(given))
+            ends[f"{name}.weight"] = ("rows", "first")
+            ends |= norm_axes(f"{name}.norm", encoder.distances.norm, "first")
     # the decoder reads the table that the embedding writes: the gain before it makes up for copies
-    first = scope["first"]
+    first = scope["code"]
     gain = first.read * first.loudness if first.copies else first.scale
     scope["gain"] = AxisMap(gain, gain, gain, first.filled)
     scope["level"] = reading(first)
-    ends = {
+    ends |= {
         f"encoder.embeddings.tokens.{name}": words
         for name, words in getattr(encoder.embeddings.tokens, "axes", {}).items()
     }
@@ -266,7 +283,8 @@ def _carry_ends(
     if encoder.output_norm is not None:
         ends |= norm_axes("encoder.output_norm", encoder.output_norm, "last")
     ends |= {
-        "mlm.transform.bias": ("first",),
+        "mlm.transform.bias": ("code",),
+        "mlm.decoder.weight": ("tokens", "code"),
         "mlm.norm.weight": ("gain",),
         "mlm.norm.bias": ("level",),
         "mlm.bias": ("tokens",),
@@ -277,7 +295,7 @@ def _carry_ends(
     streams = parent_streams(matched)
     bridge = _bridge(carrier.given, parent, streams[-1], len(p) - 1)
     reads = ("read", maps("width", c[-1].width, p[streams[-1]].width))
-    for name, end in (("mlm.transform", "first"), ("encoder.pooler", "last")):
+    for name, end in (("mlm.transform", "code"), ("encoder.pooler", "last")):
         weight, bias = (carrier.given.get(f"{name}.{part}") for part in ("weight", "bias"))
         if weight is None or bridge is None:
             continue

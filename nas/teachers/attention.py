@@ -47,6 +47,12 @@ def attention_of(layer: "EncoderLayer", x: Tensor, heads: Tensor | None = None) 
             f"The distillation compares what layers attend to, and one has heads {_names(layer)}. "
             "Give another distillation, such as hidden, or a space of self-attention (sa) alone."
         )
+    if mixer.buckets is not None:
+        raise InvalidData(
+            "The distillation compares what layers attend to, and disentangled positions keep a "
+            "part of it outside of the layer. Give another distillation, such as hidden, or other "
+            "positions."
+        )
     read = layer.mixed_residual.before(x, layer.mixed_norm)
     distances = None if layer.distances is None else layer.distances(x.shape[1])
     query, key, value = mixer.read(read)

@@ -45,7 +45,7 @@ def count_parameters(
     Raises:
         UnknownName: If there are no such positions.
     """
-    relative, shape, parts = _model(
+    relative, rows, shape, parts = _model(
         architecture, positions, vocabulary_size, max_length, token_types
     )
     layers = architecture.layers
@@ -53,7 +53,7 @@ def count_parameters(
     total = token_types * first + shape.norm(first)
     total += sum(kind.parameters(shape, part) for kind, part in parts)
     for i, layer in enumerate(layers, 1):
-        for operation, group in _groups(layer, relative=relative):
+        for operation, group in _groups(layer, relative=relative, rows=rows):
             total += group_parameters(operation, group)
         total += (layer.inner_width + 1) * layer.width
         inside = layer.shape(shape.norm(layer.width), last=i == len(layers))
@@ -62,7 +62,7 @@ def count_parameters(
     total += (last + 1) * last
     if masked_lm:
         output = architecture.part("output")
-        total += (last + 1) * first + shape.norm(first)
+        total += (last + 1) * shape.table + shape.norm(shape.table)
         total += SLOTS["output"].kinds[output.kind].parameters(shape, output)
     return total
 
@@ -91,20 +91,20 @@ def count_flops(
     Raises:
         UnknownName: If there are no such positions.
     """
-    relative, shape, parts = _model(architecture, positions, vocabulary_size, length, 2)
+    relative, rows, shape, parts = _model(architecture, positions, vocabulary_size, length, 2)
     layers = architecture.layers
-    first, last = layers[0].width, layers[-1].width
+    last = layers[-1].width
     total = 2 * last * last
     total += sum(kind.flops(shape, part, length) for kind, part in parts)
     for i, layer in enumerate(layers, 1):
-        for operation, group in _groups(layer, relative=relative):
+        for operation, group in _groups(layer, relative=relative, rows=rows):
             total += group_flops(operation, group, length)
         total += 2 * length * layer.inner_width * layer.width
         inside = layer.shape(last=i == len(layers))
         for kind, part in _layer_kinds(layer):
             total += kind.flops(inside, part, length)
     if masked_lm:
-        total += 2 * length * first * (last + vocabulary_size)
+        total += 2 * length * shape.table * (last + vocabulary_size)
     return total
 
 
@@ -122,12 +122,12 @@ def count_kept(architecture: Architecture, *, length: int, positions: str = "abs
     Raises:
         UnknownName: If there are no such positions.
     """
-    relative, shape, parts = _model(architecture, positions, 0, length, 2)
+    relative, rows, shape, parts = _model(architecture, positions, 0, length, 2)
     norm = architecture.part("norm")
     of_norm = SLOTS["norm"].kinds[norm.kind].kept
     total = float(sum(kind.kept(shape, part) for kind, part in parts))
     for layer in architecture.layers:
-        for operation, group in _groups(layer, relative=relative):
+        for operation, group in _groups(layer, relative=relative, rows=rows):
             kind = OPERATIONS[operation]
             kept = kind.kept(group, mixer_part(operation, group.parameter))
             total += kept or group.heads * length
@@ -191,9 +191,13 @@ def _model(
     vocabulary_size: int,
     max_length: int,
     token_types: int,
-) -> tuple[bool, ModelShape, tuple[tuple[Kind, Part], ...]]:
-    """Return whether positions are relative, the shape, and the model's kinds but the output."""
-    relative, norm, kinds = _model_kinds(architecture.parts, positions)
+) -> tuple[bool, int, ModelShape, tuple[tuple[Kind, Part], ...]]:
+    """Return what heads know of positions, the shape, and the model's kinds but the output.
+
+    What heads know: whether positions are relative, and the rows of a table of distances.
+    """
+    place, norm, kinds = _model_kinds(architecture.parts, positions)
+    rows = SLOTS["positions"].kinds[place.kind].rows(place, max_length)
     layers = architecture.layers
     shape = ModelShape(
         tuple([layer.width for layer in layers]),
@@ -202,15 +206,17 @@ def _model(
         max_length,
         token_types,
         norm,
+        attends(architecture),
+        table_width(architecture),
     )
-    return relative, shape, kinds
+    return place.kind == "relative", rows, shape, kinds
 
 
 # what stands in slots is the same for most encoders, and counting asks for it in every layer
 @lru_cache(maxsize=1 << 12)
 def _model_kinds(
     parts: tuple[tuple[str, Part], ...], positions: str
-) -> tuple[bool, Callable[[int], int], tuple[tuple[Kind, Part], ...]]:
+) -> tuple[Part, Callable[[int], int], tuple[tuple[Kind, Part], ...]]:
     given = dict(parts)
     standing = {slot: given.get(slot, SLOTS[slot].default_part) for slot in (*COUNTED, "norm")}
     if standing["positions"] is None:
@@ -220,7 +226,7 @@ def _model_kinds(
     norm = standing.pop("norm")
     kinds = tuple((SLOTS[slot].kinds[part.kind], part) for slot, part in standing.items())
     norm_of = partial(SLOTS["norm"].kinds[norm.kind].parameters, part=norm)
-    return standing["positions"].kind == "relative", norm_of, kinds
+    return standing["positions"], norm_of, kinds
 
 
 def _layer_kinds(layer: Layer) -> tuple[tuple[Kind, Part], ...]:
@@ -234,9 +240,24 @@ def _kinds_standing(parts: tuple[tuple[str, Part], ...]) -> tuple[tuple[Kind, Pa
     return tuple((SLOTS[slot].kinds[part.kind], part) for slot, part in found)
 
 
-def _groups(layer: Layer, *, relative: bool) -> Iterator[tuple[str, HeadGroup]]:
+def table_width(architecture: Architecture) -> int:
+    """Return the width of the rows of the embedding's table."""
+    part = architecture.part("embedding")
+    return SLOTS["embedding"].kinds[part.kind].table(architecture.layers[0].width, part)
+
+
+def attends(architecture: Architecture) -> bool:
+    """Whether any head of an encoder makes scores of queries and keys."""
+    return any(
+        OPERATIONS[head.operation].attends
+        for layer in architecture.layers
+        for head, _ in layer.groups
+    )
+
+
+def _groups(layer: Layer, *, relative: bool, rows: int) -> Iterator[tuple[str, HeadGroup]]:
     for head, count in layer.groups:
-        group = HeadGroup(layer.width, count, head.width, head.parameter, relative)
+        group = HeadGroup(layer.width, count, head.width, head.parameter, relative, rows)
         yield head.operation, group
 
 

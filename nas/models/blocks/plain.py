@@ -31,9 +31,10 @@ class EncoderLayer(nn.Module):
         layer: Width, heads, feed-forward widths and `part(slot)`.
         next_width: Width of the next layer; a projection follows where it differs.
         inside: What all layers have in common.
+        bias: "no" for a map after the heads that has no bias.
     """
 
-    def __init__(self, layer: "Layer", next_width: int, inside: Inside):
+    def __init__(self, layer: "Layer", next_width: int, inside: Inside, bias: str = "yes"):
         super().__init__()
         distances = inside.positions.distances(layer.heads[0].width)
         relative = distances is not None
@@ -46,9 +47,11 @@ class EncoderLayer(nn.Module):
                 for (kind, operation, parameter, width), n in sorted(groups.items(), key=_kind)
             }
         )
+        for mixer in self.mixers.values():
+            mixer.read_positions(inside.positions)
         self.distances = distances
         attended = sum(h.width for h in layer.heads)
-        self.mixed = nn.Linear(attended, layer.width)
+        self.mixed = nn.Linear(attended, layer.width, bias=bias == "yes")
         self.mixed_norm = make_norm(inside.norm, layer.width)
         self.mixed_residual = make_residual(layer.part("residual"), layer.width)
         self.feedforward = make_feedforward(
@@ -64,17 +67,29 @@ class EncoderLayer(nn.Module):
         """Whether what leaves it comes straight from a norm, unless it is projected."""
         return self.feedforward_residual.normed
 
-    def forward(self, x: Tensor, keep: Tensor | None, at: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        keep: Tensor | None,
+        at: Tensor | None = None,
+        rows: Tensor | None = None,
+    ) -> Tensor:
         """Map hidden states `(batch, length, width)` to `(batch, length, next_width)`.
 
         Args:
             x: Hidden states.
             keep: Boolean, `(batch, length)`, False marks padding; None where nothing is padded.
             at: Flattened places that are wanted, `(n,)`, for a result of `(n, next_width)`.
+            rows: The encoder's table of distances, `(rows, width)`; None where it has none.
         """
         distances = None if self.distances is None else self.distances(x.shape[1])
         read = self.mixed_residual.before(x, self.mixed_norm)
-        parts = [mixer(read, keep, distances) for mixer in self.mixers.values()]
+        parts = [
+            mixer(read, keep, distances)
+            if rows is None or getattr(mixer, "buckets", None) is None
+            else mixer(read, keep, distances, rows)
+            for mixer in self.mixers.values()
+        ]
         joined = parts[0] if len(parts) == 1 else torch.cat(parts, -1)
         # unless the feed-forward reads sequences, all from here on is a function of each token
         whole = self.feedforward.reads == "sequence"

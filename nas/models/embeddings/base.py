@@ -9,7 +9,8 @@ from search_spaces.registry import Registry
 
 # name -> a callable (vocabulary_size, width, *, pad_id, **settings) -> module that maps int64
 # `(batch, length)` to `(batch, length, width)`. One that a tied output decodes with has a `weight`
-# of `(vocabulary_size, width)`. `axes`: the words of `nas.models.axes`, with "tokens" and "first".
+# of `(vocabulary_size, its own width)`, which the kind's `table` says. `axes`: the words of
+# `nas.models.axes`, with "tokens", "first" for the first layer's width and "code" for the table's.
 EMBEDDINGS: Registry[Callable[..., nn.Module]] = Registry("embedding", group="nas.embeddings")
 
 

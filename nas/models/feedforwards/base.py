@@ -25,8 +25,10 @@ class FeedForward(nn.Module, ABC):
     Attributes:
         reads: What `forward` is given: of "token" hidden states alone; of "tokens" also `keep`,
             which tells real tokens from padding; of "sequence" besides always whole sequences.
+        deepens: Whether `pass_on` makes maps linear, so that depth can be added without change.
     """
 
+    deepens: bool = True
     reads: ClassVar[str] = "token"
 
     def __init__(self, width: int, inner: tuple[int, ...]):

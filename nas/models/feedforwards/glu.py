@@ -21,6 +21,16 @@ from search_spaces.parts import Part, Setting
 ACTIVATIONS = {"gelu": (F.gelu, 1.1444507183528787), "silu": (F.silu, 1.2784645427610737)}
 
 
+def _biased(part: Part) -> bool:
+    return dict(part.settings).get("bias", "yes") == "yes"
+
+
+def _shared(a: Part, b: Part) -> Part | None:
+    if a.kind != b.kind:
+        return None
+    return Part("glu") if _biased(a) and _biased(b) else Part.of("glu", {"bias": "no"})
+
+
 def _maps(shape: LayerShape) -> Iterator[tuple[int, int]]:
     """Yield what every linear map reads and writes; gated ones write twice as much."""
     for a, b in pairwise((shape.width, *shape.feedforward)):
@@ -32,11 +42,14 @@ SLOTS["feedforward"].kinds.register("glu")(
     Kind(
         "glu",
         "gated linear units",
-        {"activation": Setting("gelu", "name", tuple(ACTIVATIONS), weight=0.01)},
-        parameters=lambda shape, part: sum((a + 1) * b for a, b in _maps(shape)),
+        {
+            "activation": Setting("gelu", "name", tuple(ACTIVATIONS), weight=0.01),
+            "bias": Setting("yes", "name", ("yes", "no"), weight=0.005),
+        },
+        parameters=lambda shape, part: sum((a + _biased(part)) * b for a, b in _maps(shape)),
         flops=lambda shape, part, length: 2 * length * sum(a * b for a, b in _maps(shape)),
         kept=lambda shape, part: 4 * sum(shape.feedforward),
-        shared=lambda a, b: Part("glu") if a.kind == b.kind else None,
+        shared=_shared,
     )
 )
 
@@ -49,14 +62,18 @@ class GatedLinearUnits(FeedForward):
         width: Width of the hidden states it reads and writes.
         inner: Widths of the inner layers, first to last; each map writes twice as much.
         activation: A name in `ACTIVATIONS`.
+        bias: "no" for linear maps without biases.
     """
 
-    def __init__(self, width: int, inner: tuple[int, ...], activation: str = "gelu"):
+    def __init__(
+        self, width: int, inner: tuple[int, ...], activation: str = "gelu", bias: str = "yes"
+    ):
         super().__init__(width, inner)
-        self.activation = activation
+        self.activation, biased = activation, bias == "yes"
+        self.deepens = biased
         widths = (width, *self.inner)
-        self.gated = nn.ModuleList(nn.Linear(a, 2 * b) for a, b in pairwise(widths))
-        self.output = nn.Linear(self.inner[-1], width)
+        self.gated = nn.ModuleList(nn.Linear(a, 2 * b, bias=biased) for a, b in pairwise(widths))
+        self.output = nn.Linear(self.inner[-1], width, bias=biased)
 
     @property
     def axes(self) -> dict[str, tuple[str, ...]]:
@@ -76,6 +93,8 @@ class GatedLinearUnits(FeedForward):
 
     def pass_on(self, depth: int, matrices: Sequence[Tensor]) -> None:
         """Open the gates: their activation is 1 whatever they read."""
+        if not self.deepens:
+            return
         one = ACTIVATIONS[self.activation][1]
         for linear, matrix in zip(self.gated[depth:], matrices, strict=True):
             linear.weight.copy_(torch.cat([torch.zeros_like(matrix), matrix]))

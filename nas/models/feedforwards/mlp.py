@@ -17,13 +17,20 @@ SHIFT = 6.0  # GELU(h + 6) - 6 is h up to 2e-8 for every h that a GELU returns
 
 @FEEDFORWARDS.register("mlp")
 class MultilayerPerceptron(FeedForward):
-    """Linear, GELU, Linear, GELU, ..., Linear back to `width`; no norm inside the stack."""
+    """Linear, GELU, Linear, GELU, ..., Linear back to `width`; no norm inside the stack.
 
-    def __init__(self, width: int, inner: tuple[int, ...]):
+    Args:
+        width: Width of the hidden states it reads and writes.
+        inner: Widths of the inner layers, first to last.
+        bias: "no" for linear maps without biases.
+    """
+
+    def __init__(self, width: int, inner: tuple[int, ...], bias: str = "yes"):
         super().__init__(width, inner)
-        widths = (width, *self.inner)
-        self.stack = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
-        self.output = nn.Linear(self.inner[-1], width)
+        widths, biased = (width, *self.inner), bias == "yes"
+        self.deepens = biased
+        self.stack = nn.ModuleList(nn.Linear(a, b, bias=biased) for a, b in pairwise(widths))
+        self.output = nn.Linear(self.inner[-1], width, bias=biased)
 
     @property
     def axes(self) -> dict[str, tuple[str, ...]]:
@@ -41,6 +48,8 @@ class MultilayerPerceptron(FeedForward):
 
     def pass_on(self, depth: int, matrices: Sequence[Tensor]) -> None:
         """Shift features to where GELU is the identity; what reads them shifts them back."""
+        if not self.deepens:
+            return
         for k, matrix in enumerate(matrices, depth):
             linear = self.stack[k]
             linear.weight.copy_(matrix)

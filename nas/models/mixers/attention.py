@@ -7,7 +7,6 @@ dropout already); the weighting matrix exists only where it is used, one per hea
 the identity, so that a weighted head starts as a scaled dot-product head.
 """
 
-import math
 from functools import partial
 from typing import ClassVar
 
@@ -15,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.models.mixers.base import MIXERS, Mixer, join_heads
-from nas.models.mixers.relative import masked_softmax, relative_scores
+from nas.models.mixers.base import MIXERS, join_heads, split_heads
+from nas.models.mixers.scores import ScoringMixer
 
 
-class SelfAttention(Mixer):
+class SelfAttention(ScoringMixer):
     """Every token takes a weighted mean of all values; weights from its query and their keys.
 
     Query, key and value share one Linear whose output is `[query; key; value]`, each
@@ -37,6 +36,7 @@ class SelfAttention(Mixer):
         "query_key_value.weight": ("out+key+out", "<width"),
         "query_key_value.bias": ("out+key+out",),
         "weighting": ("head", "<feature", "feature"),
+        **ScoringMixer.axes,
     }
 
     def __init__(
@@ -48,33 +48,28 @@ class SelfAttention(Mixer):
         if weighted:
             self.weighting = nn.Parameter(torch.eye(head_width).repeat(heads, 1, 1))
 
-    def forward(self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None) -> Tensor:
-        query, key, value = self.read(x)
-        if distances is None and _fused_is_faster(query):
-            weighted = query if self.weighting is None else query @ self.weighting
-            mask = None if keep is None else keep[:, None, None, :]
-            return join_heads(F.scaled_dot_product_attention(weighted, key, value, mask))
-        return join_heads(masked_softmax(self.scores(query, key, distances), keep) @ value)
+    def forward(
+        self,
+        x: Tensor,
+        keep: Tensor | None,
+        distances: Tensor | None = None,
+        rows: Tensor | None = None,
+    ) -> Tensor:
+        return join_heads(self.attend(*self.read(x), keep, distances, rows))
 
     def read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries, keys and values, `(batch, heads, length, head_width)` each."""
         joined = self.query_key_value(x).unflatten(-1, (3, self.heads, self.head_width))
         query, key, value = (part.transpose(1, 2) for part in joined.unbind(2))
         return query, key, value
 
-    def scores(self, query: Tensor, key: Tensor, distances: Tensor | None = None) -> Tensor:
-        """Return what a softmax turns into weights, `(batch, heads, length, length)`."""
-        scale = 1 / math.sqrt(self.head_width)
-        weighted = query if self.weighting is None else query @ self.weighting
-        scores = (weighted * scale) @ key.transpose(2, 3)
-        return scores if distances is None else scores + relative_scores(query * scale, distances)
+    def weigh(self, query: Tensor) -> Tensor:
+        return query if self.weighting is None else query @ self.weighting
 
-
-def _fused_is_faster(query: Tensor) -> bool:
-    """On a CPU the fused kernel's backward and its bfloat16 are slower than two products."""
-    if query.device.type != "cpu":
-        return True
-    return query.dtype != torch.bfloat16 and not query.requires_grad
+    def of_rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        two = 2 * self.heads * self.head_width
+        weight, bias = self.query_key_value.weight[:two], self.query_key_value.bias[:two]
+        query, key = F.linear(rows, weight, bias).chunk(2, -1)
+        return split_heads(query, self.heads), split_heads(key, self.heads)
 
 
 MIXERS.register("sa_sdp")(partial(SelfAttention, weighted=False))

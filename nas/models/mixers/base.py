@@ -8,13 +8,16 @@ padded.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces.parts import Part
 from search_spaces.registry import Registry
+
+if TYPE_CHECKING:
+    from nas.models.positions import Positions
 
 # A kind such as "sa_sdp", the operation of a family with a number such as "c" (kernel 5: "c_5"), or
 # one with other settings such as "longconv" ("longconv(filter=64)"), to a callable
@@ -46,6 +49,13 @@ class Mixer(nn.Module, ABC):
         super().__init__()
         self.width, self.heads, self.head_width = width, heads, head_width
         self.relative = relative
+
+    def read_positions(self, positions: "Positions") -> None:
+        """Take what this mixer can read of the encoder's positions, beside `distances`.
+
+        Nothing where it has no scores of queries and keys: then it knows of places what it is
+        itself made of, as a convolution does.
+        """
 
     @abstractmethod
     def forward(self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None) -> Tensor:

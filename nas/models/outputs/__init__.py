@@ -2,5 +2,6 @@
 
 from nas.models.outputs.base import OUTPUTS, make_output
 from nas.models.outputs.tied import MaskedLanguageHead  # tied
+from nas.models.outputs.untied import UntiedHead
 
 __all__ = ["OUTPUTS", "MaskedLanguageHead", "make_output"]

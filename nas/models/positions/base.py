@@ -35,6 +35,44 @@ class Positions:
         """
         return None
 
+    def rotation(self, head_width: int, *, local: bool = False) -> nn.Module | None:
+        """Build what turns the queries and keys of attention heads; None for nothing.
+
+        It maps `(batch, heads, length, head_width)` to the same shape.
+
+        Args:
+            head_width: Features of a head.
+            local: Whether the heads see a window alone.
+        """
+        return None
+
+    def penalty(self, heads: int) -> nn.Module | None:
+        """Build what is added to the scores of attention heads; None for nothing.
+
+        It maps a length to `(heads, length, length)`, queries in rows.
+        """
+        return None
+
+    def table(self, width: int, norm: Part) -> nn.Module | None:
+        """Build a table of distances that all layers share; None for nothing.
+
+        Called without anything it gives `(rows, width)`. It runs beside the hidden states, through
+        the same projections, to the mixers that have `buckets`.
+
+        Args:
+            width: Width of the first layer.
+            norm: The encoder's kind of norm.
+        """
+        return None
+
+    def buckets(self) -> nn.Module | None:
+        """Build what finds the rows of pairs of tokens in the table; None where there is none.
+
+        It maps a length and a device to the rows that occur, a slice, and for each pair, queries
+        first, which of them it has, `(length, length)`.
+        """
+        return None
+
 
 def make_positions(part: Part, max_length: int) -> Positions:
     """Build the positions that a part describes.

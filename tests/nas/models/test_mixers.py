@@ -13,6 +13,9 @@ BATCH, LENGTH, WIDTH, HEADS, HEAD_WIDTH = 5, 12, 16, 3, 4
 LENGTHS = torch.tensor([12, 1, 7, 11, 3])
 KEEP = torch.arange(LENGTH) < LENGTHS[:, None]
 
+# settings that a size of the tests makes another path of
+MORE = {"attention": ("window=1", "gate=gelu,queries=2,window=2")}
+
 
 def kinds():
     for name in sorted(MIXERS):
@@ -25,8 +28,10 @@ def kinds():
         else:
             yield pytest.param(operation, "", id=name)
             for setting, knob in kind.settings.items():
-                other = knob.allowed[-1] if knob.allowed else knob.default // 2
+                other = knob.allowed[-1] if knob.allowed else knob.default // 2 or 2
                 yield pytest.param(operation, f"{setting}={other}", id=f"{name}-{setting}")
+            for text in MORE.get(name, ()):
+                yield pytest.param(operation, text, id=f"{name}-{text}")
 
 
 every_kind = pytest.mark.parametrize(("operation", "parameter"), list(kinds()))
