@@ -11,12 +11,12 @@ from itertools import pairwise
 from search_spaces.kinds import SLOTS, Kind, LayerShape, ModelShape
 from search_spaces.parts import Part, Setting
 
-BIAS = Setting("yes", "name", ("yes", "no"), weight=0.005)
+BIAS = Setting("learned", "name", ("learned", "none"), weight=0.005)
 
 
 def without_bias(part: Part) -> bool:
     """Whether the linear maps of a part have no biases."""
-    return dict(part.settings).get("bias") == "no"
+    return dict(part.settings).get("bias") == "none"
 
 
 def stack_maps(shape: LayerShape) -> Iterator[tuple[int, int]]:

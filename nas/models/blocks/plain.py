@@ -31,10 +31,10 @@ class EncoderLayer(nn.Module):
         layer: Width, heads, feed-forward widths and `part(slot)`.
         next_width: Width of the next layer; a projection follows where it differs.
         inside: What all layers have in common.
-        bias: "no" for a map after the heads that has no bias.
+        bias: "none" for a map after the heads that has no bias.
     """
 
-    def __init__(self, layer: "Layer", next_width: int, inside: Inside, bias: str = "yes"):
+    def __init__(self, layer: "Layer", next_width: int, inside: Inside, bias: str = "learned"):
         super().__init__()
         distances = inside.positions.distances(layer.heads[0].width)
         relative = distances is not None
@@ -51,7 +51,7 @@ class EncoderLayer(nn.Module):
             mixer.read_positions(inside.positions)
         self.distances = distances
         attended = sum(h.width for h in layer.heads)
-        self.mixed = nn.Linear(attended, layer.width, bias=bias == "yes")
+        self.mixed = nn.Linear(attended, layer.width, bias=bias == "learned")
         self.mixed_norm = make_norm(inside.norm, layer.width)
         self.mixed_residual = make_residual(layer.part("residual"), layer.width)
         self.feedforward = make_feedforward(

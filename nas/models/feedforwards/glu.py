@@ -22,13 +22,13 @@ ACTIVATIONS = {"gelu": (F.gelu, 1.1444507183528787), "silu": (F.silu, 1.27846454
 
 
 def _biased(part: Part) -> bool:
-    return dict(part.settings).get("bias", "yes") == "yes"
+    return dict(part.settings).get("bias", "learned") == "learned"
 
 
 def _shared(a: Part, b: Part) -> Part | None:
     if a.kind != b.kind:
         return None
-    return Part("glu") if _biased(a) and _biased(b) else Part.of("glu", {"bias": "no"})
+    return Part("glu") if _biased(a) and _biased(b) else Part.of("glu", {"bias": "none"})
 
 
 def _maps(shape: LayerShape) -> Iterator[tuple[int, int]]:
@@ -44,7 +44,7 @@ SLOTS["feedforward"].kinds.register("glu")(
         "gated linear units",
         {
             "activation": Setting("gelu", "name", tuple(ACTIVATIONS), weight=0.01),
-            "bias": Setting("yes", "name", ("yes", "no"), weight=0.005),
+            "bias": Setting("learned", "name", ("learned", "none"), weight=0.005),
         },
         parameters=lambda shape, part: sum((a + _biased(part)) * b for a, b in _maps(shape)),
         flops=lambda shape, part, length: 2 * length * sum(a * b for a, b in _maps(shape)),
@@ -62,14 +62,14 @@ class GatedLinearUnits(FeedForward):
         width: Width of the hidden states it reads and writes.
         inner: Widths of the inner layers, first to last; each map writes twice as much.
         activation: A name in `ACTIVATIONS`.
-        bias: "no" for linear maps without biases.
+        bias: "none" for linear maps without biases.
     """
 
     def __init__(
-        self, width: int, inner: tuple[int, ...], activation: str = "gelu", bias: str = "yes"
+        self, width: int, inner: tuple[int, ...], activation: str = "gelu", bias: str = "learned"
     ):
         super().__init__(width, inner)
-        self.activation, biased = activation, bias == "yes"
+        self.activation, biased = activation, bias == "learned"
         self.deepens = biased
         widths = (width, *self.inner)
         self.gated = nn.ModuleList(nn.Linear(a, 2 * b, bias=biased) for a, b in pairwise(widths))

@@ -22,12 +22,12 @@ class MultilayerPerceptron(FeedForward):
     Args:
         width: Width of the hidden states it reads and writes.
         inner: Widths of the inner layers, first to last.
-        bias: "no" for linear maps without biases.
+        bias: "none" for linear maps without biases.
     """
 
-    def __init__(self, width: int, inner: tuple[int, ...], bias: str = "yes"):
+    def __init__(self, width: int, inner: tuple[int, ...], bias: str = "learned"):
         super().__init__(width, inner)
-        widths, biased = (width, *self.inner), bias == "yes"
+        widths, biased = (width, *self.inner), bias == "learned"
         self.deepens = biased
         self.stack = nn.ModuleList(nn.Linear(a, b, bias=biased) for a, b in pairwise(widths))
         self.output = nn.Linear(self.inner[-1], width, bias=biased)

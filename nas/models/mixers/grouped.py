@@ -29,7 +29,7 @@ SETTINGS = {
     "queries": Setting(1, least=1, weight=0.01),
     "window": Setting(UNLIMITED, least=1, weight=0.005),
     "gate": Setting("none", "name", ("none", "gelu"), weight=0.01),
-    "bias": Setting("yes", "name", ("yes", "no"), weight=0.005),
+    "bias": Setting("learned", "name", ("learned", "none"), weight=0.005),
 }
 
 
@@ -44,7 +44,7 @@ def _written(group: HeadGroup, part: Part) -> int:
 
 
 def _parameters(group: HeadGroup, part: Part) -> int:
-    return (group.width + (_setting(part, "bias") == "yes")) * _written(group, part)
+    return (group.width + (_setting(part, "bias") == "learned")) * _written(group, part)
 
 
 def _flops(group: HeadGroup, part: Part, length: int) -> int:
@@ -88,7 +88,7 @@ class GroupedAttention(ScoringMixer):
         queries: Heads that share one key and one value.
         window: Tokens to each side that a query sees.
         gate: "gelu" to multiply what a head gathers with GELU of a map of the token itself.
-        bias: "no" for linear maps without biases.
+        bias: "none" for linear maps without biases.
     """
 
     axes: ClassVar = {
@@ -116,7 +116,7 @@ class GroupedAttention(ScoringMixer):
         super().__init__(width, heads, head_width, relative=relative)
         self.queries, self.window = queries, window
         self.shared = math.ceil(heads / queries)
-        inner, biased = heads * head_width, bias == "yes"
+        inner, biased = heads * head_width, bias == "learned"
         self.query = nn.Linear(width, inner, bias=biased)
         self.key_value = nn.Linear(width, 2 * self.shared * head_width, bias=biased)
         self.gate = None if gate == "none" else nn.Linear(width, inner, bias=biased)

@@ -20,10 +20,10 @@ class LayerNorm(nn.LayerNorm):
     Args:
         width: Number of features.
         epsilon: What is added to the variance.
-        bias: "no" for a gain alone.
+        bias: "none" for a gain alone.
     """
 
     axes: ClassVar = {"weight": ("^width",), "bias": ("width",)}
 
-    def __init__(self, width: int, epsilon: float = NORM_EPSILON, bias: str = "yes"):
-        super().__init__(width, eps=epsilon, bias=bias == "yes")
+    def __init__(self, width: int, epsilon: float = NORM_EPSILON, bias: str = "learned"):
+        super().__init__(width, eps=epsilon, bias=bias == "learned")

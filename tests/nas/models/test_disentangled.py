@@ -101,4 +101,5 @@ def test_there_is_no_table_where_nobody_reads_it():
     assert built.distances is None
     counted = count_parameters(built.architecture, vocabulary_size=20, max_length=9)
     assert sum(p.numel() for p in built.parameters()) == counted
-    assert OPERATIONS["sa"].attends and not OPERATIONS["c"].attends
+    assert OPERATIONS["sa"].attends
+    assert not OPERATIONS["c"].attends

@@ -34,7 +34,8 @@ def twin(mixer, x, keep):
 
 
 @pytest.mark.parametrize(
-    "settings", ["", "queries=2", "window=2", "window=5", "gate=gelu", "bias=no,queries=3,window=1"]
+    "settings",
+    ["", "queries=2", "window=2", "window=5", "gate=gelu", "bias=none,queries=3,window=1"],
 )
 def test_it_is_its_slow_twin_with_gradients(settings):
     mixer = make_mixer("attention", settings, 6, 3, 2).double()

@@ -28,7 +28,7 @@ KEEP = TOKENS != 0
 
 
 # settings beside those of `options` that a size of the tests makes another path of
-MORE = {("mixer", "attention"): ("window=2", "bias=no,gate=gelu,queries=2,window=1")}
+MORE = {("mixer", "attention"): ("window=2", "bias=none,gate=gelu,queries=2,window=1")}
 
 
 def options(kind):

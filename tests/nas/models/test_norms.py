@@ -40,7 +40,7 @@ def test_under_autocast_it_stays_in_the_type_of_autocast():
 
 
 def test_a_bias_can_be_left_out():
-    norm = make_norm(Part.parse("layer(bias=no,epsilon=0.001)"), 6)
+    norm = make_norm(Part.parse("layer(bias=none,epsilon=0.001)"), 6)
     assert [n for n, _ in norm.named_parameters()] == ["weight"]
     x = torch.randn(3, 6)
     assert_close(norm(x).mean(-1), torch.zeros(3))
