@@ -40,6 +40,12 @@ def _register(slot: str, *kinds: Kind) -> None:
         SLOTS[slot].kinds.register(kind.name)(kind)
 
 
+def _learned_table(shape: ModelShape, part: Part) -> int:
+    # the norm of the embeddings is counted whatever the kind
+    missing = shape.norm(shape.widths[0]) if part.settings else 0
+    return shape.vocabulary_size * shape.widths[0] - missing
+
+
 def _relative_table(shape: ModelShape, part: Part) -> int:
     return sum(width * (2 * shape.max_length - 1) for width in shape.head_widths)
 
@@ -82,7 +88,9 @@ _register(
     Kind(
         "learned",
         "one learned vector a token",
-        parameters=lambda shape, part: shape.vocabulary_size * shape.widths[0],
+        {"norm": Setting("usual", "name", ("usual", "none"), weight=0.005)},
+        parameters=_learned_table,
+        shared=lambda a, b: (b if b.settings else a) if a.kind == b.kind else None,
     ),
 )
 _register(

@@ -114,12 +114,13 @@ class Encoder(nn.Module):
         self.width = widths[-1]
         places = make_positions(architecture.part("positions") or Part(positions), max_length)
         norm = architecture.part("norm")
+        tokens = make_embedding(
+            architecture.part("embedding"), vocabulary_size, widths[0], pad_id=pad_id
+        )
         self.embeddings = Embeddings(
-            make_embedding(
-                architecture.part("embedding"), vocabulary_size, widths[0], pad_id=pad_id
-            ),
+            tokens,
             places.added(widths[0]),
-            make_norm(norm, widths[0]),
+            make_norm(norm, widths[0]) if getattr(tokens, "normed", True) else nn.Identity(),
             width=widths[0],
             token_types=token_types,
             dropout=dropout,

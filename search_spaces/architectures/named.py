@@ -1,7 +1,8 @@
 """Published encoders by name.
 
 Source: Tuli et al., "FlexiBERT", JAIR 2023 (its models, ablations and pre-trained seeds); Turc et
-al., "Well-Read Students Learn Better", 2019 (the BERT miniatures).
+al., "Well-Read Students Learn Better", 2019 (the BERT miniatures); the papers of the others bear
+their names. docs/named.md has their sizes beside the published ones.
 """
 
 from typing import Any
@@ -44,6 +45,33 @@ def _pattern(*runs: tuple[int, int, int, tuple[str, Any], list[int]]) -> dict[st
     }
 
 
+def _local_and_global(layers: int, width: int, heads: int, inner: int) -> dict[str, Any]:
+    """ModernBERT: every third layer, from the first on, sees everything, the others a window."""
+    near, far = ("attention", "bias=none,window=64"), ("attention", "bias=none")
+    runs = [(1, width, heads, near if i % 3 else far, [inner]) for i in range(layers)]
+    usual = {"feedforward": "glu(bias=none)", "block": "plain(bias=none)", "residual": "pre"}
+    return {
+        **_pattern(*runs),
+        "parts": [
+            usual | ({} if i else {"residual": "pre(norms=feedforward)"}) for i in range(layers)
+        ],
+        "model": {"positions": "rope(base=160000)", "norm": "layer(bias=none,epsilon=1e-05)"},
+    }
+
+
+def _without_biases(
+    layers: int, width: int, heads: int, inner: int, **model: str
+) -> dict[str, Any]:
+    """EuroBERT and NeoBERT: LLaMA's layers, looking both ways."""
+    glu = "glu(activation=silu,bias=none)"
+    parts = {"feedforward": glu, "block": "plain(bias=none)", "residual": "pre"}
+    return {
+        **_pattern((layers, width, heads, ("attention", "bias=none"), [inner])),
+        "parts": [parts] * layers,
+        "model": {"embedding": "learned(norm=none)", "norm": "rms", **model},
+    }
+
+
 SDP, DFT, DCT, CONVOLUTION = ("sa", "sdp"), ("l", "dft"), ("l", "dct"), ("c", 9)
 
 NAMED: dict[str, dict[str, Any]] = {
@@ -63,6 +91,20 @@ NAMED: dict[str, dict[str, Any]] = {
     "convbert-2-256": _alike(2, 256, CONVOLUTION),
     "convbert-4-128": _alike(4, 128, CONVOLUTION),
     "convbert-mini": _alike(4, 256, CONVOLUTION),
+    "roberta-base": _alike(12, 768),
+    "fnet-base": _pattern((12, 768, 1, DFT, [3072])),
+    "minilm-l6": _pattern((6, 384, 12, SDP, [1536])),
+    "deberta-v3-xsmall": _alike(12, 384) | {"model": {"positions": "disentangled"}},
+    "deberta-v3-base": _alike(12, 768) | {"model": {"positions": "disentangled"}},
+    "mosaicbert-base": _alike(12, 768)
+    | {
+        "parts": [{"feedforward": "glu"}] * 12,
+        "model": {"positions": "alibi", "norm": "low-precision-layer"},
+    },
+    "modernbert-base": _local_and_global(22, 768, 12, 1152),
+    "ettin-17m": _local_and_global(7, 256, 4, 384),
+    "eurobert-210m": _without_biases(12, 768, 12, 3072, positions="rope(base=250000)"),
+    "neobert": _without_biases(28, 768, 12, 2048, positions="rope", output="untied"),
     "flexibert-mini": _pattern((2, 256, 2, SDP, [512] * 3), (2, 128, 4, DCT, [1024])),
     "flexibert-large": _pattern((12, 1024, 8, SDP, [2048] * 3), (12, 512, 16, DCT, [4096])),
     "flexibert-no-second-order": _pattern((2, 128, 4, SDP, [1024])),

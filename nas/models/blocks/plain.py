@@ -52,8 +52,9 @@ class EncoderLayer(nn.Module):
         self.distances = distances
         attended = sum(h.width for h in layer.heads)
         self.mixed = nn.Linear(attended, layer.width, bias=bias == "learned")
-        self.mixed_norm = make_norm(inside.norm, layer.width)
         self.mixed_residual = make_residual(layer.part("residual"), layer.width)
+        normed = self.mixed_residual.mixers_normed
+        self.mixed_norm = make_norm(inside.norm, layer.width) if normed else nn.Identity()
         self.feedforward = make_feedforward(
             layer.part("feedforward"), layer.width, layer.feedforward
         )

@@ -21,12 +21,14 @@ class Residual(nn.Module, ABC):
 
     Attributes:
         axes: What each axis of each tensor is, in the words of `nas.models.axes`.
+        mixers_normed: Whether the mixers of its layer have a norm.
         normed: Whether what leaves it comes straight from the norm; if not, a norm stands once
             more where the encoder ends.
     """
 
     axes: ClassVar[dict[str, tuple[str, ...]]] = {}
     normed: ClassVar[bool]
+    mixers_normed: bool = True
 
     def __init__(self, width: int):
         super().__init__()
