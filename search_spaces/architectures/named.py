@@ -2,7 +2,7 @@
 
 Source: Tuli et al., "FlexiBERT", JAIR 2023 (its models, ablations and pre-trained seeds); Turc et
 al., "Well-Read Students Learn Better", 2019 (the BERT miniatures); the papers of the others bear
-their names. docs/named.md has their sizes beside the published ones.
+their names. docs/kinds.md has their sizes beside the published ones.
 """
 
 from typing import Any
@@ -72,6 +72,7 @@ def _without_biases(
     }
 
 
+ABSOLUTE = {"model": {"positions": "absolute"}}
 SDP, DFT, DCT, CONVOLUTION = ("sa", "sdp"), ("l", "dft"), ("l", "dct"), ("c", 9)
 
 NAMED: dict[str, dict[str, Any]] = {
@@ -91,9 +92,9 @@ NAMED: dict[str, dict[str, Any]] = {
     "convbert-2-256": _alike(2, 256, CONVOLUTION),
     "convbert-4-128": _alike(4, 128, CONVOLUTION),
     "convbert-mini": _alike(4, 256, CONVOLUTION),
-    "roberta-base": _alike(12, 768),
-    "fnet-base": _pattern((12, 768, 1, DFT, [3072])),
-    "minilm-l6": _pattern((6, 384, 12, SDP, [1536])),
+    "roberta-base": _alike(12, 768) | ABSOLUTE,
+    "fnet-base": _pattern((12, 768, 1, DFT, [3072])) | ABSOLUTE,
+    "minilm-l6": _pattern((6, 384, 12, SDP, [1536])) | ABSOLUTE,
     "deberta-v3-xsmall": _alike(12, 384) | {"model": {"positions": "disentangled"}},
     "deberta-v3-base": _alike(12, 768) | {"model": {"positions": "disentangled"}},
     "mosaicbert-base": _alike(12, 768)
