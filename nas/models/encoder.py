@@ -58,14 +58,17 @@ class Embeddings(nn.Module):
         self.norm = norm
         self.dropout = Dropout(dropout)
 
-    def forward(self, tokens: Tensor, token_types: Tensor | None) -> Tensor:
+    def forward(
+        self, tokens: Tensor, token_types: Tensor | None, keep: Tensor | None = None
+    ) -> Tensor:
         """`(batch, length)` token ids, and token types or None for type 0, to hidden states."""
         shared = 0 if self.positions is None else self.positions(tokens.shape[1])
         if token_types is None:
             shared = shared + self.types.weight[0]
         else:
             shared = shared + self.types(token_types)
-        return self.dropout(self.norm(self.tokens(tokens) + shared))
+        given = (tokens, keep) if getattr(self.tokens, "reads_keep", False) else (tokens,)
+        return self.dropout(self.norm(self.tokens(*given) + shared))
 
 
 class Encoder(nn.Module):
@@ -188,7 +191,7 @@ class Encoder(nn.Module):
     def _states(
         self, tokens: Tensor, keep: Tensor | None, token_types: Tensor | None, at: Tensor | None
     ) -> Iterator[Tensor]:
-        x = self.embeddings(tokens, token_types)
+        x = self.embeddings(tokens, token_types, keep)
         yield x
         kept_small = self.checkpointing and self.training and torch.is_grad_enabled()
         rows = None if self.distances is None else self.distances()

@@ -11,6 +11,7 @@ from search_spaces.registry import Registry
 # `(batch, length)` to `(batch, length, width)`. One that a tied output decodes with has a `weight`
 # of `(vocabulary_size, its own width)`, which the kind's `table` says. `axes`: the words of
 # `nas.models.axes`, with "tokens", "first" for the first layer's width and "code" for the table's.
+# One with `reads_keep = True` is given `keep`, too: where a token's vector depends on others.
 EMBEDDINGS: Registry[Callable[..., nn.Module]] = Registry("embedding", group="nas.embeddings")
 
 

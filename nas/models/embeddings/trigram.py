@@ -2,7 +2,7 @@
 
 Source: Sun et al., "MobileBERT: a Compact Task-Agnostic BERT for Resource-Limited Devices", ACL
 2020.
-Differs on purpose: padding beside the last token counts as zeros whatever is in the table.
+Differs on purpose: padding beside the last token counts as zeros, whatever it is.
 """
 
 from typing import ClassVar
@@ -55,6 +55,7 @@ class TrigramEmbedding(nn.Module):
         "map.weight": ("first", "<code+code+code"),
         "map.bias": ("first",),
     }
+    reads_keep = True
 
     def __init__(self, vocabulary_size: int, width: int, *, pad_id: int, rank: int = RANK):
         super().__init__()
@@ -67,7 +68,8 @@ class TrigramEmbedding(nn.Module):
         """The table, which a tied output decodes with."""
         return self.table.weight
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        vectors = self.table(tokens) * (tokens != self.pad_id)[..., None]
+    def forward(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:
+        real = tokens != self.pad_id if keep is None else keep
+        vectors = self.table(tokens) * real[..., None]
         after, before = F.pad(vectors[:, 1:], (0, 0, 0, 1)), F.pad(vectors[:, :-1], (0, 0, 1, 0))
         return self.map(torch.cat([after, vectors, before], -1))

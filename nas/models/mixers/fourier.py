@@ -54,7 +54,8 @@ def transform_matrices(kind: str, sizes: Tensor, length: int) -> Tensor:
 @lru_cache(maxsize=64)
 def _table(kind: str, length: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Matrices for every size from 0 to `length`, `(length + 1, length, length)`."""
-    with torch.inference_mode(mode=False):  # it will be used in training, whoever asks first
+    # it will be used in training, whoever asks first; torch.compile knows no keyword here
+    with torch.inference_mode(False):  # noqa: FBT003
         sizes = torch.arange(length + 1, device=device)
         return transform_matrices(kind, sizes, length).to(dtype)
 
@@ -63,7 +64,7 @@ def _table(kind: str, length: int, device: torch.device, dtype: torch.dtype) -> 
 def _feature_matrix(
     kind: str, sign: int, size: int, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    with torch.inference_mode(mode=False):
+    with torch.inference_mode(False):  # noqa: FBT003
         sizes = torch.tensor([size], device=device)
         return (sign * transform_matrices(kind, sizes, size)[0].t()).contiguous().to(dtype)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch.testing import assert_close
+from torch.utils.flop_counter import FlopCounterMode
 
 from nas.models.encoder import Encoder
 from nas.models.hf import FlexiBertConfig
@@ -15,7 +16,7 @@ from nas.models.outputs import make_output
 from nas.models.overlap import overlap
 from nas.models.standalone import MODULES, standalone_source
 from nas.models.transfer import inherit_weights
-from search_spaces import Architecture, count_parameters
+from search_spaces import Architecture, count_flops, count_parameters
 from search_spaces.architectures.layers import Head, Layer
 from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, SLOTS
 from search_spaces.operations import OPERATIONS, mixer_part, write_settings
@@ -136,6 +137,70 @@ def test_padding_does_not_matter(slot, part):
     encoder, head = build(architecture(slot, part))
     alone = head(encoder(TOKENS[1:, :5], None)[0])
     assert_close(logits(encoder, head)[9:], alone, atol=2e-5, rtol=1e-4)
+
+
+@every_part
+def test_neither_padded_tokens_nor_the_order_of_the_batch_matter(slot, part):
+    encoder, head = build(architecture(slot, part))
+    out = encoder(TOKENS, KEEP)
+    other = encoder(torch.where(KEEP, TOKENS, 17), KEEP)
+    assert_close(out[KEEP], other[KEEP], atol=1e-6, rtol=1e-6)
+    assert_close(encoder(TOKENS.flip(0), KEEP.flip(0)).flip(0)[KEEP], out[KEEP])
+    assert torch.equal(encoder(TOKENS, KEEP), out)
+
+
+@every_part
+def test_any_length_will_do(slot, part):
+    encoder, _ = build(architecture(slot, part))
+    for length in range(1, LENGTH + 1):
+        out = encoder(TOKENS[:1, :length])
+        assert out.shape == (1, length, 8)
+        assert out.isfinite().all()
+
+
+@every_part
+def test_bfloat16_is_finite_and_near(slot, part):
+    encoder, head = build(architecture(slot, part))
+    exact = logits(encoder, head)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = logits(encoder, head)
+    assert (rounded - exact).abs().mean() < 0.1 * exact.abs().mean()
+    rounded.float().square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in encoder.parameters() if p.grad is not None)
+
+
+# their declared operations are those of another algorithm, or of the part that is of use
+BY_FORMULA = {"l", "c", "longconv", "relative"}
+
+
+@every_part
+def test_operations_are_as_counted(slot, part):
+    if part.kind in BY_FORMULA:
+        pytest.skip("declared by formula")
+    described = architecture(slot, part)
+    encoder, _ = build(described)
+    with FlopCounterMode(display=False) as counter:
+        encoder.pool(encoder(TOKENS[:1]))
+    declared = count_flops(described, length=LENGTH, vocabulary_size=VOCABULARY)
+    assert counter.get_total_flops() == declared
+
+
+def first_parts():
+    """A part of each kind; all but one take too long for every day."""
+    for slot in ("mixer", *LAYER_SLOTS, *MODEL_SLOTS):
+        for name in sorted(SLOTS[slot].kinds):
+            slow = () if name == "l" else pytest.mark.slow
+            yield pytest.param(
+                slot, SLOTS[slot].kinds[name].part(), id=f"{slot}={name}", marks=slow
+            )
+
+
+@pytest.mark.parametrize(("slot", "part"), list(first_parts()))
+def test_compiling_changes_nothing(slot, part):
+    encoder, _ = build(architecture(slot, part))
+    torch.compiler.reset()
+    compiled = torch.compile(encoder, backend="eager")
+    assert_close(compiled(TOKENS, KEEP)[KEEP], encoder(TOKENS, KEEP)[KEEP])
 
 
 @every_part
