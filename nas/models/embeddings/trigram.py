@@ -52,8 +52,8 @@ class TrigramEmbedding(nn.Module):
 
     axes: ClassVar = {
         "table.weight": ("tokens", "code"),
-        "map.weight": ("first", "<code+code+code"),
-        "map.bias": ("first",),
+        "neighbours.weight": ("first", "<code+code+code"),
+        "neighbours.bias": ("first",),
     }
     reads_keep = True
 
@@ -61,7 +61,7 @@ class TrigramEmbedding(nn.Module):
         super().__init__()
         self.pad_id = pad_id
         self.table = nn.Embedding(vocabulary_size, rank, padding_idx=pad_id)
-        self.map = nn.Linear(3 * rank, width)
+        self.neighbours = nn.Linear(3 * rank, width)
 
     @property
     def weight(self) -> Tensor:
@@ -72,4 +72,4 @@ class TrigramEmbedding(nn.Module):
         real = tokens != self.pad_id if keep is None else keep
         vectors = self.table(tokens) * real[..., None]
         after, before = F.pad(vectors[:, 1:], (0, 0, 0, 1)), F.pad(vectors[:, :-1], (0, 0, 1, 0))
-        return self.map(torch.cat([after, vectors, before], -1))
+        return self.neighbours(torch.cat([after, vectors, before], -1))

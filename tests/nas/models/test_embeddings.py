@@ -33,7 +33,7 @@ def test_trigrams_are_those_of_mobilebert():
         )
     )
     theirs.word_embeddings.weight.data = ours.table.weight.data
-    theirs.embedding_transformation.load_state_dict(ours.map.state_dict())
+    theirs.embedding_transformation.load_state_dict(ours.neighbours.state_dict())
     for table in (theirs.position_embeddings, theirs.token_type_embeddings):
         torch.nn.init.zeros_(table.weight)
     assert_close(ours(TOKENS), theirs(TOKENS))
@@ -43,9 +43,9 @@ def test_trigrams_see_their_neighbours_and_nothing_beyond_the_ends():
     ours = embedding("trigram(rank=4)")
     torch.nn.init.normal_(ours.table.weight)  # the row of padding, too
     row = ours.table.weight[TOKENS[1]]
-    after, this, before = ours.map.weight.split(4, 1)
-    first = row[1] @ after.T + row[0] @ this.T + ours.map.bias
-    last = row[1] @ this.T + row[0] @ before.T + ours.map.bias
+    after, this, before = ours.neighbours.weight.split(4, 1)
+    first = row[1] @ after.T + row[0] @ this.T + ours.neighbours.bias
+    last = row[1] @ this.T + row[0] @ before.T + ours.neighbours.bias
     assert_close(ours(TOKENS)[1, :2], torch.stack([first, last]))
     assert_close(ours(TOKENS[1:, :2])[0], ours(TOKENS)[1, :2])
 

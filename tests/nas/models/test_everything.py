@@ -1,4 +1,4 @@
-"""Kinds keep what they promise beside each other, in encoders drawn from the space of all of them."""
+"""Kinds keep what they promise beside each other, in encoders drawn from a space of all of them."""
 
 from itertools import pairwise
 
