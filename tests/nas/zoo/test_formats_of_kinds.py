@@ -1,0 +1,40 @@
+"""What positions, norms, embeddings and residuals do is the same in other formats."""
+
+import pytest
+import torch
+
+from nas.models.hf import FlexiBertConfig, FlexiBertModel
+from nas.zoo.formats import FORMATS, write_format
+from nas.zoo.graphs import Graph
+from search_spaces import Architecture
+
+MODELS = {
+    "rope": {"positions": "rope(base=100)"},
+    "alibi": {"positions": "alibi"},
+    "disentangled": {"positions": "disentangled(buckets=4,reach=16)"},
+    "trigram": {"embedding": "trigram(rank=4)", "norm": "none", "positions": "absolute"},
+    "factorised": {"embedding": "factorised(rank=4)", "norm": "low-precision-layer"},
+    "bare": {"embedding": "learned(norm=none)", "norm": "layer(bias=none)"},
+}
+HEADS = ["attention(window=2)_8", "attention(bias=none,gate=gelu,queries=2)_8", "sa_sdp_8"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("said", MODELS.values(), ids=list(MODELS))
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_in_each_format(tmp_path, name, said):
+    architecture = Architecture.from_dict(
+        {
+            "l": 2,
+            "o": [HEADS] * 2,
+            "h": [16, 24],
+            "f": [[24]] * 2,
+            "parts": [{"residual": "pre(norms=feedforward)"}, {"block": "plain(bias=none)"}],
+            "model": said,
+        }
+    )
+    config = FlexiBertConfig.from_architecture(architecture, 50, max_length=20)
+    made = FlexiBertModel(config).eval()
+    for parameter in made.parameters():  # far from where nothing shows
+        torch.nn.init.normal_(parameter, std=0.2)
+    write_format(name, Graph(made), tmp_path)
