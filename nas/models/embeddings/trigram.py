@@ -71,5 +71,7 @@ class TrigramEmbedding(nn.Module):
     def forward(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:
         real = tokens != self.pad_id if keep is None else keep
         vectors = self.table(tokens) * real[..., None]
-        after, before = F.pad(vectors[:, 1:], (0, 0, 0, 1)), F.pad(vectors[:, :-1], (0, 0, 1, 0))
+        # no slice is shorter than a sequence: a graph of any length has no case of its own for two
+        ends = F.pad(vectors, (0, 0, 1, 1))
+        after, before = ends[:, 2:], ends[:, :-2]
         return self.neighbours(torch.cat([after, vectors, before], -1))
