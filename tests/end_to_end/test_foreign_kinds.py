@@ -214,7 +214,7 @@ def test_it_is_trained_exported_and_loaded_without_its_package(exported):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("space show strange.yaml", "No operation is called 'strange'. Available: c, l"),
+        ("space show strange.yaml", "No operation is called 'strange'. Available: attention, c"),
         ("resume run --trials 4", "is called 'strange'. Available: "),
         ("export run --to other", "is called 'strange'. Available: "),
         ("predict zoo --task sst2 hello", "is called 'strange'. Available: "),
