@@ -135,6 +135,11 @@ def test_an_own_task(place):
     assert "id,text,label,probability" in outputs[0]
 
 
+def test_suites(place):
+    outputs = run_page(place, "suites.md")
+    assert "65 of 67 files are not there" in outputs[0]
+
+
 def test_links_lead_somewhere():
     pages = [ROOT / "README.md", *DOCS.glob("*.md")]
     assert len(pages) > 5

@@ -26,6 +26,7 @@ class SuiteTask:
         source: Authors, title and venue.
         train: What the file of the training examples is called, without its ending.
         dev: The same of the labelled part to score on, in the order of preference.
+        choices: Columns of the answers to choose among; none of other kinds.
         language: Of the texts, as a code of two letters.
     """
 
@@ -38,6 +39,7 @@ class SuiteTask:
     source: str
     train: tuple[str, ...] = ("train",)
     dev: tuple[str, ...] = ("val", "validation", "dev")
+    choices: tuple[str, ...] = ()
     language: str = "en"
 
 
@@ -80,6 +82,7 @@ def in_folder(task: SuiteTask, suite: Suite, directory: Path) -> TaskSettings:
         train=_file(folder, task.train, task),
         dev=_file(folder, task.dev, task),
         text=task.text,
+        choices=task.choices,
         label=task.label,
         kind=task.kind,
         metrics=task.metrics,

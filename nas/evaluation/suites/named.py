@@ -7,11 +7,12 @@ from typing import Any
 
 from nas.evaluation.suites.files import Suite, SuiteTask, has_glue, in_folder, there
 from nas.evaluation.suites.glue import GLUE, glue_task, plain
+from nas.evaluation.suites.nep_glue import NEP_GLUE
 from nas.evaluation.suites.own import OWN_DATA, TaskSettings, as_tasks
 from nas.evaluation.suites.superglue import SUPERGLUE
 from search_spaces.errors import InvalidData, InvalidExperiment, UnknownName
 
-SUITES: dict[str, Suite] = {suite.name: suite for suite in (SUPERGLUE,)}
+SUITES: dict[str, Suite] = {suite.name: suite for suite in (SUPERGLUE, NEP_GLUE)}
 _ROWS: dict[str, tuple[SuiteTask, Suite]] = {
     task.name: (task, suite) for suite in SUITES.values() for task in suite.tasks
 }

@@ -34,5 +34,16 @@ SUPERGLUE = Suite(
             source='De Marneffe, Simons and Tonhauser, "The CommitmentBank: Investigating '
             'projection in naturally occurring discourse", Sinn und Bedeutung 23, 2019',
         ),
+        SuiteTask(
+            name="copa",
+            folder="COPA",
+            text=("premise", "question"),
+            choices=("choice1", "choice2"),
+            label="label",
+            kind="choice",
+            metrics=("accuracy",),
+            source='Roemmele, Bejan and Gordon, "Choice of Plausible Alternatives: An Evaluation '
+            'of Commonsense Causal Reasoning", AAAI Spring Symposium 2011',
+        ),
     ),
 )

@@ -87,6 +87,30 @@ def test_a_folder_of_glue_stays_what_it_was(superglue):
     assert "glue" in make(superglue).objectives
 
 
+def examples(task):
+    """Rows of a made-up file of a task, of two labels."""
+    for number in range(8):
+        yes = number % 2
+        row = dict.fromkeys(task.text, f"ram bhai {number}")
+        if task.kind == "words":
+            row = dict.fromkeys(task.text, ["ram", "bhai"])
+            label = ["B-per" if yes else "O", "O"]
+        else:
+            label = yes if task.kind == "choice" else ("no", "yes")[yes]
+        yield row | {name: f"{name} is it" for name in task.choices} | {task.label: label}
+
+
+@pytest.mark.parametrize(("suite", "task"), ROWS, ids=[task.name for _, task in ROWS])
+def test_every_row_reads_its_official_layout(tmp_path, suite, task):
+    for part in ("train", "val"):
+        write(tmp_path / task.folder / f"{part}.jsonl", examples(task))
+    found = make(tmp_path, tasks=suite.name).tasks
+    assert [settings.name for settings in found] == [task.name]
+    row = read_own_task(found[0]).data.row
+    assert (row.columns, row.kind, row.metrics) == (task.text, task.kind, task.metrics)
+    assert (row.language, row.choices, len(row.labels)) == (task.language, task.choices, 2)
+
+
 def test_answers_of_boolq_are_true_and_false(tmp_path):
     rows = [{"question": "is it", "passage": "It is so.", "label": n % 2 == 0} for n in range(4)]
     for part in ("train", "val"):
@@ -102,7 +126,11 @@ def test_answers_of_boolq_are_true_and_false(tmp_path):
     [
         ({"tasks": "cbb"}, UnknownName, "No task is called 'cbb'. Did you mean 'cb'"),
         ({"tasks": "cb", "data": "glue-mini"}, InvalidData, "cb is of SuperGLUE.*--data DIR"),
-        ({"tasks": "cb", "data": "/not/here"}, InvalidData, "/not/here does not exist.*BoolQ, CB"),
+        (
+            {"tasks": "cb", "data": "/not/here"},
+            InvalidData,
+            "/not/here does not exist.*CB, COPA",
+        ),
         ({"tasks": "boolq"}, InvalidData, "needs the folder .*BoolQ.*Folders found: CB"),
         ({"tasks": "cb,cb"}, InvalidExperiment, "Two tasks are called 'cb'"),
         ({"tasks": "cb", "objectives": "glue:max"}, UnknownName, "objective .*'glue'.*score"),
@@ -129,6 +157,9 @@ def test_the_real_commitment_bank():
     found = read_own_task(in_folder(cb, SUITES["superglue"], folder)).data
     assert (len(found.train), len(found.dev["dev"])) == (250, 56)
     assert [int((found.train.labels == n).sum()) for n in range(3)] == [119, 115, 16]
+    copa = next(task for _, task in ROWS if task.name == "copa")
+    found = read_own_task(in_folder(copa, SUITES["superglue"], folder)).data
+    assert (len(found.train), len(found.dev["dev"])) == (400, 100)
 
 
 def test_a_suite_of_minimal_pairs_is_an_objective_where_its_folder_is_named(tmp_path):
