@@ -213,6 +213,8 @@ class Experiment(BaseModel):
             enough of its layers.
         finalists: So many of the front are trained again in the end, beside plain encoders.
         finalist_seeds: With so many fresh seeds each; see `nas.search.finalists`.
+        finalist_longer: And so many times the passes of a trial, where they are cuts of a
+            checkpoint: they learn from it for longer.
         retry_nan: Repeat a trial that ran into NaN once, at half the learning rate.
         seed: Decides proposals, training and data generation.
         recipe: The training recipe: `preset` and any of its fields to change.
@@ -250,6 +252,7 @@ class Experiment(BaseModel):
     inheritance: bool = False
     finalists: int = Field(default=0, ge=0, le=100)
     finalist_seeds: int = Field(default=3, ge=1, le=100)
+    finalist_longer: int = Field(default=1, ge=1, le=100)
     retry_nan: bool = False
     seed: int = Field(default=0, ge=0, le=_LARGEST)
     recipe: dict[str, Any] = {}

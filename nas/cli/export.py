@@ -28,6 +28,7 @@ from nas.cli.run_path import TRUST
     type=click.Choice(["int8"]),
     help="Write model.int8.onnx too, with the score it costs; takes --onnx along.",
 )
+@click.option("--bert", is_flag=True, help="Write plain BERTs too, which need no remote code.")
 @click.option("--licence", help="Of the weights, as the hub writes it. [default: by the data]")
 @TRUST
 def export(
@@ -40,6 +41,7 @@ def export(
     *,
     onnx: bool,
     torch_export: bool,
+    bert: bool,
     trust: bool,
 ) -> None:
     """Write one found model of RUN to a new folder of a zoo.
@@ -52,12 +54,14 @@ def export(
     nas export runs/search-1 --pick best --to zoo/best
     nas export runs/search-1 --pick knee --to zoo/small --tasks cola,rte
     nas export runs/search-1 --to zoo/best --onnx --quantize int8
+    nas export runs/cuts --to zoo/cut --bert
     """  # noqa: D301  click reads \b
     from nas.runs.directory import open_run
     from nas.single.exporting import export_trial
     from nas.single.trials import task_models_of, trial_weights
     from nas.training.recipe import Recipe
     from nas.zoo.listing import write_results
+    from search_spaces import Architecture
     from search_spaces.errors import NasError
 
     if folder.exists():
@@ -65,7 +69,6 @@ def export(
     formats = ["onnx"] * (onnx or quantize is not None) + ["torch-export"] * torch_export
     if formats:
         from nas.zoo.formats import require_expressible, require_packages
-        from search_spaces import Architecture
 
         require_packages(formats)
     opened = open_run(run)
@@ -75,6 +78,10 @@ def export(
     chosen = next(r for r in opened.journal.trials() if r["trial"] == number)
     if formats:  # before the tasks are fine-tuned again, which may take hours
         require_expressible(Architecture.from_dict(chosen["architecture"]), formats)
+    if bert:
+        from nas.zoo.plain_bert import require_plain
+
+        require_plain(Architecture.from_dict(chosen["architecture"]), opened.model_options)
     recipe = Recipe.from_dict(opened.experiment.recipe)
     names = _chosen_tasks(tasks, list(recipe.tasks), recipe.own_tasks)
     weights = trial_weights(opened, chosen)
@@ -96,6 +103,7 @@ def export(
         tasks=names,
         formats=formats,
         quantize=quantize is not None,
+        bert=bert,
         licence=licence,
         say=lambda line: echo(f"  {line}"),
     )
@@ -107,6 +115,11 @@ def export(
     if folder.parent != Path():
         echo(f"Table of this zoo: {write_results(folder.parent)}")
     _say_how_to_load(folder, names)
+    if bert:
+        from nas.zoo.plain_bert import PLAIN
+
+        found = sorted(path.parent for path in (folder / PLAIN).rglob("config.json"))
+        echo(f"As BERT:  AutoModel.from_pretrained({str(found[0])!r}), without remote code")
 
 
 def _chosen_tasks(text: str, trained: list[str], own: Sequence[str]) -> list[str]:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 _TELLS = 0.5
 
 
-def print_verdict(run: Any) -> None:
+def print_verdict(run: Any, longer: int | None = None) -> None:
     """Print the verdict on a run's best one, or that it is missing where one was wanted."""
     from nas.single.verdict import verdict_of
 
-    verdict = verdict_of(run)
+    verdict = verdict_of(run, longer)
     if verdict is None:
         if run.experiment.finalists and len(run.finished()):
             echo(

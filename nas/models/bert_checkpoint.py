@@ -103,7 +103,21 @@ def save_bert(encoder: Encoder, folder: str | Path) -> None:
     Raises:
         InvalidData: The encoder is not of BERT's form; the message names what differs.
     """
-    layer = _only_layer(encoder)
+    config, theirs = in_words_of_bert(encoder)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(folder / _WEIGHTS) as partial:
+        save_file(theirs, partial, metadata={"format": "pt"})
+    write_whole(folder / _CONFIG, json.dumps(config, indent=2) + "\n")
+
+
+def in_words_of_bert(encoder: Encoder) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the configuration and the tensors of the `BertModel` that an encoder is.
+
+    Raises:
+        InvalidData: It is not of BERT's form; the message names what differs.
+    """
+    layer = require_bert(encoder)
     config = {
         "architectures": ["BertModel"],
         "model_type": "bert",
@@ -126,11 +140,7 @@ def save_bert(encoder: Encoder, folder: str | Path) -> None:
     for name, targets in _sources(own).items():
         parts = own[name].detach().cpu().chunk(len(targets))
         theirs |= {t: part.clone() for t, part in zip(targets, parts, strict=True)}
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / _WEIGHTS) as partial:
-        save_file(theirs, partial, metadata={"format": "pt"})
-    write_whole(folder / _CONFIG, json.dumps(config, indent=2) + "\n")
+    return config, theirs
 
 
 def bert_architecture(config: dict[str, Any]) -> Architecture:
@@ -164,7 +174,12 @@ def bert_architecture(config: dict[str, Any]) -> Architecture:
     return Architecture.from_dict({"l": layers, **lists, **model})
 
 
-def _only_layer(encoder: Encoder) -> Any:
+def require_bert(encoder: Encoder) -> Any:
+    """Return the layer that all layers of an encoder are like.
+
+    Raises:
+        InvalidData: It is not of BERT's form; the message names what differs.
+    """
     layers = encoder.architecture.layers
     first = layers[0]
     kinds = sorted({head.kind for layer in layers for head in layer.heads})

@@ -57,10 +57,14 @@ class Confirmations:
 
     Args:
         directory: The run's directory; the file is made when the first row is written.
+        longer: So many times the passes of a trial were trained. What was trained for longer is
+            recorded in a file of its own: it is another training.
     """
 
-    def __init__(self, directory: Path):
-        self._path = directory / FILE
+    def __init__(self, directory: Path, longer: int = 1):
+        path = Path(FILE)
+        name = FILE if longer == 1 else f"{path.stem}-{longer}-times{path.suffix}"
+        self._path = directory / name
 
     def _rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         if not self._path.is_file():
@@ -131,14 +135,15 @@ class Confirmations:
         )
 
 
-def confirmed_facts(directory: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+def confirmed_facts(directory: Path, record: Mapping[str, Any], longer: int = 1) -> dict[str, Any]:
     """Return what was confirmed of one trial: mean and sample standard deviation; {} if nothing.
 
     Args:
         directory: The run's directory.
         record: The trial, with its hash, scores and costs.
+        longer: So many times the passes of the trial.
     """
-    store = Confirmations(directory)
+    store = Confirmations(directory, longer)
     own = [row for row in store.trainings() if row["hash"] == record["hash"]]
     done = [row for row in own if row["status"] == "done"]
     if not done:
@@ -163,13 +168,15 @@ def _spread(name: str, values: list[float]) -> dict[str, float]:
     return {f"{name}_mean": statistics.fmean(values), f"{name}_std": deviation}
 
 
-def confirmation_table(directory: Path, records: list[dict[str, Any]]) -> "pd.DataFrame":
+def confirmation_table(
+    directory: Path, records: list[dict[str, Any]], longer: int = 1
+) -> "pd.DataFrame":
     """Return one row a confirmed architecture; see `nas.runs.directory.Run.confirmations`."""
     import pandas as pd
 
     rows = []
     for record in records:
-        facts = confirmed_facts(directory, record)
+        facts = confirmed_facts(directory, record, longer)
         if not facts:
             continue
         found = {**record["scores"], "latency_ms": record["costs"].get("latency_ms")}

@@ -170,20 +170,23 @@ class Run(ResultTables):
                 price_per_hour=price,
             )
 
-    def confirmations(self) -> "pd.DataFrame":
+    def confirmations(self, longer: int = 1) -> "pd.DataFrame":
         """Return one row an architecture that `nas confirm` trained again.
 
         Columns: trial, hash, seeds and failed (fresh trainings that ended so), and for glue, every
         task and latency_ms the value of the search and the mean and the sample standard deviation
         of the fresh trainings, `glue`, `glue_mean`, `glue_std`; latency_machine, where it was
         measured again.
+
+        Args:
+            longer: Of trainings with so many times the passes of a trial.
         """
         from nas.runs.confirmations import confirmation_table
 
         highest = self.finished()["trial"]
         records = [r for r in self.journal.trials() if r["trial"] in set(highest)]
         with readable(self.where):
-            return confirmation_table(self.directory, records)
+            return confirmation_table(self.directory, records, longer)
 
     def way_on(self) -> str:
         failed = self.journal.counts()["failed"]

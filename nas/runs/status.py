@@ -80,7 +80,8 @@ def _status(run: Run, now: float) -> dict[str, Any]:
 def _last_event(run: Run) -> float | None:
     """Return when anything last happened to a trial or a finalist."""
     last = run.journal.last_event()
-    rows = Confirmations(run.directory).trainings() if run.experiment.finalists else []
+    longer = run.experiment.finalist_longer
+    rows = Confirmations(run.directory, longer).trainings() if run.experiment.finalists else []
     return max([last, *(row["finished_at"] for row in rows)]) if last and rows else last
 
 

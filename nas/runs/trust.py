@@ -85,11 +85,11 @@ def require_own_files(directory: Path) -> None:
     Raises:
         RunError: One is a link, through which another file would be written.
     """
-    for name in _FILES:
-        if (directory / name).is_symlink():
+    for path in (*(directory / name for name in _FILES), *directory.glob("confirmations-*")):
+        if path.is_symlink():
             raise RunError(
-                f"{directory / name} is a link to {os.readlink(directory / name)!r}, and would be "
-                "written to there. Put the file itself in its place."
+                f"{path} is a link to {os.readlink(path)!r}, and would be written to there. Put "
+                "the file itself in its place."
             )
 
 

@@ -12,10 +12,11 @@ _BASELINES = 2
 
 
 def finalist_trainings(experiment: Experiment) -> int:
-    """Return how many trainings follow the search, at most."""
+    """Return how many trainings of usual length follow the search, at most."""
     if not experiment.finalists:
         return 0
-    return (experiment.finalists + _BASELINES) * experiment.finalist_seeds
+    trainings = (experiment.finalists + _BASELINES) * experiment.finalist_seeds
+    return trainings * experiment.finalist_longer
 
 
 def settled(experiment: Experiment, tally: Tally) -> str | None:

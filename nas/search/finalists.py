@@ -37,9 +37,12 @@ class WithinBudget(Pace):
     def allows(self, digest: str) -> bool:
         if self._budget is None:
             return True
-        done = [row["seconds"] or 0.0 for row in Confirmations(self._run.directory).trainings()]
-        usual = statistics.median(done or list(self._seconds.values()) or [0.0])
-        seconds = self._seconds.get(digest, usual)
+        longer = self._run.experiment.finalist_longer
+        rows = Confirmations(self._run.directory, longer).trainings()
+        done = [row["seconds"] or 0.0 for row in rows]
+        searched = {key: longer * seconds for key, seconds in self._seconds.items()}
+        usual = statistics.median(done or list(searched.values()) or [0.0])
+        seconds = searched.get(digest, usual)
         self.ran_out = self._clock.elapsed() + seconds > self._budget
         return not self.ran_out
 
@@ -73,6 +76,7 @@ def with_finalists(run: Run, reason: str, say: Callable[[str], None] = lambda li
             baselines=True,
             measured=False,
             pace=pace,
+            longer=experiment.finalist_longer,
         )
         reason = "time" if pace.ran_out else reason
     except KeyboardInterrupt:

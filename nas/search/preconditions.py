@@ -7,6 +7,7 @@ from nas.config import Execution, Experiment
 from nas.evaluation.measured import name_is_taken
 from nas.execution.trial_function import trial_function
 from nas.proposals.building import build_policy
+from nas.single.confirm import require_teacher
 from nas.training.recipe import Recipe
 from search_spaces.errors import InvalidExperiment
 
@@ -22,6 +23,7 @@ def require_possible(experiment: Experiment, changes: Mapping[str, Any] | None =
     Raises:
         InvalidExperiment: Something that no trial could meet; the message says what to change.
     """
+    require_teacher(experiment, experiment.finalist_longer)
     execution = experiment.execution
     if execution.trial_function is not None:
         trial_function(execution.trial_function)

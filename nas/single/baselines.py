@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nas.data.prepared import TEACHER
+from nas.teachers.cuttable import floor_of
+from nas.teachers.lessons import Lessons
 from search_spaces import Architecture
 from search_spaces.architectures.layers import Head, Layer
 from search_spaces.flexibert.space import FlexiBertSpace
@@ -12,7 +15,7 @@ from search_spaces.space import Space
 if TYPE_CHECKING:
     from nas.runs.directory import Run
 
-PLAIN, LARGEST, UNIFORM = "plain", "largest", "uniform"
+PLAIN, LARGEST, UNIFORM, LAYERS = "plain", "largest", "uniform", "layers"
 _WIDTH_STEP = 16
 _INNER_STEP = 8
 _SAMPLED = 64
@@ -25,7 +28,7 @@ class Baseline:
     """An encoder that nobody searched for.
 
     Attributes:
-        role: "plain", "largest" or "uniform".
+        role: "plain", "largest", "uniform" or "layers".
         words: What it is, for people, with how near its size comes to that of the best one.
         architecture: The encoder.
     """
@@ -40,16 +43,21 @@ def baselines_for(run: "Run", winner: Architecture) -> list[Baseline]:
 
     A search from nothing: plain BERT of equal parameters, and the largest encoder of the space
     that the constraints on counted costs allow. Among the cuts of a checkpoint: the uniform cut of
-    equal parameters; its largest is the teacher, whose scores the run has.
+    equal parameters, and as many whole layers; its largest is the teacher, whose scores the run
+    has.
     """
     from nas.single.counting import counting
 
     space, parameters, allowed = counting(run)
     if run.experiment.checkpoint is not None:
-        if not isinstance(space, FlexiBertSpace):
-            return []
-        cut = uniform_cut(winner, space, parameters)
-        return [Baseline(UNIFORM, _sized("uniform cut", cut, winner, parameters), cut)]
+        found = []
+        if isinstance(space, FlexiBertSpace):
+            cut = uniform_cut(winner, space, parameters)
+            found.append(Baseline(UNIFORM, _sized("uniform cut", cut, winner, parameters), cut))
+        whole = Lessons(run.directory / TEACHER).facts["architecture"]
+        layers = whole_layers(winner, Architecture.from_dict(whole), parameters)
+        words = _sized(f"{len(layers.layers)} whole layers", layers, winner, parameters)
+        return [*found, Baseline(LAYERS, words, layers)]
     plain = plain_bert(winner, parameters)
     found = [Baseline(PLAIN, _sized("plain BERT", plain, winner, parameters), plain)]
     largest = largest_of(space, parameters, allowed, like=winner)
@@ -123,6 +131,19 @@ def uniform_cut(winner: Architecture, space: FlexiBertSpace, parameters: Size) -
         for inner in offers.feedforward_widths
     ]
     return min(cuts, key=lambda cut: abs(parameters(cut) - parameters(winner)))
+
+
+def whole_layers(winner: Architecture, teacher: Architecture, parameters: Size) -> Architecture:
+    """Return whole layers of a teacher, as many as come nearest to a winner's parameter count.
+
+    What a person would do by hand. Of a teacher with unlike layers, as much of each as any has.
+    """
+    layer = floor_of(teacher)
+    found = [
+        Architecture([layer] * depth, parts=winner.parts, recipe=winner.recipe)
+        for depth in range(1, len(teacher.layers) + 1)
+    ]
+    return min(found, key=lambda cut: abs(parameters(cut) - parameters(winner)))
 
 
 def largest_of(

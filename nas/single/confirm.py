@@ -9,8 +9,10 @@ import platform
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+from nas.config import Experiment
 from nas.execution import BLAMELESS, Executor, Job, Outcome, make_executor
 from nas.execution.interrupts import Interrupts
 from nas.execution.outcomes import checked
@@ -20,7 +22,7 @@ from nas.single.baselines import baselines_for
 from nas.single.trials import adjustments, tokens_of, training_of
 from nas.training.recipe import Recipe
 from search_spaces import Architecture
-from search_spaces.errors import RunError
+from search_spaces.errors import InvalidExperiment, RunError
 
 _POLL_SECONDS = 1.0
 _ATTEMPTS = 3  # for a worker that vanished, through no fault of the training
@@ -52,6 +54,7 @@ def confirm(
     baselines: bool = False,
     measured: bool = True,
     pace: Pace | None = None,
+    longer: int = 1,
 ) -> list[str]:
     """Train the `top` architectures of the front with `seeds` fresh seeds; measure them here.
 
@@ -68,14 +71,17 @@ def confirm(
         baselines: Train what the best one is compared with as often; see `nas.single.baselines`.
         measured: Measure latency here.
         pace: Says when another training may start; None: always.
+        longer: So many times the passes of a trial, for cuts of a checkpoint.
 
     Returns:
         The hashes of these architectures, without the baselines.
 
     Raises:
+        InvalidExperiment: Longer is meant, and there is no checkpoint to learn from.
         RunError: No trial is finished, or another process drives the run.
         KeyboardInterrupt: It was asked to stop; what had ended is kept.
     """
+    require_teacher(run.experiment, longer)
     front = run.pareto() if len(run.finished()) else None
     if front is None or front.empty:
         raise RunError(
@@ -86,7 +92,7 @@ def confirm(
     with _driven(run):
         # of the fidelities of an architecture, the highest comes last
         known = {record["hash"]: record for record in run.journal.trials()}
-        store = Confirmations(run.directory)
+        store = Confirmations(run.directory, longer)
         have = {(r["hash"], r["number"]) for r in store.trainings() if r["status"] == "done"}
         order = chosen
         if baselines:
@@ -99,7 +105,7 @@ def confirm(
         draining = "Stopping: waiting for the trainings in flight. Ctrl-C again: at once"
         with Interrupts(lambda: say(draining)) as interrupts:
             if todo:
-                _train(run, store, known, todo, say, interrupts, pace or Pace())
+                _train(run, store, known, todo, say, interrupts, pace or Pace(), longer)
             if measured:
                 own = [pair for pair in wanted if pair[0] in chosen]
                 _measure(run, store, known, own, say, interrupts)
@@ -117,6 +123,20 @@ def _driven(run: Run) -> Iterator[None]:
         yield
     finally:
         run.unlock()
+
+
+def require_teacher(experiment: Experiment, longer: int) -> None:
+    """Check that there is something to learn from for longer.
+
+    Raises:
+        InvalidExperiment: There is no checkpoint.
+    """
+    if longer > 1 and experiment.checkpoint is None:
+        raise InvalidExperiment(
+            f"{longer} times the passes of a trial are for cuts of a checkpoint, which learn from "
+            "it, and this search starts from nothing. Leave finalist_longer (--longer) at 1; "
+            "pretrain_tokens is what a search from nothing has more of."
+        )
 
 
 def _baselines(
@@ -141,9 +161,11 @@ def _train(
     say: Callable[[str], None],
     interrupts: Interrupts,
     pace: Pace,
+    longer: int,
 ) -> None:
     if run.experiment.execution.trial_function is None:
         recipe, data = training_of(run)
+        recipe = replace(recipe, finetune_epochs=longer * recipe.finetune_epochs)
     else:
         recipe, data = Recipe.from_dict(run.experiment.recipe), None
     # Without storage: the weights of the search must stay those of its own seeds.

@@ -40,6 +40,7 @@ def export_trial(
     tasks: Sequence[str] = (),
     formats: Sequence[str] = (),
     quantize: bool = False,
+    bert: bool = False,
     licence: str | None = None,
     say: Callable[[str], None] = lambda line: None,
     tests: Mapping[str, Mapping[str, float]] | None = None,
@@ -55,14 +56,15 @@ def export_trial(
         tasks: The names of the tasks in `models`.
         formats: Names in `nas.zoo.formats.FORMATS`; each is checked against torch.
         quantize: Write each ONNX file with int8 weights too, with the score it costs.
+        bert: Write each model as a plain BERT of transformers, too.
         licence: Of the weights; None takes what suits the data.
         say: Called with a line for each model written.
         tests: Task -> metric -> value on examples that nothing was chosen by; looked at when the
             last of `models` is written.
 
     Raises:
-        NasError: The folder exists, a kind cannot be written in a format, or a format's outputs
-            are not those of torch.
+        NasError: The folder exists, a kind cannot be written in a format or as BERT, or a
+            format's outputs are not those of torch.
         NotAModel: Weights, options or tokenizer do not fit.
     """
     from nas.data.prepared_files import read_index, read_tokenizer
@@ -70,10 +72,13 @@ def export_trial(
     from nas.zoo.files import written_at_once
     from nas.zoo.formats import require_expressible
     from nas.zoo.formats_of_model import write_formats
+    from nas.zoo.plain_bert import require_plain, write_plain
     from nas.zoo.writing import finish, heads_of, make_config, write_encoder, write_task
 
     architecture = Architecture.from_dict(trial["architecture"])
     require_expressible(architecture, [*formats, *(["onnx"] if quantize else [])])
+    if bert:
+        require_plain(architecture, run.model_options)
     tokenizer = read_tokenizer(run.directory / "data")
     own = read_index(run.directory / "data")["own"]
     rows = [own.get(name) or glue_task(name) for name in tasks]
@@ -85,9 +90,13 @@ def export_trial(
     with written_at_once(folder) as partial:
         heads = heads_of(rows)
         write_encoder(partial, config, weights, tokenizer, architecture, heads=heads)
+        if bert:
+            write_plain(partial, architecture, run.model_options, weights, tokenizer)
         say(f"encoder: {architecture.describe()}")
         for task, score, tensors in models:
             write_task(partial / task.name, task, config, tensors, tokenizer)
+            if bert:
+                write_plain(partial, architecture, run.model_options, tensors, tokenizer, task)
             card.setdefault("exported_scores", {})[task.name] = score
             compared = _compared(run, trial, task, score)
             say(f"{task.name}: {score:.4f} on the development data, {compared}")

@@ -24,7 +24,7 @@ class Comparison:
     """The best one found beside another encoder; a larger score need not be a better one.
 
     Attributes:
-        role: "plain", "largest", "uniform" or "random".
+        role: "plain", "largest", "uniform", "layers" or "random".
         words: What it is, for people.
         mean: Its score.
         seeds: Over so many seeds; 0 for an estimate.
@@ -135,12 +135,16 @@ def shares_between(
     return found
 
 
-def verdict_of(run: Run) -> Verdict | None:
+def verdict_of(run: Run, longer: int | None = None) -> Verdict | None:
     """Return what a run found, from its trials and its trainings with fresh seeds.
 
     The best one is the one that the search selected, whatever the fresh seeds say: so their mean
     is free of the selection. Fresh seeds differ from one architecture to another, so that means are
     compared unpaired.
+
+    Args:
+        run: The run.
+        longer: So many times the passes of a trial; None takes what its finalists had.
 
     Returns:
         The verdict; None where the best one has no training with a fresh seed.
@@ -149,7 +153,7 @@ def verdict_of(run: Run) -> Verdict | None:
     if finished.empty or run.pareto().empty:
         return None
     best = run.pick("best")
-    store = Confirmations(run.directory)
+    store = Confirmations(run.directory, longer or run.experiment.finalist_longer)
     done = [row for row in store.trainings() if row["status"] == "done"]
     own = [row for row in done if row["hash"] == best["hash"]]
     names = [n for n in (next(iter(run.objectives)), *MEANS) if own and n in own[0]["scores"]]

@@ -113,12 +113,12 @@ def make_config(
     config.task_names = sorted((t.name for t in tasks), key=lambda name: name != _FIRST_TASK)
     first = next((task for task in tasks if task.name == config.task_names[0]), None)
     if first is not None and first.own:
-        for name, value in _label_facts(first).items():
+        for name, value in label_facts(first).items():
             setattr(config, name, value)
     return config
 
 
-def _label_facts(task: Task) -> dict[str, Any]:
+def label_facts(task: Task) -> dict[str, Any]:
     """Return what a configuration says of labels."""
     labels = _LABELS.get(task.name, task.labels) or (task.label,)
     return {
@@ -168,7 +168,7 @@ def write_task(
     Raises:
         NotAModel: If the weights do not fit.
     """
-    values = config.to_dict() | {"task_names": [], "task_name": task.name, **_label_facts(task)}
+    values = config.to_dict() | {"task_names": [], "task_name": task.name, **label_facts(task)}
     config = FlexiBertConfig.from_dict(values)
     model = HEADS[TASK_KINDS[task.kind].auto](config)
     named = {
@@ -202,7 +202,7 @@ def _write_model(
     *,
     heads: Sequence[str],
 ) -> None:
-    names = _check_tokenizer(tokenizer_json, config.vocab_size)
+    _check_tokenizer(tokenizer_json, config.vocab_size)
     config.architectures = [class_name]
     config.auto_map = auto_map(heads)
     config.tokenizer_class = _TOKENIZER_CLASS  # pipelines of transformers 4 look for it here
@@ -211,9 +211,8 @@ def _write_model(
     (folder / WEIGHTS).write_bytes(save(saved, metadata={"format": "pt"}))
     write_text(folder / FILE_NAME, _source(config, heads))
     write_text(folder / TOKENIZER, tokenizer_json)
-    write_text(
-        folder / "tokenizer_config.json", json.dumps(_tokenizer_config(config, names), indent=2)
-    )
+    facts = tokenizer_config(tokenizer_json, config.vocab_size, config.max_position_embeddings)
+    write_text(folder / "tokenizer_config.json", json.dumps(facts, indent=2))
 
 
 def _source(config: FlexiBertConfig, heads: Sequence[str]) -> str:
@@ -237,10 +236,16 @@ def _check_tokenizer(tokenizer_json: str, vocabulary_size: int) -> tuple[str, ..
     return special_names(tokenizer)
 
 
-def _tokenizer_config(config: FlexiBertConfig, names: Sequence[str]) -> dict[str, Any]:
+def tokenizer_config(tokenizer_json: str, vocabulary_size: int, max_length: int) -> dict[str, Any]:
+    """Return what `transformers` reads of a tokenizer beside tokenizer.json.
+
+    Raises:
+        NotAModel: It is no tokenizer, or has more tokens than the model.
+    """
+    names = _check_tokenizer(tokenizer_json, vocabulary_size)
     return {
         "tokenizer_class": _TOKENIZER_CLASS,
-        "model_max_length": config.max_position_embeddings,
+        "model_max_length": max_length,
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         "padding_side": "right",
         **dict(zip(_SPECIAL, names, strict=True)),

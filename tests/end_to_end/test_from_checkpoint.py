@@ -7,11 +7,14 @@ import sys
 import pytest
 import torch
 import yaml
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
+import nas as api
 from nas import open_run
 from nas.cli.main import cli
-from nas.zoo.card import read_card
+from nas.runs.confirmations import Confirmations
+from nas.zoo import check_model, read_card
+from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment, NasError
 
 SEARCH = {
@@ -48,8 +51,6 @@ def run(place):
 
 
 def test_a_search_inside_a_checkpoint(run, capsys):
-    import nas as api
-
     trials = api.open_run(run).trials()
     assert (trials["status"] == "done").all()
     # making the teacher is a session of its own, and counts for the budget of time
@@ -117,6 +118,68 @@ def test_the_front_is_confirmed_with_fresh_seeds(run, capsys):
     assert found["glue_mean"] is not None
 
 
+def test_finalists_learn_for_longer_beside_what_one_would_cut_by_hand(place, capsys):
+    few = {**SEARCH["recipe"], "finetune_epochs": 1, "max_train_examples": 32}
+    plan = {**SEARCH, "tasks": ["stsb"], "recipe": few, "trials": 2, "finalists": 1}
+    plan |= {"finalist_seeds": 2, "finalist_longer": 3, "checkpoint": str(place / "tiny")}
+    plan["space"] = {"layers": [2, 3], "widths": [32], "shared": "everything", "heads": [4],
+                     "head_width": 8, "operations": {"sa": ["sdp"]}, "feedforward_depths": [1],
+                     "feedforward_widths": [16, 24, 40]}  # fmt: skip
+    (place / "finalists.yaml").write_text(yaml.safe_dump(plan))
+    nas("search", place / "finalists.yaml", "--run", place / "final", "--quiet")
+    said = capsys.readouterr().err
+    assert "Verdict on trial" in said
+    assert "uniform cut of" in said
+    assert "whole layers of" in said
+    assert "nas confirm" not in said
+    opened = open_run(place / "final")
+    store = Confirmations(opened.directory, 3)
+    assert {row["role"] for row in store.baselines()} == {"uniform", "layers"}
+    for line in store.baselines():
+        layers = Architecture.from_dict(line["architecture"]).layers
+        assert len(set(layers)) == 1
+        if line["role"] == "layers":
+            assert (len(layers[0].heads), layers[0].feedforward) == (4, (64,))
+    assert {row["status"] for row in store.trainings()} == {"done"}
+    assert Confirmations(opened.directory).trainings() == []
+    nas("confirm", place / "final", "--top", 1, "--seeds", 2, "--baselines", "--format", "json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["seeds"] == 2
+    nas("confirm", place / "final", "--top", 1, "--seeds", 1, "--longer", 1)
+    out = capsys.readouterr().out
+    assert "finetune_epochs" not in out
+    assert len(Confirmations(opened.directory).trainings()) == 1
+    trained = {row["hash"]: row for row in Confirmations(opened.directory).trainings()}
+    for row in store.trainings():
+        if row["hash"] in trained and row["number"] == 1:
+            assert row["seed"] == trained[row["hash"]]["seed"]
+            assert row["scores"] != trained[row["hash"]]["scores"]
+
+    # all its heads are there: transformers alone knows what it is
+    nas("export", place / "final", "--to", place / "plain", "--bert")
+    assert "without remote code" in capsys.readouterr().out
+    model, plain = api.load_model(place / "plain", task="stsb"), place / "plain" / "plain-bert"
+    theirs = AutoModel.from_pretrained(plain / "stsb").eval()
+    assert type(theirs).__name__ == "BertModel"
+    asked = AutoTokenizer.from_pretrained(plain / "stsb")(["the cat sat", "a"], padding=True)
+    given = {name: torch.tensor(value) for name, value in asked.items()}
+    keep = given["attention_mask"].bool()
+    with torch.no_grad():
+        expected = theirs(**given).last_hidden_state[keep]
+        encoder = model.flexibert.encoder
+        torch.testing.assert_close(encoder(given["input_ids"], keep)[keep], expected)
+    assert not check_model(place / "plain")
+
+
+def test_what_is_not_of_berts_form_is_refused_before_it_is_exported(run, place):
+    trials = open_run(run).journal.each_trial()
+    heads = {t["hash"]: {len(layer) for layer in t["architecture"]["o"]} for t in trials}
+    other = next(digest for digest, counts in heads.items() if counts != {4})
+    with pytest.raises(NasError, match=r"cannot be a BertModel: its (heads|layers).*Leave --bert"):
+        nas("export", run, "--pick", other, "--to", place / "refused", "--bert")
+    assert not (place / "refused").exists()
+
+
 def test_one_cut_is_trained_without_a_search(place, capsys):
     wanted = {"l": 2, "o": [["sa_sdp_8"] * 2] * 2, "h": [32] * 2, "f": [[24]] * 2}
     (place / "cut.json").write_text(json.dumps(wanted))
@@ -176,6 +239,7 @@ def test_what_may_be_cut_is_shown(place, capsys):
     [
         ({"space": "flexibert-micro"}, "layers up to 4, and the checkpoint has 3"),
         ({"inheritance": True}, "inheritance starts a trial from another"),
+        ({"checkpoint": None, "finalist_longer": 2}, "2 times the passes .* starts from nothing"),
         ({"recipe": {"selection": "train-part"}}, "selection is 'train-part', which does not go"),
         ({"recipe": {"tune_trials": 2}}, "tune_trials is 2, which does not go"),
         ({"checkpoint": None, "recipe": {"distillation": "hidden"}}, "there is no teacher"),

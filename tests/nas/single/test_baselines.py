@@ -4,8 +4,9 @@ from functools import partial
 
 import pytest
 
-from nas.single.baselines import largest_of, plain_bert, uniform_cut
+from nas.single.baselines import largest_of, plain_bert, uniform_cut, whole_layers
 from search_spaces import Architecture, count_parameters, load_space
+from search_spaces.architectures.layers import Head, Layer
 from search_spaces.flexibert.definition import SpaceDefinition
 from search_spaces.flexibert.space import FlexiBertSpace
 
@@ -71,3 +72,16 @@ def test_the_uniform_cut_is_the_nearest():
         assert cut in alike
         off = min(abs(size(one) - size(winner)) for one in alike)
         assert abs(size(cut) - size(winner)) == off
+
+
+def test_whole_layers_are_as_many_as_come_nearest():
+    def encoder(layers, heads, inner):
+        layer = Layer(64, (Head("sa", "sdp", 16),) * heads, (inner,))
+        return Architecture([layer] * layers)
+
+    teacher = encoder(4, 4, 128)
+    for winner in (encoder(4, 1, 32), encoder(1, 1, 32), encoder(3, 4, 96), teacher):
+        found = whole_layers(winner, teacher, size)
+        assert set(found.layers) == {teacher.layers[0]}
+        off = [abs(size(encoder(n, 4, 128)) - size(winner)) for n in range(1, 5)]
+        assert abs(size(found) - size(winner)) == min(off)
