@@ -137,11 +137,11 @@ def pareto(
     else:
         print_table(front, form=form, first=tuple(objectives))
     if plot is not None:
-        from nas.cli.search import teacher_figures
         from nas.report.front_picture import draw_front
+        from nas.single.beside import beside
 
-        whole = teacher_figures(opened)
-        draw_front(constrained(opened.finished(), where), objectives, plot, whole=whole)
+        shown = constrained(opened.finished(), where)
+        draw_front(shown, objectives, plot, by_hand=beside(opened))
         echo(f"Picture: {plot}", err=True)
 
 

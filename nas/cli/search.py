@@ -191,31 +191,13 @@ def print_against_majority(run: Any) -> None:
     )
     taught = run.experiment.checkpoint is not None
     say_who_lost({name: best[name] for name in tasks}, data.floors, taught=taught)
+    from nas.single.beside import teacher_figures
+
     whole = teacher_figures(run)
     if whole:
         listed = ", ".join(f"{name} {whole[name]:.3f}" for name in (mean_name(tasks), *tasks))
         costs = f"{whole['parameters']:,.0f} parameters, {whole['latency_ms']:.2f} ms"
         echo(f"\nIts teacher, whole: {listed}; {costs}")
-
-
-def teacher_figures(run: Any) -> dict[str, float]:
-    """Return scores and costs of the encoder that a run's are cut out of; none where it has none.
-
-    A teacher of an unfinished run, or of an older version, may lack them.
-    """
-    if run.experiment.checkpoint is None:
-        return {}
-    from nas.data.prepared import TEACHER
-    from nas.evaluation.mean_score import MEANS
-    from nas.teachers.lessons import Lessons
-    from search_spaces.errors import InvalidData
-
-    try:
-        found = Lessons(run.directory / TEACHER).figures()
-    except InvalidData:
-        return {}
-    there = any(mean in found for mean in MEANS)
-    return found if there and {"parameters", "latency_ms"} <= found.keys() else {}
 
 
 @ends_in_json
@@ -225,6 +207,7 @@ def finish(run: Any, reason: str) -> None:
     from nas.cli.verdict import print_test, print_verdict
     from nas.report.front_picture import draw_front
     from nas.runs.unmet import exit_code, unmet
+    from nas.single.beside import beside
 
     where, again = run.directory, quoted(run.directory)
     done = run.finished()
@@ -239,9 +222,9 @@ def finish(run: Any, reason: str) -> None:
         trained = run.experiment.execution.trial_function is None
         if trained:
             print_against_majority(run)
-        whole = teacher_figures(run)
         try:
-            picture = str(draw_front(done, run.objectives, where / "front.png", whole=whole))
+            drawn = draw_front(done, run.objectives, where / "front.png", by_hand=beside(run))
+            picture = str(drawn)
         except OSError as error:  # a full disk, perhaps the very one that ended the search
             picture = f"not drawn ({error.strerror or error})"
         echo(f"\nPicture:  {picture}\nRun:      {where}")

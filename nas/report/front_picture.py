@@ -1,6 +1,6 @@
 """A picture of the trials and their Pareto front."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +8,14 @@ from matplotlib.figure import Figure
 
 from nas.pareto.fronts import pareto_front
 from nas.report.columns import column_title
+from nas.single.beside import WORDS, Beside
 from nas.whole_files import whole_file
+
+_MARKS = {
+    "teacher": {"s": 110, "marker": "*", "color": "#2f4b7c"},
+    "layers": {"s": 60, "marker": "s", "facecolors": "none", "edgecolors": "#2f4b7c"},
+    "uniform": {"s": 60, "marker": "D", "facecolors": "none", "edgecolors": "#66a182"},
+}
 
 
 def draw_front(
@@ -17,7 +24,7 @@ def draw_front(
     path: Path,
     *,
     costs: Sequence[str] = (),
-    whole: Mapping[str, float] | None = None,
+    by_hand: Sequence[Beside] = (),
 ) -> Path:
     """Draw the first objective against each of the others, one panel each; write a picture.
 
@@ -26,7 +33,7 @@ def draw_front(
         objectives: Column to direction; with only one, `costs` or the parameters give the x axis.
         path: Where to write; the ending decides the format (png, pdf, svg).
         costs: Columns for the x axes instead of the other objectives.
-        whole: Scores and costs of the encoder that all are cut out of, for a star of its own.
+        by_hand: What takes no search to find, for marks of its own.
     """
     (score, direction), *others = objectives.items()
     axes_of = [(name, objectives.get(name, "min")) for name in costs] or others
@@ -41,9 +48,12 @@ def draw_front(
         panel.scatter(front[cost], front[score], s=40, color="#d1495b", label="on the front")
         where = "post" if cost_direction == "min" else "pre"
         panel.step(stair[cost], stair[score], where=where, color="#d1495b", linewidth=1.2)
-        if whole and {score, cost} <= whole.keys():
-            star = {"s": 110, "marker": "*", "color": "#2f4b7c", "label": "the teacher, whole"}
-            panel.scatter([whole[cost]], [whole[score]], **star)
+        for role, mark in _MARKS.items():
+            shown = [one.values for one in by_hand if one.role == role]
+            shown = [values for values in shown if {score, cost} <= values.keys()]
+            if shown:
+                places = [[values[name] for values in shown] for name in (cost, score)]
+                panel.scatter(*places, label=WORDS[role], **mark)
         panel.set_xlabel(column_title(cost))
         panel.set_ylabel(column_title(score))
         panel.grid(visible=True, alpha=0.25)

@@ -14,6 +14,7 @@ from nas.runs.endings import ENDINGS
 from nas.runs.environment import read_environment
 from nas.runs.status import run_status
 from nas.runs.trust import named_code, require_trusted
+from nas.single.beside import beside
 from search_spaces import Architecture
 from search_spaces.errors import RunError, quoted
 from surrogates.objectives import sign_of
@@ -30,6 +31,7 @@ class Snapshot:
         objectives: Column to direction; the first one is `score`.
         settings: The resolved experiment, as stored.
         environment: Versions and hardware, as stored.
+        by_hand: What takes no search to find, of a search inside a checkpoint.
 
     Raises:
         RunError: The run has no finished trial, so there is nothing to report.
@@ -44,6 +46,7 @@ class Snapshot:
         self.sessions = run.journal.sessions()
         self.settings = read_settings(run.directory / "experiment.yaml")
         self.environment = read_environment(run.directory)
+        self.by_hand = beside(run) if self.settings.get("checkpoint") else []
         if not self.done:
             raise RunError(
                 f"The run {str(run.directory)!r} has no finished trial, so there is nothing to "

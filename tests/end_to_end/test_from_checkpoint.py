@@ -13,6 +13,7 @@ import nas as api
 from nas import open_run
 from nas.cli.main import cli
 from nas.runs.confirmations import Confirmations
+from nas.single.beside import beside
 from nas.zoo import check_model, read_card
 from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment, NasError
@@ -155,6 +156,17 @@ def test_finalists_learn_for_longer_beside_what_one_would_cut_by_hand(place, cap
             assert row["seed"] == trained[row["hash"]]["seed"]
             assert row["scores"] != trained[row["hash"]]["scores"]
 
+    # what one would cut by hand stands on the picture and in the report
+    shown = beside(opened)
+    assert [one.role for one in shown][0] == "teacher"
+    assert {one.role for one in shown} >= {"uniform", "layers"}
+    fresh = [one for one in shown if "mean of 2 fresh seeds" in one.words]
+    assert len(fresh) == 2
+    assert all({"glue", "parameters", "latency_ms"} <= one.values.keys() for one in shown)
+    nas("report", opened.directory)
+    page = (opened.directory / "report.html").read_text()
+    assert "the teacher, whole" in page
+    assert all(one.words in page for one in fresh)
     # all its heads are there: transformers alone knows what it is
     nas("export", place / "final", "--to", place / "plain", "--bert")
     assert "without remote code" in capsys.readouterr().out
