@@ -14,6 +14,8 @@ not made again. Kinds of rows:
 - `even`: evenly chosen whole layers, distilled: what a person does in an afternoon;
 - `plain`: the same layers, fine-tuned without a teacher;
 - `cut`: heads and feed-forwards of all layers cut alike, refitted, distilled;
+- `gradual`: the same sizes, reached in `--steps` by the smallest weights, without a refit, with as
+  many passes of the same distillation in all: gradual structured pruning, the usual baseline;
 - `searched`: an architecture that a search found (`--architectures FILE`, a JSON text a line).
 
 `untrained` prints what cuts keep before any training: the rank correlation of STS-B's scores (rows
@@ -52,6 +54,7 @@ from nas.training.teaching import make_teacher
 from nas.training.trial import model_options
 from nas.training.watch import Watch
 from search_spaces import Architecture
+from search_spaces.parts import Part
 
 HERE = Path(__file__).parent / "from_checkpoint"
 COLUMNS = (
@@ -64,6 +67,7 @@ POINTS = {
     "plain": [(3, 12, 1536)],
     "cut": [(6, 12, 384), (6, 9, 576), (4, 12, 768), (3, 12, 384), (4, 6, 384), (2, 6, 192)],
 }
+POINTS["gradual"] = POINTS["cut"]
 
 
 def main() -> None:
@@ -77,6 +81,7 @@ def main() -> None:
     parser.add_argument("--epochs", default="6")
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--distillation", default="hidden")
+    parser.add_argument("--steps", type=int, default=4, help="of gradual pruning")
     parser.add_argument("--points", help="such as 6:12:384,3:12:384 instead of the kinds' own")
     parser.add_argument("--architectures", type=Path)
     parser.add_argument("--work", type=Path, default=Path("from-checkpoint-work"))
@@ -116,6 +121,8 @@ def with_task(options: argparse.Namespace, task: str, seed: int) -> None:
             own = replace(recipe, finetune_epochs=epochs, finetune_learning_rate=options.rate)
             if kind == "plain":
                 own = replace(own, slots={})
+            if kind == "gradual":
+                own = in_steps(own, options.steps)
             row = {
                 "kind": kind, "task": task, "seed": seed, "epochs": epochs, "rate": options.rate,
                 "distillation": own.slots.get("distillation", "none"), "hash": architecture.hash,
@@ -123,7 +130,8 @@ def with_task(options: argparse.Namespace, task: str, seed: int) -> None:
             if any(all(old[k] == str(v) for k, v in row.items()) for old in rows):
                 continue
             place = even(folder, len(architecture.layers)) if kind in ("even", "plain") else folder
-            found = student(architecture, own, replace(data, teacher=place), seed)
+            own_data = replace(data, teacher=place)
+            found = student(architecture, own, own_data, seed, magnitude=kind == "gradual")
             teacher = Lessons(folder).scores()[task]
             append({**row, **found, "teacher": round(teacher, 4)})
 
@@ -213,15 +221,25 @@ def even(folder: Path, layers: int) -> Path:
     return place
 
 
-def student(architecture: Architecture, recipe: Recipe, data, seed: int) -> dict[str, object]:
+def in_steps(recipe: Recipe, steps: int) -> Recipe:
+    """Return the recipe whose distillation is made in steps."""
+    (how,) = recipe.standing("distillation")
+    part = Part.of(how.kind, {**dict(how.settings), "steps": steps})
+    return replace(recipe, slots={**recipe.slots, "distillation": str(part)})
+
+
+def student(
+    architecture: Architecture, recipe: Recipe, data, seed: int, *, magnitude: bool = False
+) -> dict[str, object]:
     """Distil one cut; return what the row says of it."""
     task = glue_task(recipe.tasks[0])
     lessons = Lessons(data.teacher)
     encoder = Encoder(architecture, data.vocabulary_size, **model_options(recipe))
     started = time.process_time()
     training = TaskTraining(
-        encoder, data, recipe, seed, Watch(None, None), "bf16", Budget(), lessons=lessons
-    )
+        encoder, data, recipe, seed, Watch(None, None), "bf16", Budget(), lessons=lessons,
+        magnitude=magnitude,
+    )  # fmt: skip
     result = training.run([task])[task.name]
     seconds = time.process_time() - started
     whole = Architecture.from_dict(lessons.facts["architecture"])
@@ -231,7 +249,9 @@ def student(architecture: Architecture, recipe: Recipe, data, seed: int) -> dict
         "layers": len(first),
         "heads": " ".join(str(len(layer.heads)) for layer in first),
         "feedforward": " ".join(str(layer.feedforward[0]) for layer in first),
-        "kept": " ".join(map(str, lessons.cut(architecture, task.name).layers)),
+        "kept": ""
+        if magnitude
+        else " ".join(map(str, lessons.cut(architecture, task.name).layers)),
         "score": round(result.score, 4),
         "latency_share": round(latency_share(encoder, teacher), 3),
         "cpu_seconds": round(seconds),

@@ -4,9 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nas.data.prepared import TEACHER
 from nas.teachers.cuttable import floor_of
-from nas.teachers.lessons import Lessons
 from search_spaces import Architecture
 from search_spaces.architectures.layers import Head, Layer
 from search_spaces.flexibert.space import FlexiBertSpace
@@ -54,6 +52,9 @@ def baselines_for(run: "Run", winner: Architecture) -> list[Baseline]:
         if isinstance(space, FlexiBertSpace):
             cut = uniform_cut(winner, space, parameters)
             found.append(Baseline(UNIFORM, _sized("uniform cut", cut, winner, parameters), cut))
+        from nas.data.prepared import TEACHER
+        from nas.teachers.lessons import Lessons
+
         whole = Lessons(run.directory / TEACHER).facts["architecture"]
         layers = whole_layers(winner, Architecture.from_dict(whole), parameters)
         words = _sized(f"{len(layers.layers)} whole layers", layers, winner, parameters)

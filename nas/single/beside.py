@@ -4,13 +4,11 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nas.data.prepared import TEACHER
 from nas.evaluation.mean_score import MEANS
 from nas.evaluation.measured import values_of
 from nas.runs.confirmations import Confirmations
 from nas.single.baselines import LAYERS, UNIFORM
 from nas.teachers.cuttable import floor_of
-from nas.teachers.lessons import Lessons
 from search_spaces import Architecture
 from search_spaces.errors import InvalidData
 
@@ -43,6 +41,9 @@ def teacher_figures(run: "Run") -> dict[str, float]:
     """
     if run.experiment.checkpoint is None:
         return {}
+    from nas.data.prepared import TEACHER
+    from nas.teachers.lessons import Lessons
+
     try:
         found = Lessons(run.directory / TEACHER).figures()
     except InvalidData:
@@ -60,6 +61,9 @@ def beside(run: "Run") -> list[Beside]:
     whole = teacher_figures(run)
     if not whole:
         return []
+    from nas.data.prepared import TEACHER
+    from nas.teachers.lessons import Lessons
+
     found = [Beside(WHOLE, WORDS[WHOLE], whole)]
     teacher = Lessons(run.directory / TEACHER).facts["architecture"]
     most = floor_of(Architecture.from_dict(teacher))

@@ -23,8 +23,11 @@ from nas.single.trials import adjustments, tokens_of, training_of
 from nas.training.recipe import Recipe
 from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment, RunError
+from search_spaces.kinds import SLOTS
+from search_spaces.parts import Part
 
 _POLL_SECONDS = 1.0
+_STEPS = 2  # in which a longer training cuts what keeps less than half of its teacher
 _ATTEMPTS = 3  # for a worker that vanished, through no fault of the training
 
 
@@ -125,6 +128,20 @@ def _driven(run: Run) -> Iterator[None]:
         run.unlock()
 
 
+def for_longer(recipe: Recipe, longer: int) -> Recipe:
+    """Return the recipe of so many times the passes; who keeps little is cut in two steps then.
+
+    Within a trial's few passes, each step would be too short.
+    """
+    if longer == 1:
+        return recipe
+    (how,) = recipe.standing("distillation")
+    settings, slots = dict(how.settings), dict(recipe.slots)
+    if "steps" in SLOTS["distillation"].kinds[how.kind].settings and "steps" not in settings:
+        slots["distillation"] = str(Part.of(how.kind, {**settings, "steps": _STEPS}))
+    return replace(recipe, finetune_epochs=longer * recipe.finetune_epochs, slots=slots)
+
+
 def require_teacher(experiment: Experiment, longer: int) -> None:
     """Check that there is something to learn from for longer.
 
@@ -165,7 +182,7 @@ def _train(
 ) -> None:
     if run.experiment.execution.trial_function is None:
         recipe, data = training_of(run)
-        recipe = replace(recipe, finetune_epochs=longer * recipe.finetune_epochs)
+        recipe = for_longer(recipe, longer)
     else:
         recipe, data = Recipe.from_dict(run.experiment.recipe), None
     # Without storage: the weights of the search must stay those of its own seeds.

@@ -4,7 +4,7 @@ Everything lies in one folder, task by task, each complete or not there.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -57,18 +57,52 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What of a teacher a student was cut from.
+
+    Attributes:
+        layers: Numbers of the teacher's layers that it keeps, ascending.
+        heads: Of each of them the numbers of the heads that it keeps, ascending.
+    """
+
+    layers: tuple[int, ...]
+    heads: tuple[Tensor, ...]
+
+    def cut(
+        self, child: Architecture, worth: Sequence[LayerWorth], layers: Sequence[int]
+    ) -> "Origin":
+        """Return where a cut of this student comes from.
+
+        Args:
+            child: The cut.
+            worth: Of each of this student's layers.
+            layers: Which of them it keeps.
+        """
+        heads = [
+            self.heads[number][worth[number].kept_heads(len(layer.heads))]
+            for number, layer in zip(layers, child.layers, strict=True)
+        ]
+        return Origin(tuple(self.layers[number] for number in layers), tuple(heads))
+
+
+@dataclass(frozen=True)
 class Cut:
     """A teacher of one task, and what a student of some architecture takes over.
 
     Attributes:
         encoder: Weights for the student's encoder.
         classifier: Weights for its head.
-        layers: Which of the teacher's layers it keeps.
+        origin: What of the teacher it keeps.
     """
 
     encoder: dict[str, Tensor]
     classifier: dict[str, Tensor]
-    layers: tuple[int, ...]
+    origin: Origin
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Which of the teacher's layers it keeps."""
+        return self.origin.layers
 
 
 class Lessons:
@@ -108,12 +142,41 @@ class Lessons:
 
     def cut(self, architecture: Architecture, task: str = WHOLE) -> Cut:
         """Return the weights with which a student of `task` starts; without one, no head's."""
-        weights, classifier, worth = _read_teacher(self.folder / f"{task}.safetensors")
-        layers = tuple(self._task(task)["layers"][len(architecture.layers) - 1])
-        return Cut(extract(architecture, weights, worth, layers), classifier, layers)
+        weights, classifier, worth = self._read(task)
+        origin = self.origin(architecture, task)
+        return Cut(extract(architecture, weights, worth, origin.layers), classifier, origin)
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the teacher is built like."""
+        return Architecture.from_dict(self.facts["architecture"])
+
+    def weights(self, task: str = WHOLE) -> dict[str, Tensor]:
+        """Return the tensors of the teacher of a task, named as in `Encoder`."""
+        return self._read(task)[0]
+
+    def worth(self, task: str = WHOLE) -> list[LayerWorth]:
+        """Return what each of its layers is worth."""
+        return self._read(task)[2]
+
+    def layers(self, task: str = WHOLE) -> list[list[int]]:
+        """Return, for each number of layers from one to all, which stay."""
+        return self._task(task)["layers"]
+
+    def origin(self, architecture: Architecture, task: str = WHOLE) -> Origin:
+        """Return what of the teacher of a task a student is cut from, all at once."""
+        worth = self.worth(task)
+        whole = Origin(
+            tuple(range(len(worth))),
+            tuple(torch.arange(len(layer.head_order)) for layer in worth),
+        )
+        return whole.cut(architecture, worth, self.layers(task)[len(architecture.layers) - 1])
+
+    def _read(self, task: str) -> tuple[dict[str, Tensor], dict[str, Tensor], list[LayerWorth]]:
+        return _read_teacher(self.folder / f"{task}.safetensors")
 
     def answers(
-        self, architecture: Architecture, task: str, split: EncodedSplit, reads: Collection[str]
+        self, origin: Origin, task: str, split: EncodedSplit, reads: Collection[str]
     ) -> Callable[[Batch], Answers]:
         """Return what gives the teacher's answers to a batch of the training examples.
 
@@ -121,23 +184,18 @@ class Lessons:
         read; after the last, the teacher's last.
 
         Args:
-            architecture: Of the student.
+            origin: Of the student.
             task: Name of the task.
             split: Its training examples, as they were when the teacher was made ready.
             reads: Which of "states", "attention" and "last" are wanted beside the outputs.
         """
-        kept = self._task(task)["layers"][len(architecture.layers) - 1]
+        kept, heads = origin.layers, origin.heads
         wanted = [*kept[1:], -1] if "states" in reads else []
         rows = len(split.tokens) if split.per_token else len(split)
         logits = self._array(f"{task}.logits.npy", rows)
         stored = self._array(f"{task}.states.npy") if reads else None
         attending = {n: self._layer(task, n) for n in (kept if "attention" in reads else ())}
-        _, _, worth = _read_teacher(self.folder / f"{task}.safetensors")
-        heads = [
-            worth[number].kept_heads(len(layer.heads))
-            for number, layer in zip(kept, architecture.layers, strict=True)
-        ]
-        last = self._layer(task, len(worth) - 1) if "last" in reads else None
+        last = self._layer(task, len(self.worth(task)) - 1) if "last" in reads else None
 
         def answers(batch: Batch) -> Answers:
             device = batch.tokens.device

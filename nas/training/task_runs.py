@@ -13,11 +13,12 @@ from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead
-from nas.teachers.lessons import Cut, Lessons
+from nas.teachers.lessons import Cut, Lessons, Origin
 from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint, part
-from nas.training.distillation import Lesson, distillation_of
+from nas.training.distillation import Distillation, Lesson, distillation_of
 from nas.training.finetune import Finetuning, finetune
+from nas.training.in_steps import cut_in_steps, share_kept
 from nas.training.intermediate import intermediate_task, start_of
 from nas.training.prediction import Scale
 from nas.training.recipe import Recipe
@@ -26,10 +27,13 @@ from nas.training.selection import hold_out
 from nas.training.task_result import TaskResult
 from nas.training.tuning import tune
 from nas.training.watch import Watch
+from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import TrialError
 
 # The lowest value of any metric: what a setting gets whose training fell apart.
 _WORST = -1.0
+
+_HALF = 0.5
 
 Keep = Callable[[Task, Encoder, ClassificationHead, Finetuning], None]
 
@@ -52,6 +56,7 @@ class TaskTraining:
         seconds: Filled with the seconds of each task.
         lessons: A teacher's: each task starts from what is cut out of the teacher fine-tuned on it,
             and learns from that teacher's answers if the recipe says how.
+        magnitude: Whether cuts are made by the smallest weights, in any case in steps: a baseline.
     """
 
     encoder: Encoder
@@ -65,6 +70,7 @@ class TaskTraining:
     keep: Keep | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     lessons: Lessons | None = None
+    magnitude: bool = False
 
     def __post_init__(self) -> None:
         self._start = {name: value.clone() for name, value in self.encoder.state_dict().items()}
@@ -113,12 +119,22 @@ class TaskTraining:
         key = _key(task, number)
         if key in self._finished["runs"] and (self.keep is None or number):
             return
-        self.encoder.load_state_dict(self._weights_before(task, number))
         seed = named_seed(self.seed, task.name, *([str(number)] if number else []))
         head = task_head(self.encoder, task, self.recipe, seed)
-        if self.lessons is not None:
-            head.load_state_dict(self._cut(task).classifier)
         recipe = replace(self.recipe.for_task(task.name), **setting)
+        lesson, budget = None, self.budget
+        if self.lessons is None:
+            self.encoder.load_state_dict(self._weights_before(task, number))
+        else:
+            how, steps = distillation_of(self.recipe), 1
+            if how is not None and (self.magnitude or self._keeps_less_than_half()):
+                steps = how.steps
+            cut = self._cut(task, recipe, how, steps, head, seed)
+            self.encoder.load_state_dict(cut.encoder)
+            head.load_state_dict(cut.classifier)
+            if how is not None:
+                lesson = self._lesson(task, how, cut.origin)
+                budget = replace(budget, share=budget.share / steps)
         result = finetune_task(
             self.encoder,
             task,
@@ -128,9 +144,9 @@ class TaskTraining:
             self.watch,
             self.precision,
             head,
-            budget=self.budget,
+            budget=budget,
             checkpoint=self.checkpoint,
-            lesson=self._lesson(task),
+            lesson=lesson,
         )
         if self.keep is not None and not number:
             self.keep(task, self.encoder, head, result)
@@ -143,24 +159,70 @@ class TaskTraining:
         self._finished["runs"][key] = asdict(result)
         self._note()
 
-    def _cut(self, task: Task) -> Cut:
-        return self.lessons.cut(self.encoder.architecture, task.name)
+    def _cut(
+        self,
+        task: Task,
+        recipe: Recipe,
+        how: Distillation | None,
+        steps: int,
+        head: ClassificationHead,
+        seed: int,
+    ) -> Cut:
+        """Return what the encoder starts a task with, cut out of the teacher in some steps."""
+        if how is None or (steps == 1 and not self.magnitude):
+            return self.lessons.cut(self.encoder.architecture, task.name)
 
-    def _lesson(self, task: Task) -> Lesson | None:
-        how = distillation_of(self.recipe)
-        if self.lessons is None or how is None:
-            return None
-        answers = self.lessons.answers(
+        def learn(encoder: Encoder, head: ClassificationHead, origin: Origin, step: int) -> None:
+            finetune_task(
+                encoder,
+                task,
+                self.data,
+                replace(recipe, selection="none"),
+                named_seed(seed, "step", str(step)),
+                self.watch,
+                self.precision,
+                head,
+                budget=replace(self.budget, share=self.budget.share / steps),
+                lesson=self._lesson(task, how, origin),
+            )
+
+        return cut_in_steps(
             self.encoder.architecture,
+            self.lessons,
             task.name,
             self.data.tasks[task.name]["train"],
-            how.reads,
+            steps=steps,
+            build=self._like,
+            head=head,
+            learn=learn,
+            magnitude=self.magnitude,
         )
-        return Lesson(how, answers)
+
+    def _keeps_less_than_half(self) -> bool:
+        # up to there a cut at once is as good
+        return share_kept(self.encoder.architecture, self.lessons.architecture) < _HALF
+
+    def _like(self, architecture: Architecture) -> Encoder:
+        """Return an encoder of another architecture, otherwise like the one that is trained."""
+        of = self.encoder
+        dropout = max((m.p for m in of.modules() if isinstance(m, nn.Dropout)), default=0.0)
+        found = Encoder(
+            architecture,
+            of.vocabulary_size,
+            max_length=of.max_length,
+            positions=self.recipe.positions,
+            dropout=dropout,
+            pooling=of.pooling,
+        )
+        return found.to(next(of.parameters()).device)
+
+    def _lesson(self, task: Task, how: Distillation, origin: Origin) -> Lesson:
+        split = self.data.tasks[task.name]["train"]
+        return Lesson(how, self.lessons.answers(origin, task.name, split, how.reads))
 
     def _weights_before(self, task: Task, number: int) -> dict[str, Tensor]:
         if self.lessons is not None:
-            return self._cut(task).encoder
+            return self.lessons.cut(self.encoder.architecture, task.name).encoder
         start = start_of(self.recipe, task.name)
         if start is None:
             return self._start

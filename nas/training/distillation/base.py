@@ -32,10 +32,13 @@ class Distillation(ABC):
             every layer, that of the "last" one.
         focus: Number of the only layer that learns, from the states that it reads; None where all
             learn.
+        steps: In how many steps a student that keeps less than half is cut out of its teacher,
+            learning after each.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()
     focus: int | None = None
+    steps: int = 1
 
     def during(self, progress: float, layers: int) -> "Distillation":
         """Return what holds when a share of the training is done: this, unless it goes in stages.
@@ -138,5 +141,8 @@ def distillation_of(recipe: Recipe) -> Distillation | None:
     (part,) = recipe.standing("distillation")
     if part.kind == "none":
         return None
-    settings = SLOTS["distillation"].kinds[part.kind].settings_of(part)
-    return DISTILLATIONS[part.kind](**settings)
+    settings = dict(SLOTS["distillation"].kinds[part.kind].settings_of(part))
+    steps = settings.pop("steps", 1)
+    found = DISTILLATIONS[part.kind](**settings)
+    found.steps = steps
+    return found

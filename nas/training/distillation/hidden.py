@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nas.evaluation.suites.task import Task
 from nas.training.distillation.base import DISTILLATIONS, Answers, Distillation
-from nas.training.distillation.logits import LABELS, TEMPERATURE, soft_loss
+from nas.training.distillation.logits import LABELS, STEPS, TEMPERATURE, soft_loss
 from search_spaces.kinds import SLOTS, Kind
 from search_spaces.parts import Setting
 
@@ -24,6 +24,7 @@ SLOTS["distillation"].kinds.register("hidden")(
         {
             "temperature": TEMPERATURE,
             "labels": LABELS,
+            "steps": STEPS,
             "states": Setting(1.0, "log", weight=0.02),
         },
     )

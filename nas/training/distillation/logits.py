@@ -13,9 +13,16 @@ from search_spaces.parts import Setting
 
 TEMPERATURE = Setting(2.0, "log", weight=0.02)
 LABELS = Setting(0.3, "line", most=1, weight=0.05)
+# In how many steps a student that keeps less than half is cut out of its teacher: see
+# `nas.training.in_steps`. Every kind may offer it.
+STEPS = Setting(1, "log", least=1, most=16, weight=0.02)
 
 SLOTS["distillation"].kinds.register("logits")(
-    Kind("logits", "the teacher's answers", {"temperature": TEMPERATURE, "labels": LABELS})
+    Kind(
+        "logits",
+        "the teacher's answers",
+        {"temperature": TEMPERATURE, "labels": LABELS, "steps": STEPS},
+    )
 )
 
 

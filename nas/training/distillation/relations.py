@@ -17,7 +17,7 @@ from nas.models.mixers.base import join_heads
 from nas.teachers.attention import Attention
 from nas.training.distillation.base import DISTILLATIONS, Answers, Distillation
 from nas.training.distillation.divergence import row_divergence
-from nas.training.distillation.logits import LABELS, TEMPERATURE, soft_loss
+from nas.training.distillation.logits import LABELS, STEPS, TEMPERATURE, soft_loss
 from search_spaces.kinds import SLOTS, Kind
 from search_spaces.parts import Setting
 
@@ -28,6 +28,7 @@ SLOTS["distillation"].kinds.register("relations")(
         {
             "temperature": TEMPERATURE,
             "labels": LABELS,
+            "steps": STEPS,
             "relations": Setting(1.0, "log", weight=0.02),
             "heads": Setting(12, "log", weight=0.02),
         },

@@ -16,7 +16,7 @@ from nas.evaluation.suites.task import Task
 from nas.training.distillation.base import DISTILLATIONS, Answers, Distillation
 from nas.training.distillation.divergence import row_divergence
 from nas.training.distillation.hidden import state_error
-from nas.training.distillation.logits import LABELS, TEMPERATURE, Logits
+from nas.training.distillation.logits import LABELS, STEPS, TEMPERATURE, Logits
 from search_spaces.kinds import SLOTS, Kind
 from search_spaces.parts import Setting
 
@@ -29,6 +29,7 @@ SLOTS["distillation"].kinds.register("transfer")(
         {
             "temperature": TEMPERATURE,
             "labels": LABELS,
+            "steps": STEPS,
             "maps": Setting(1.0, "log", weight=0.02),
             "attention": Setting(1.0, "log", weight=0.02),
             "schedule": Setting("progressive", "name", SCHEDULES, weight=0.05),

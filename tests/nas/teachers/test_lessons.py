@@ -65,7 +65,7 @@ def test_stored_answers_are_those_of_the_teacher(folder, teacher, data, recipe):
     head = ClassificationHead(32, task.outputs, 0.0).eval()
     head.load_state_dict(cut.classifier)
     split = data.tasks["sst2"]["train"]
-    ask = lessons.answers(whole, "sst2", split, {"states"})
+    ask = lessons.answers(cut.origin, "sst2", split, {"states"})
     for batch in batches(split, batch_size=7, seed=3):
         found = ask(batch)
         with torch.no_grad():
@@ -83,7 +83,7 @@ def test_a_cut_learns_the_states_that_its_next_layer_has_always_read(folder, dat
     split = data.tasks["stsb"]["train"]
     kept = lessons.cut(student(2), "stsb").layers
     assert len(kept) == 2
-    ask = lessons.answers(student(2), "stsb", split, {"states"})
+    ask = lessons.answers(lessons.origin(student(2), "stsb"), "stsb", split, {"states"})
     stored = np.load(folder / "stsb.states.npy")
     batch = next(batches(split, batch_size=1, shuffle=False))
     row = int(batch.rows[0])
@@ -99,7 +99,9 @@ def test_what_a_cut_attends_to_is_compared_with_what_its_heads_did(folder, data)
     split = data.tasks["sst2"]["train"]
     batch = next(batches(split, batch_size=4))
     every, some = (
-        lessons.answers(of, "sst2", split, {"attention", "last", "states"})(batch)
+        lessons.answers(lessons.origin(of, "sst2"), "sst2", split, {"attention", "last", "states"})(
+            batch
+        )
         for of in (whole, small)
     )
     # with all neurons and in the first layer, the heads of a cut see what they always have seen
@@ -168,7 +170,7 @@ def test_what_is_damaged_is_said(folder, data, tmp_path):
     (broken / "stsb.logits.npy").write_bytes(b"x")
     split = data.tasks["stsb"]["train"]
     with pytest.raises(InvalidData, match=r"stsb\.logits\.npy"):
-        Lessons(broken).answers(student(), "stsb", split, ())
+        Lessons(broken).answers(Lessons(folder).origin(student(), "stsb"), "stsb", split, ())
     (broken / "checkpoint.json").write_text(json.dumps([]))
     with pytest.raises(InvalidData, match=r"checkpoint\.json"):
         Lessons(broken)
