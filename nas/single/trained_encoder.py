@@ -34,7 +34,7 @@ class TrainedEncoder(ExportedModel):
         Raises:
             NasError: It holds none that can be read.
         """
-        found = read_checkpoint(folder)
+        found = read_checkpoint(folder, to_cut=False)
         recipe = {
             "preset": _PRESET,
             "finetune_learning_rate": LEARNING_RATE,

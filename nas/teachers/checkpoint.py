@@ -79,12 +79,13 @@ def start_weights(weights: dict[str, Tensor], max_length: int, pooling: str) -> 
     return found
 
 
-def read_checkpoint(place: str | Path) -> Checkpoint:
+def read_checkpoint(place: str | Path, *, to_cut: bool = True) -> Checkpoint:
     """Read a trained encoder.
 
     Args:
         place: A folder as `transformers` writes it, a folder that `nas export` or `nas train`
             wrote, or "hub:" and the name of a model of the hub.
+        to_cut: Whether parts of it will be left out, for which its layers must be of a form.
 
     Raises:
         InvalidData: There is no encoder that can be cut, or no tokenizer that fits it.
@@ -99,7 +100,8 @@ def read_checkpoint(place: str | Path) -> Checkpoint:
         )
     exported = (folder / ARCHITECTURE).is_file()
     encoder = _exported(folder) if exported else load_bert(folder, dropout=0.0)
-    require_cuttable(encoder.architecture, folder)
+    if to_cut:
+        require_cuttable(encoder.architecture, folder)
     tokenizer = Tokenizer.read(folder / "tokenizer.json")
     if tokenizer.vocabulary_size > encoder.vocabulary_size:
         raise InvalidData(

@@ -21,6 +21,7 @@ from nas.data.prepared import EncodedSplit
 from nas.evaluation.mean_score import mean_score
 from nas.evaluation.measured import values_of
 from nas.models.blocks import Inside, make_block
+from nas.models.encoder import Encoder
 from nas.models.positions import make_positions
 from nas.teachers.attention import Attention, attention_of
 from nas.teachers.calibration import LayerWorth, Moments
@@ -155,6 +156,18 @@ class Lessons:
         """Return the tensors of the teacher of a task, named as in `Encoder`."""
         return self._read(task)[0]
 
+    def encoder(self, task: str = WHOLE) -> Encoder:
+        """Return the whole teacher of a task, not to be trained."""
+        weights = self.weights(task)
+        found = Encoder(
+            self.architecture,
+            len(weights["embeddings.tokens.weight"]),
+            max_length=_longest(weights),
+            dropout=0.0,
+        )
+        found.load_state_dict(weights)
+        return found.eval().requires_grad_(requires_grad=False)
+
     def worth(self, task: str = WHOLE) -> list[LayerWorth]:
         """Return what each of its layers is worth."""
         return self._read(task)[2]
@@ -282,15 +295,20 @@ def _build_layer(path: Path, number: int, architecture: str) -> nn.Module:
         for name, value in weights.items()
         if name.startswith(f"layers.{number}.")
     }
-    table = weights.get("embeddings.positions.weight")
-    longest = _LONGEST if table is None else len(table)
-    if "distances.weight" in own:
-        longest = (len(own["distances.weight"]) + 1) // 2
-    places = make_positions(whole.part("positions") or Part("absolute"), longest)
+    places = make_positions(whole.part("positions") or Part("absolute"), _longest(weights))
     inside = Inside(places, whole.part("norm"), whole.part("projection"), 0.0)
     found = make_block(layer, layer.width, inside).eval().requires_grad_(requires_grad=False)
     found.load_state_dict(own)
     return found
+
+
+def _longest(weights: Mapping[str, Tensor]) -> int:
+    """Return how long a sequence a teacher's tables allow, in tokens."""
+    if "embeddings.positions.weight" in weights:
+        return len(weights["embeddings.positions.weight"])
+    if "layers.0.distances.weight" in weights:
+        return (len(weights["layers.0.distances.weight"]) + 1) // 2
+    return _LONGEST
 
 
 def is_complete(folder: Path, tasks: Iterable[str]) -> bool:

@@ -130,7 +130,7 @@ def finetune(
             for batch in islice(coming, steps - loop.step_number):
                 losses = partial(
                     task_losses, modules, task, batch, scale, device, precision, ways,
-                    lesson=lesson, progress=loop.step_number / steps,
+                    lesson=lesson, progress=loop.step_number / steps, step=loop.step_number,
                 )  # fmt: skip
                 loop.step(losses, len(batch.labels))
                 if loop.step_number % a_pass == 0:
@@ -197,10 +197,11 @@ def task_losses(
     *,
     lesson: Lesson | None = None,
     progress: float = 0.0,
+    step: int = 0,
 ) -> Iterator[Tensor]:
     """Yield scalars whose sum is the loss of a batch that passes in `parts` parts.
 
-    With a lesson, `progress` is the share of the steps that are done.
+    With a lesson, `progress` is the share of the steps that are done, `step` their number.
     """
     encoder, head = modules["encoder"], modules["head"]
     for portion, share in split_examples(batch, parts):
@@ -208,7 +209,7 @@ def task_losses(
             if lesson is None:
                 loss = ways.loss(encoder, head, task, portion.to(device), scale)
             else:
-                loss = lesson.loss(encoder, head, task, portion.to(device), scale, progress)
+                loss = lesson.loss(encoder, head, task, portion.to(device), scale, progress, step)
         yield loss if share == 1.0 else loss * share
 
 

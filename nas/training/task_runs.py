@@ -13,6 +13,7 @@ from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead
+from nas.teachers.general import GeneralText
 from nas.teachers.lessons import Cut, Lessons, Origin
 from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint, part
@@ -217,8 +218,17 @@ class TaskTraining:
         return found.to(next(of.parameters()).device)
 
     def _lesson(self, task: Task, how: Distillation, origin: Origin) -> Lesson:
-        split = self.data.tasks[task.name]["train"]
-        return Lesson(how, self.lessons.answers(origin, task.name, split, how.reads))
+        splits = {name: found["train"] for name, found in self.data.tasks.items()}
+        answers = self.lessons.answers(origin, task.name, splits[task.name], how.reads)
+        general = GeneralText(
+            self.lessons,
+            task.name,
+            origin,
+            list(splits.values()),
+            size=self.recipe.finetune_batch,
+            seed=named_seed(self.seed, task.name, "general text"),
+        )
+        return Lesson(how, answers, general)
 
     def _weights_before(self, task: Task, number: int) -> dict[str, Tensor]:
         if self.lessons is not None:

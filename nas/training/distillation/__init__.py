@@ -10,6 +10,7 @@ from nas.training.distillation.base import (
 from nas.training.distillation.hidden import HiddenStates  # hidden
 from nas.training.distillation.logits import Logits  # logits
 from nas.training.distillation.relations import Relations  # relations
+from nas.training.distillation.stages import Stages  # stages
 from nas.training.distillation.transfer import Transfer  # transfer
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Lesson",
     "Logits",
     "Relations",
+    "Stages",
     "Transfer",
     "distillation_of",
 ]

@@ -4,14 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from torch import Tensor, nn
 
 from nas.data.batches import Batch
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.task import Task
-from nas.teachers.attention import attention_of
+from nas.teachers.attention import Attention, attention_of
 from nas.teachers.lessons import Answers
 from nas.training.prediction import Scale
 from nas.training.recipe import Recipe
@@ -32,12 +32,17 @@ class Distillation(ABC):
             every layer, that of the "last" one.
         focus: Number of the only layer that learns, from the states that it reads; None where all
             learn.
+        general: Whether it reads the text of all tasks, without labels, in place of the batch.
+        tuned: Whether the teacher is fine-tuned on the task; that as it came only reads general
+            text.
         steps: In how many steps a student that keeps less than half is cut out of its teacher,
             learning after each.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()
     focus: int | None = None
+    general: bool = False
+    tuned: bool = True
     steps: int = 1
 
     def during(self, progress: float, layers: int) -> "Distillation":
@@ -68,10 +73,13 @@ class Lesson:
     Attributes:
         distillation: How.
         answers: Gives what the teacher says of a batch, on the batch's device.
+        general: Gives the batch of all tasks' text for a step, and what the teacher says of it that
+            is fine-tuned, or not. None where no kind asks for it.
     """
 
     distillation: Distillation
     answers: Callable[[Batch], Answers]
+    general: "General | None" = None
 
     def loss(
         self,
@@ -81,27 +89,23 @@ class Lesson:
         batch: Batch,
         scale: Scale,
         progress: float = 0.0,
+        step: int = 0,
     ) -> Tensor:
         """Return the loss of a batch that lies where the modules are.
 
-        `progress` is the share of the steps that are done.
+        `progress` is the share of the steps that are done, `step` their number.
         """
+        how = self.distillation.during(progress, len(encoder.layers))
+        if how.general:
+            return self._of_general_text(how, encoder, task, step)
         kind, flat = TASK_KINDS[task.kind], batch.sequences
         keep = flat.keep
-        how = self.distillation.during(progress, len(encoder.layers))
         states, attention = [], []
         if how.reads:
             with _alone(encoder, how.focus):
                 states = encoder.states(flat.tokens, keep, flat.token_types)
             read = states[-1] if kind.reads_tokens else encoder.pool(states[-1], keep)
-            # the last layer's alone is that of a list with one
-            seen = len(encoder.layers) if "attention" in how.reads else 1
-            if {"attention", "last"} & how.reads:
-                pairs = list(zip(encoder.layers, states[:-1], strict=True))[-seen:]
-                attention = [
-                    attention_of(layer, _start(state, number, how.focus))
-                    for number, (layer, state) in enumerate(pairs, len(encoder.layers) - seen)
-                ]
+            attention = _attention(how, encoder, states)
         else:
             encode = encoder if kind.reads_tokens else encoder.pooled
             read = encode(flat.tokens, keep, flat.token_types)
@@ -112,6 +116,42 @@ class Lesson:
         last = attention[-1] if attention else None
         student = Answers(outputs, states[1:], keep, attention, last)
         return how.loss(own, student, self.answers(batch), task)
+
+    def _of_general_text(
+        self, how: Distillation, encoder: nn.Module, task: Task, step: int
+    ) -> Tensor:
+        device = next(encoder.parameters()).device
+        batch = self.general.batch(step).to(device).sequences
+        states = encoder.states(batch.tokens, batch.keep, batch.token_types)
+        attention = _attention(how, encoder, states)
+        nothing = states[-1].new_zeros(())
+        last = attention[-1] if attention else None
+        student = Answers(nothing, states[1:], batch.keep, attention, last)
+        said = self.general.answers(batch, tuned=how.tuned)
+        return how.loss(nothing, student, said, task)
+
+
+class General(Protocol):
+    """The text of all tasks, and two teachers who read it."""
+
+    def batch(self, step: int) -> Batch:
+        """Return what is read at a step, the same for the same step."""
+
+    def answers(self, batch: Batch, *, tuned: bool) -> Answers:
+        """Return what a teacher has in mind of a batch, on its device; its outputs are empty."""
+
+
+def _attention(how: Distillation, encoder: nn.Module, states: list[Tensor]) -> list[Attention]:
+    """Return what layers attend to: all, the last one alone, or none that is asked for."""
+    if not {"attention", "last"} & how.reads:
+        return []
+    # the last layer's alone is that of a list with one
+    seen = len(encoder.layers) if "attention" in how.reads else 1
+    pairs = list(zip(encoder.layers, states[:-1], strict=True))[-seen:]
+    return [
+        attention_of(layer, _start(state, number, how.focus))
+        for number, (layer, state) in enumerate(pairs, len(encoder.layers) - seen)
+    ]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from nas.evaluation.suites.glue import glue_task
 from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead
 from nas.teachers.attention import attention_of
+from nas.teachers.general import GeneralText
 from nas.teachers.lessons import Lessons, is_complete
 from nas.training.recipe import RECIPES
 from nas.training.teaching import make_teacher
@@ -125,11 +126,47 @@ def test_what_a_cut_attends_to_is_compared_with_what_its_heads_did(folder, data)
     assert not any(part.requires_grad for part in (every.last.query, every.last.scores))
 
 
-@pytest.mark.parametrize("how", ["relations", "transfer", "transfer(schedule=joint,share=0.3)"])
+@pytest.mark.parametrize(
+    "how", ["relations", "transfer", "transfer(schedule=joint,share=0.3)", "stages"]
+)
 def test_a_trial_learns_by_each_way(how, folder, data, recipe):
     own = replace(recipe, slots={"distillation": how}, finetune_epochs=1, tasks=("stsb",))
     found = run_trial(student(2, 3, 24), own, replace(data, teacher=folder), seed=5)
     assert set(found.scores) == {"glue", "stsb"}
+
+
+def test_general_text_is_that_of_all_tasks_in_turn_and_the_same_again(folder, data):
+    lessons = Lessons(folder)
+    splits = [data.tasks[name]["train"] for name in ("sst2", "stsb")]
+    origin = lessons.origin(student(2), "stsb")
+
+    def text():
+        return GeneralText(lessons, "stsb", origin, splits, size=16, seed=3)
+
+    whole = text()
+    read = [whole.batch(step) for step in range(8)]
+    # three batches are a pass over 48 examples
+    for turn, split in enumerate(splits):
+        rows = torch.cat([batch.rows for batch in read[turn:6:2]])
+        assert sorted(rows.tolist()) == list(range(48))
+        for batch in read[turn::2]:
+            first = int(batch.rows[0])
+            tokens = split.tokens[split.offsets[first] : split.offsets[first + 1]]
+            assert batch.tokens[0][batch.keep[0]].tolist() == tokens.tolist()
+    assert not torch.equal(read[0].rows, read[6].rows)  # the next pass has another order
+    for step in (5, 7, 2):  # after an interruption
+        again = text()
+        assert torch.equal(again.batch(step).tokens, read[step].tokens)
+    states = {}
+    for tuned, name in ((False, "checkpoint"), (True, "stsb")):
+        found = whole.answers(read[0], tuned=tuned)
+        keep = read[0].keep
+        aims = lessons.encoder(name).states(read[0].tokens, keep, read[0].token_types)
+        states[name] = found.states
+        for mine, number in zip(found.states, (origin.layers[1], -1), strict=True):
+            assert torch.equal(mine[keep], aims[number][keep])
+        assert [seen.scores.shape[1] for seen in found.attention] == [2, 2]
+    assert not torch.allclose(states["checkpoint"][0], states["stsb"][0])
 
 
 def test_what_is_there_stays_and_what_lacks_is_made(folder, teacher, data, recipe):

@@ -14,6 +14,7 @@ from nas.teachers.lessons import Answers
 from nas.training.distillation import DISTILLATIONS, Lesson, distillation_of
 from nas.training.distillation.divergence import row_divergence
 from nas.training.distillation.relations import relation_loss
+from nas.training.distillation.stages import STAGES, latent_loss
 from nas.training.distillation.transfer import LayerTransfer
 from nas.training.prediction import Scale
 from nas.training.recipe import Recipe
@@ -128,7 +129,7 @@ def test_a_recipe_names_a_distillation_and_its_settings():
     assert Recipe.from_dict(recipe.to_dict()) == recipe
     assert distillation_of(Recipe()) is None
     with pytest.raises(
-        InvalidExperiment, match=r"Available: hidden, logits, none, relations, transfer"
+        InvalidExperiment, match=r"Available: hidden, logits, none, relations, stages, transfer"
     ):
         Recipe.from_dict({"distillation": "hiden"})
 
@@ -268,6 +269,40 @@ def test_transfer_by_hand():
     assert_close(found, 2 * error + 3 * sum(seen) / 2)
     below = LayerTransfer(0.0, 1.0, focus=1).loss(zero, student, teacher, CLASSES)
     assert_close(below, seen[1])
+
+
+def test_one_or_two_things_change_from_stage_to_stage():
+    rows = [(stage.tuned, stage.general, stage.answers) for stage in STAGES]
+    assert rows == [
+        (False, True, False), (True, True, False), (True, False, False), (True, False, True),
+    ]  # fmt: skip
+    how = DISTILLATIONS["stages"](temperature=1.0, general=0.4)
+    marks = [(0.0, 0), (0.19, 0), (0.2, 1), (0.39, 1), (0.4, 2), (0.69, 2), (0.7, 3), (0.99, 3)]
+    assert [(at, STAGES.index(how.during(at, 2).stage)) for at, _ in marks] == marks
+    without = DISTILLATIONS["stages"](temperature=1.0, general=0.0)
+    assert {without.during(at, 2).stage for at in (0.0, 0.5, 0.9)} == set(STAGES[2:])
+
+
+def test_latent_loss_by_hand():
+    student, teacher = answers(3, 0), answers(3, 1)
+    states, seen = [], []
+    for mine, its in zip(student.states, teacher.states, strict=True):
+        variance = its[KEEP].var(0, unbiased=False).mean()
+        states.append((mine[KEEP] - its[KEEP]).square().mean() / variance)
+    for mine, its in zip(student.attention, teacher.attention, strict=True):
+        pairs = [
+            (mine.scores[row, :, :n, :n].flatten(), its.scores[row, :, :n, :n].flatten())
+            for row, n in enumerate((5, 2, 3))
+        ]
+        a, b = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+        seen.append((a - b).square().mean() / b.var(unbiased=False))
+    assert_close(latent_loss(student, teacher), sum(states) / 2 + sum(seen) / 2)
+    how = DISTILLATIONS["stages"](temperature=2.0, general=0.4)
+    own, logits = torch.tensor(0.7), DISTILLATIONS["logits"](temperature=2.0, labels=0.0)
+    soft = logits.loss(own, student, teacher, CLASSES)
+    assert_close(
+        how.loss(own, student, teacher, CLASSES), latent_loss(student, teacher) + soft + own
+    )
 
 
 def test_heads_without_a_map_are_refused():
