@@ -1,6 +1,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
+# Where torch comes from first, such as https://download.pytorch.org/whl/cpu; empty: pip's own index
+TORCH_INDEX ?=
 READY := $(VENV)/.ready
 
 .PHONY: help install search test slow lint clean
@@ -10,6 +12,7 @@ help: ## List the commands
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	@[ -z "$(TORCH_INDEX)" ] || $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt --index-url "$(TORCH_INDEX)" torch
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
 	@touch $(READY)
 

@@ -16,9 +16,18 @@ from search_spaces.errors import InvalidExperiment
 @click.option(
     "--objective", "-o", help="Such as glue:max,latency_ms:min; default: those in common."
 )
+@click.option(
+    "--unranked",
+    is_flag=True,
+    help="Beside each other only: for runs measured differently.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-def compare(runs: tuple[Path, ...], objective: str | None, *, as_json: bool) -> None:
-    """Compare RUNS: best, front, hypervolume by one reference, budget, settings that differ.
+def compare(
+    runs: tuple[Path, ...], objective: str | None, *, unranked: bool, as_json: bool
+) -> None:
+    """Compare RUNS: hypervolume by one reference, best, front, budget, settings that differ.
+
+    Runs whose tasks, data, recipe or fidelity differ are not ranked by what was trained.
 
     \b
     nas compare runs/search-1 runs/search-2
@@ -34,9 +43,9 @@ def compare(runs: tuple[Path, ...], objective: str | None, *, as_json: bool) -> 
             f"Only the run {str(runs[0])!r} was given. Give two or more: nas compare RUN RUN"
         )
     objectives = parse_objectives(objective) if objective else None
-    found = compare_runs(open_runs(runs), objectives)
+    found = compare_runs(open_runs(runs), objectives, ranked=not unranked)
     if as_json:
-        for name in ("summary", "fronts"):
+        for name in ("summary", "fronts", "progress"):
             found[name] = [json.loads(row) for row in json_lines(found[name]).splitlines()]
         echo(json.dumps(found))
         return
@@ -57,6 +66,9 @@ def _print(found: dict[str, Any]) -> None:
     reference = ", ".join(f"{n} {number(v)}" for n, v in found["reference"].items())
     ideal = ", ".join(f"{n} {number(v)}" for n, v in found["ideal"].items())
     note = f"Hypervolume: the share of the box from ({reference}) to ({ideal}), over all runs."
+    if not found["ranked"]:
+        note = "Not ranked: each run stands for itself."
+        summary = summary.drop(index=["hypervolume", "on_common_front"])
     print_figures(f"Runs by {goals}", summary.astype(str), note, left=("",))
     fronts = found["fronts"]
     chosen = [name for name in fronts.columns if name.startswith(CHOSEN)]
@@ -66,8 +78,13 @@ def _print(found: dict[str, Any]) -> None:
         shown[name] = [cell(name, v) for v in shown[name]]
     for name in found["objectives"]:
         shown[name] = [number(float(v)) for v in shown[name]]
-    shown["on_common_front"] = ["yes" if v else "no" for v in shown["on_common_front"]]
+    if found["ranked"]:
+        shown["on_common_front"] = ["yes" if v else "no" for v in shown["on_common_front"]]
+    else:
+        shown = shown.drop(columns="on_common_front")
     print_figures("Their fronts", shown.astype(str), left=("run", "on_common_front"))
+    if found["ranked"] and len(found["objectives"]) > 1:
+        _print_progress(found["progress"])
     if not found["settings"]:
         echo("The settings are the same.")
         return
@@ -78,6 +95,24 @@ def _print(found: dict[str, Any]) -> None:
         for key, values in found["settings"].items()
     ]
     print_figures("Settings that differ", pd.DataFrame(rows), left=tuple(rows[0]))
+
+
+def _print_progress(progress: Any) -> None:
+    """The hypervolume of each run at the quarters of the longest one's time."""
+    import pandas as pd
+
+    from nas.cli.figures import print_figures
+
+    end = float(progress["elapsed_seconds"].max())
+    rows = []
+    for name, part in progress.groupby("run", sort=False):
+        row = {"run": str(name)}
+        for quarter in range(1, 5):
+            moment = end * quarter / 4
+            until = part.loc[part["elapsed_seconds"] <= moment, "hypervolume"]
+            row[f"{moment:,.0f} s"] = f"{until.max():.3f}" if len(until) else "-"
+        rows.append(row)
+    print_figures("Hypervolume over time", pd.DataFrame(rows), left=("run",))
 
 
 def _cell(key: str, value: Any, number: Any) -> str:

@@ -75,16 +75,16 @@ def every_setting() -> str:
         )
         lines.append(f"{level}{mark}{text.strip()[1:-1]}")
 
-    for name, meaning in _meanings(Experiment).items():
+    for name, meaning in meanings(Experiment).items():
         if name == "execution":
             lines += [f"# {meaning}", "execution:"]
-            for inner, words in _meanings(Execution).items():
+            for inner, words in meanings(Execution).items():
                 add(inner, plain["execution"][inner], words, "  ")
         elif name == "recipe":
             lines += [f"# {meaning}", "recipe:", "  preset: glue-mini"]
             values = Recipe().to_dict()
             lines.append("  # The preset decides these; glue, own and checkpoint have others.")
-            for inner, words in _meanings(Recipe).items():
+            for inner, words in meanings(Recipe).items():
                 if inner in values:
                     add(inner, values[inner], words, "  ", "# ")
         else:
@@ -92,7 +92,7 @@ def every_setting() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _meanings(described: type) -> dict[str, str]:
+def meanings(described: type) -> dict[str, str]:
     """Return what the docstring of a class says of each of its attributes."""
     part = described.__doc__.partition("Attributes:\n")[2]
     found: dict[str, str] = {}

@@ -13,7 +13,12 @@ from nas.cli.run_path import TRUST
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--pick", default="best", show_default=True, help="best, knee, or a hash.")
+@click.option(
+    "--pick",
+    default="best",
+    show_default=True,
+    help="best, knee, the number of a trial, or a hash.",
+)
 @click.option("--to", "folder", required=True, type=OutputFolder(), help="New folder.")
 @click.option(
     "--tasks",

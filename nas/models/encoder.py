@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from search_spaces.architectures.architecture import Architecture
 
 POOLINGS = ("first", "mean")
+EXTENDING = (
+    "Truncate the texts (tokenizer(..., truncation=True), pipeline(..., truncation=True)), or "
+    "lengthen the model with model.resize_position_embeddings(N) and train it on."
+)
 
 
 class Embeddings(nn.Module):
@@ -59,16 +63,54 @@ class Embeddings(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(
-        self, tokens: Tensor, token_types: Tensor | None, keep: Tensor | None = None
+        self,
+        tokens: Tensor | None,
+        token_types: Tensor | None,
+        keep: Tensor | None = None,
+        *,
+        vectors: Tensor | None = None,
+        places: Tensor | None = None,
     ) -> Tensor:
-        """`(batch, length)` token ids, and token types or None for type 0, to hidden states."""
-        shared = 0 if self.positions is None else self.positions(tokens.shape[1])
+        """`(batch, length)` token ids, and token types or None for type 0, to hidden states.
+
+        Args:
+            tokens: Ids of tokens; None where there are `vectors`.
+            token_types: int64, `(batch, length)`.
+            keep: Boolean, `(batch, length)`, False marks padding; None where nothing is padded.
+            vectors: What the tokens are embedded as, `(batch, length, width)`.
+            places: Where each token stands, int64, `(batch, length)` or `(length,)`; None for one
+                after the other.
+
+        Raises:
+            InvalidData: If `places` cannot be followed.
+        """
+        if vectors is None:
+            given = (tokens, keep) if getattr(self.tokens, "reads_keep", False) else (tokens,)
+            vectors = self.tokens(*given)
+        shared = self._positions(vectors.shape[1], places)
         if token_types is None:
             shared = shared + self.types.weight[0]
         else:
             shared = shared + self.types(token_types)
-        given = (tokens, keep) if getattr(self.tokens, "reads_keep", False) else (tokens,)
-        return self.dropout(self.norm(self.tokens(*given) + shared))
+        return self.dropout(self.norm(vectors + shared))
+
+    def _positions(self, length: int, places: Tensor | None) -> Tensor | int:
+        if places is None:
+            return 0 if self.positions is None else self.positions(length)
+        if self.positions is not None:
+            rows = self.positions(getattr(self.positions, "num_embeddings", length))
+            if int(places.min()) < 0 or int(places.max()) >= len(rows):
+                raise InvalidData(
+                    f"position_ids go from {int(places.min())} to {int(places.max())}, and this "
+                    f"encoder knows 0 to {len(rows) - 1}. {EXTENDING}"
+                )
+            return rows[places]
+        if not bool((places == torch.arange(length, device=places.device)).all()):
+            raise InvalidData(
+                "position_ids are not 0, 1, 2, …, and the layers of this encoder know tokens by "
+                "their distance alone. Leave position_ids out."
+            )
+        return 0
 
 
 class Encoder(nn.Module):
@@ -143,21 +185,24 @@ class Encoder(nn.Module):
 
     def forward(
         self,
-        tokens: Tensor,
+        tokens: Tensor | None,
         keep: Tensor | None = None,
         token_types: Tensor | None = None,
         at: Tensor | None = None,
+        *,
+        embedded: Tensor | None = None,
     ) -> Tensor:
         """Encode sequences of token ids.
 
         Args:
-            tokens: int64, `(batch, length)`.
+            tokens: int64, `(batch, length)`; not read where there is `embedded`.
             keep: Boolean, `(batch, length)`, True for real tokens, which come first; None where
                 nothing is padded.
             token_types: int64, `(batch, length)`; None for type 0 everywhere.
             at: Places in the flattened `(batch * length)` whose hidden states are wanted, int64,
                 `(n,)`. The last layer's feed-forward runs there alone, for the same result: of a
                 small encoder that saves a fifth of a step.
+            embedded: What `embeddings` gave, `(batch, length, width of the first layer)`.
 
         Returns:
             Hidden states, `(batch, length, width of the last layer)`, meaningless at padding; with
@@ -166,32 +211,44 @@ class Encoder(nn.Module):
         Raises:
             InvalidData: If a sequence is longer than `max_length`.
         """
-        if tokens.shape[1] > self.max_length:
-            raise InvalidData(
-                f"A batch is {tokens.shape[1]} tokens long, and this encoder reads at most "
-                f"{self.max_length}. Truncate the sequences, or build it with a larger max_length."
-            )
-        for x in self._states(tokens, keep, token_types, at):  # noqa: B007  the last one is wanted
+        states = self._states(tokens, keep, token_types, at, embedded)
+        for x in states:  # noqa: B007  the last one is wanted
             pass
         return x if self.output_norm is None else self.output_norm(x)
 
     def states(
-        self, tokens: Tensor, keep: Tensor | None = None, token_types: Tensor | None = None
+        self,
+        tokens: Tensor | None,
+        keep: Tensor | None = None,
+        token_types: Tensor | None = None,
+        *,
+        embedded: Tensor | None = None,
     ) -> list[Tensor]:
         """Return what each layer reads, and last what `forward` gives.
 
         One more than there are layers, `(batch, length, width)` each: the width is that of the
         layer that reads it.
         """
-        found = list(self._states(tokens, keep, token_types, None))
+        found = list(self._states(tokens, keep, token_types, None, embedded))
         if self.output_norm is not None:
             found[-1] = self.output_norm(found[-1])
         return found
 
     def _states(
-        self, tokens: Tensor, keep: Tensor | None, token_types: Tensor | None, at: Tensor | None
+        self,
+        tokens: Tensor | None,
+        keep: Tensor | None,
+        token_types: Tensor | None,
+        at: Tensor | None,
+        embedded: Tensor | None,
     ) -> Iterator[Tensor]:
-        x = self.embeddings(tokens, token_types, keep)
+        length = (tokens if embedded is None else embedded).shape[1]
+        if length > self.max_length:
+            raise InvalidData(
+                f"A batch is {length} tokens long, and this encoder reads at most "
+                f"{self.max_length}. {EXTENDING}"
+            )
+        x = self.embeddings(tokens, token_types, keep) if embedded is None else embedded
         yield x
         kept_small = self.checkpointing and self.training and torch.is_grad_enabled()
         rows = None if self.distances is None else self.distances()

@@ -1,14 +1,15 @@
-"""The encoder with a number for each of several answers, as a class of `transformers`.
+"""The encoder with a number for each of several answers, as a class of `transformers`."""
 
-A module of its own: only folders with a task of choosing among answers carry it.
-"""
+from typing import Any
 
 from torch import Tensor
-from torch.nn import functional as F
 from transformers.modeling_outputs import MultipleChoiceModelOutput
 
 from nas.models.heads import ClassificationHead
-from nas.models.hf import FlexiBertConfig, FlexiBertForSequenceClassification
+from nas.models.hf import FlexiBertForSequenceClassification
+from nas.models.hf_base import as_asked
+from nas.models.hf_config import FlexiBertConfig
+from nas.models.hf_losses import class_loss
 
 
 class FlexiBertForMultipleChoice(FlexiBertForSequenceClassification):
@@ -24,17 +25,33 @@ class FlexiBertForMultipleChoice(FlexiBertForSequenceClassification):
 
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
         labels: Tensor | None = None,
         return_dict: bool | None = None,  # noqa: FBT001 - the signature `transformers` expects
+        **kwargs: Any,
     ) -> MultipleChoiceModelOutput | tuple[Tensor, ...]:
-        """Ids `(batch, answers, length)` to logits `(batch, answers)`; with labels, the loss."""
-        given = (input_ids, attention_mask, token_type_ids)
-        flat = [None if tensor is None else tensor.flatten(0, 1) for tensor in given]
-        logits = self.classifier(self.flexibert(*flat).pooler_output)
-        logits = logits.view(input_ids.shape[0], input_ids.shape[1])
-        loss = None if labels is None else F.cross_entropy(logits, labels)
-        output = MultipleChoiceModelOutput(loss=loss, logits=logits)
-        return output.to_tuple() if return_dict is False else output
+        """Inputs `(batch, choices, length)` to logits `(batch, choices)`; labels are choices."""
+        given = input_ids if inputs_embeds is None else inputs_embeds
+        if given is None or given.dim() < 3:
+            shape = None if given is None else tuple(given.shape)
+            raise ValueError(
+                f"The inputs have the shape {shape}. For a choice they are (batch, choices, length)"
+            )
+        choices = given.shape[1]
+        flat = [
+            None if tensor is None or tensor.dim() < 3 else tensor.flatten(0, 1)
+            for tensor in (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        ]
+        read = self.flexibert(*flat, return_dict=True, **kwargs)
+        logits = self.classifier(read.pooler_output).view(-1, choices)
+        output = MultipleChoiceModelOutput(
+            loss=None if labels is None else class_loss(logits, labels),
+            logits=logits,
+            hidden_states=read.hidden_states,
+            attentions=read.attentions,
+        )
+        return as_asked(output, return_dict, self.config)

@@ -4,20 +4,20 @@ from typing import Any
 
 import transformers
 
-from nas.models.hf import (
-    FlexiBertConfig,
-    FlexiBertForSequenceClassification,
-    register_with_transformers,
-)
+from nas.models.hf import FlexiBertForSequenceClassification, register_with_transformers
+from nas.models.hf_base import FlexiBertPreTrainedModel
 from nas.models.hf_choice import FlexiBertForMultipleChoice
+from nas.models.hf_config import FlexiBertConfig
+from nas.models.hf_spans import FlexiBertForQuestionAnswering
 from nas.models.hf_tokens import FlexiBertForTokenClassification
 
-# Every exported folder has the first; the others only those with a task that needs them.
+# Every exported folder has the code of all; searches train the first three.
 USUAL = "AutoModelForSequenceClassification"
-HEADS: dict[str, type[FlexiBertForSequenceClassification]] = {
+HEADS: dict[str, type[FlexiBertPreTrainedModel]] = {
     USUAL: FlexiBertForSequenceClassification,
     "AutoModelForTokenClassification": FlexiBertForTokenClassification,
     "AutoModelForMultipleChoice": FlexiBertForMultipleChoice,
+    "AutoModelForQuestionAnswering": FlexiBertForQuestionAnswering,
 }
 
 

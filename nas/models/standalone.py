@@ -17,7 +17,7 @@ from typing import Any
 from nas.models.blocks import BLOCKS
 from nas.models.embeddings import EMBEDDINGS
 from nas.models.feedforwards import FEEDFORWARDS
-from nas.models.hf_heads import HEADS
+from nas.models.hf_base import MODULE
 from nas.models.mixers import MIXERS, registered_name
 from nas.models.norms import NORMS
 from nas.models.outputs import OUTPUTS
@@ -30,17 +30,16 @@ from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, SLOTS
 from search_spaces.registry import Registry
 
 _PACKAGES = ("nas", "search_spaces", "surrogates")
-_ENTRY = "nas.models.hf"
+_ENTRIES = (
+    "nas.models.hf",
+    "nas.models.hf_tokens",
+    "nas.models.hf_choice",
+    "nas.models.hf_spans",
+)
 _HEADER = """# SPDX-License-Identifier: Apache-2.0
 \"\"\"FlexiBERT encoders for transformers: generated from the sources of encoder-nas.\"\"\"
 """
-FILE_NAME = "modeling_flexibert.py"
-AUTO_MAP = {
-    "AutoConfig": "modeling_flexibert.FlexiBertConfig",
-    "AutoModel": "modeling_flexibert.FlexiBertModel",
-    "AutoModelForMaskedLM": "modeling_flexibert.FlexiBertForMaskedLM",
-    "AutoModelForSequenceClassification": ("modeling_flexibert.FlexiBertForSequenceClassification"),
-}
+FILE_NAME = f"{MODULE}.py"
 # slot -> the registry of its modules, and that registry's name in the file
 MODULES: dict[str, tuple[str, Registry]] = {
     "mixer": ("MIXERS", MIXERS),
@@ -65,24 +64,12 @@ class _Entry:
     attribute: str
 
 
-def auto_map(heads: Iterable[str] = ()) -> dict[str, str]:
-    """Return what says which class each Auto class finds in the file.
-
-    Args:
-        heads: Names in `nas.models.hf_heads.HEADS`, beside the usual one.
-    """
-    return AUTO_MAP | {name: f"modeling_flexibert.{HEADS[name].__name__}" for name in heads}
-
-
-def standalone_source(
-    architecture: Any, positions: str = "absolute", *, heads: Iterable[str] = ()
-) -> str:
+def standalone_source(architecture: Any, positions: str = "absolute") -> str:
     """Return the source of the model classes with everything that an architecture needs of them.
 
     Args:
         architecture: Anything with the `layers` and the `part(slot)` of an `Architecture`.
         positions: The kind of positions where the architecture does not say.
-        heads: Names in `nas.models.hf_heads.HEADS` of classes to have beside the usual one.
 
     Raises:
         NotAModel: If the source of a kind cannot be found, or cannot stand in one file.
@@ -92,8 +79,8 @@ def standalone_source(
     packages = {*_PACKAGES, *(entry.module.partition(".")[0] for entry in entries)}
     registries = [name for name, _ in MODULES.values()]
     wanted = [(entry.module, entry.attribute) for entry in entries]
-    wanted += [(HEADS[name].__module__, "*") for name in heads]
-    wanted += [(_ENTRY, "*"), *((r.module, r.attribute) for r in _registries(entries))]
+    wanted += [(module, "*") for module in _ENTRIES]
+    wanted += [(r.module, r.attribute) for r in _registries(entries)]
     imports: set[str] = set()
     bodies: list[str] = []
     taken: dict[str, str] = {}

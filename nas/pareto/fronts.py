@@ -126,7 +126,10 @@ def knee(
 ) -> pd.DataFrame:
     """Return the one row of the front nearest to the ideal point, each objective scaled to [0, 1].
 
-    With `by`, one row for each group.
+    The scale is linear and that of the front alone: 0 is the worst value of an objective that any
+    row of the front has, 1 the best, whatever the rows behind it have. So the knee moves when a
+    row joins an end of the front; take the logarithm of a column that spans magnitudes first. Of
+    equally near rows the first is taken. With `by`, one row for each group.
 
     Raises:
         NasError: No row has all objectives and meets the constraints.

@@ -6,11 +6,13 @@ from functools import cached_property
 import numpy as np
 
 from nas.proposals.building import run_space
+from nas.report.dominated import Box
 from nas.report.snapshot import Snapshot
 from nas.report.stand_in import StandIn
 from nas.training.recipe import Recipe
 from search_spaces import Architecture, Space
 from surrogates import Policy, make_policy
+from surrogates.objectives import sign_of
 
 LEARNS = ("evolution",)  # the others propose the same whatever comes out: asked at once
 ALIKE = ("parameters",)  # and this one in every repeat
@@ -25,10 +27,13 @@ class Simulated:
     Attributes:
         best: The best value after each trial, `(repeats, budget)`, in the score's own units.
         seconds: Estimated worker-seconds spent until then, `(repeats, budget)`.
+        volume: Share of the run's box that is dominated after each trial, `(repeats, budget)`;
+            zeros where one objective is all there is.
     """
 
     best: np.ndarray
     seconds: np.ndarray
+    volume: np.ndarray
 
     def within(self, seconds: float, worst: float) -> np.ndarray:
         """Return the best value of each repeat when so many worker-seconds are spent."""
@@ -51,6 +56,9 @@ class World:
         worst: The worst score measured.
         score: What answers for training.
         trust: Rank correlation of the stand-in's scores with those of left-out trials.
+        box: From the worst to the best that the run measured in each objective; None with one
+            objective, or where the trials are alike in one of them.
+        measured: What the run measured in each objective, larger better, `(trials, objectives)`.
     """
 
     def __init__(self, snapshot: Snapshot, order: list[int]):
@@ -59,6 +67,18 @@ class World:
         self.outcome = snapshot.sign * snapshot.values(order, snapshot.score)
         self._tried = [snapshot.architectures[i] for i in order]
         self.worst = float(snapshot.sign * self.outcome.min())
+        names = {
+            name: sign_of(direction)
+            for name, direction in snapshot.objectives.items()
+            if np.isfinite(snapshot.values(order, name)).all()
+        }
+        self.measured = np.stack(
+            [sign * snapshot.values(order, name) for name, sign in names.items()], axis=1
+        )
+        box = Box.of(self.measured)
+        self.box = box if len(names) > 1 and box.size > 0 else None
+        others = self.measured[:, 1:].T if self.box else ()
+        self._others = [StandIn(self._tried, column) for column in others]
         seconds = np.maximum(np.nan_to_num(snapshot.values(order, "seconds"), nan=1.0), 1e-3)
         self.score = StandIn(self._tried, self.outcome)
         self.trust = self.score.trust
@@ -80,14 +100,16 @@ class World:
                 continue
             if asked is None or name not in ALIKE:
                 asked = self._begin(policy, repeat).ask(self.budget)
-            found.append((self._answer(asked, rng), self._cost(asked)))
+            found.append(self._outcome(self._answer(asked, rng), asked))
         return self._gather(found)
 
     def rerun(self, seed: int) -> Simulated:
         """Return what the run's own encoders reach when the stand-in answers for training."""
         rng = np.random.default_rng(seed)
         tried = self._tried[: self.budget]
-        return self._gather([(self._answer(tried, rng), self._cost(tried)) for _ in range(REPEATS)])
+        return self._gather(
+            [self._outcome(self._answer(tried, rng), tried) for _ in range(REPEATS)]
+        )
 
     def _policy(self, name: str) -> Policy:
         constraints = self._snapshot.settings.get("constraints", ())
@@ -126,7 +148,16 @@ class World:
                 policy.tell(architecture, {self._snapshot.score: value})
             asked += proposals
             values += answers.tolist()
-        return np.array(values), self._cost(asked)
+        return self._outcome(np.array(values), asked)
+
+    def _outcome(self, values: np.ndarray, asked: list[Architecture]):
+        """What a policy's encoders gave: scores, seconds, shares of the box."""
+        if self.box is None or not len(values):
+            shares = np.zeros(len(values))
+        else:
+            costs = [other(asked)[0] for other in self._others]
+            shares = self.box.shares(np.stack([self._snapshot.sign * values, *costs], axis=1))
+        return values, self._cost(asked), shares
 
     @cached_property
     def _together(self) -> int:
@@ -143,12 +174,15 @@ class World:
     def _cost(self, architectures: list[Architecture]) -> np.ndarray:
         return np.exp(self._logs(architectures)[0])
 
-    def _gather(self, found: list[tuple[np.ndarray, np.ndarray]]) -> Simulated:
+    def _gather(self, found: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Simulated:
         """A policy that ran out of encoders keeps its best to the end of the budget."""
         best = np.empty((len(found), self.budget))
         seconds = np.full((len(found), self.budget), np.inf)
-        for row, (values, cost) in enumerate(found):
+        volume = np.zeros((len(found), self.budget))
+        for row, (values, cost, shares) in enumerate(found):
             reached = self._snapshot.sign * np.maximum.accumulate(values)
             best[row], best[row, : len(reached)] = reached[-1], reached
             seconds[row, : len(cost)] = np.cumsum(cost)
-        return Simulated(best, seconds)
+            if len(shares):
+                volume[row], volume[row, : len(shares)] = shares[-1], shares
+        return Simulated(best, seconds, volume)

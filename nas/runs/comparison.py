@@ -4,34 +4,37 @@ from typing import Any
 
 import pandas as pd
 
-from nas.config import read_settings
 from nas.pareto.fronts import best, hypervolume, pareto_front
 from nas.runs.rows import readable
-from nas.runs.several import SeveralRuns
+from nas.runs.several import SeveralRuns, settings_that_differ
 from search_spaces.errors import RunError, UnknownName, quoted
 
-# Settings that say where a run was made or what it is called, not what it searched.
-_ASIDE = ("name",)
 
-
-def compare_runs(runs: SeveralRuns, objectives: dict[str, str] | None = None) -> dict[str, Any]:
+def compare_runs(
+    runs: SeveralRuns, objectives: dict[str, str] | None = None, *, ranked: bool = True
+) -> dict[str, Any]:
     """Return what distinguishes `runs`.
 
-    Keys: objectives; reference and ideal (the worst and the best value of each objective in any of
-    the runs, so that the hypervolumes, shares of the box between them, are comparable); summary (a
-    DataFrame, one row a run); fronts (a DataFrame with the column "run": the common front of all
-    runs together says in "on_common_front" who contributes); settings (setting to values by run,
-    only those that differ).
+    With several objectives runs are judged by their hypervolume, and the best of the first stands
+    beside it; with `ranked=False`, by nothing: each run stands for itself.
+
+    Keys: ranked; objectives; reference and ideal (the worst and the best value of each objective in
+    any of the runs, so that the hypervolumes, shares of the box between them, are comparable);
+    summary (a DataFrame, one row a run); fronts (a DataFrame with the column "run": the common
+    front of all runs together says in "on_common_front" who contributes); settings (setting to
+    values by run, only those that differ); progress (a DataFrame: of each run, after each trial
+    that ended, the seconds until then and the hypervolume).
 
     Raises:
-        RunError: A run without finished trials, or runs without a common objective.
+        RunError: A run without finished trials, runs without a common objective, or runs to be
+            ranked whose tasks, data, recipe or fidelity differ.
         UnknownName: An objective that is no column.
     """
     with readable(f"The record of {runs.where}"):
-        return _compared(runs, objectives or runs.objectives)
+        return _compared(runs, objectives or runs.objectives, ranked=ranked)
 
 
-def _compared(runs: SeveralRuns, objectives: dict[str, str]) -> dict[str, Any]:
+def _compared(runs: SeveralRuns, objectives: dict[str, str], *, ranked: bool) -> dict[str, Any]:
     done = {}
     for name, run in zip(runs.names, runs.runs, strict=True):
         table = run.finished()
@@ -46,6 +49,8 @@ def _compared(runs: SeveralRuns, objectives: dict[str, str]) -> dict[str, Any]:
             measured = [c for c in table.select_dtypes("number") if table[c].notna().any()]
             if objective not in measured:
                 raise UnknownName(f"objective of the run {name!r}", objective, measured)
+    if ranked:
+        runs.require_alike(objectives)
     together = runs.finished()
     extremes = together[list(objectives)].astype(float).agg(["min", "max"])
     worst = {n: float(extremes[n]["min" if d == "max" else "max"]) for n, d in objectives.items()}
@@ -64,14 +69,46 @@ def _compared(runs: SeveralRuns, objectives: dict[str, str]) -> dict[str, Any]:
         }
         for name, run in zip(runs.names, runs.runs, strict=True)
     ]
+    progress = [
+        _progress(run, done[name], objectives, worst, ideal).assign(run=name)
+        for name, run in zip(runs.names, runs.runs, strict=True)
+    ]
+    if not ranked:
+        progress = [part.assign(hypervolume=float("nan")) for part in progress]
+        fronts["on_common_front"] = None
+        rows = [row | {"hypervolume": None, "on_common_front": None} for row in rows]
+    elif len(objectives) > 1:
+        rows.sort(key=lambda row: -row["hypervolume"])
     return {
+        "ranked": ranked,
         "objectives": objectives,
         "reference": worst,
         "ideal": ideal,
         "summary": pd.DataFrame(rows),
         "fronts": fronts,
         "settings": settings_that_differ(runs),
+        "progress": pd.concat(progress, ignore_index=True),
     }
+
+
+def _progress(run, table, objectives, worst, ideal) -> pd.DataFrame:
+    """After each trial that is compared: seconds at work, and what the trials so far dominate."""
+    clock = run.history().set_index("trial")["elapsed_seconds"]
+    ordered = table.assign(elapsed_seconds=table["trial"].map(clock))
+    ordered = ordered.sort_values("elapsed_seconds", kind="stable")
+    volumes = [
+        hypervolume(
+            ordered.iloc[: n + 1], reference=worst, ideal=ideal, normalised=True, **objectives
+        )
+        for n in range(len(ordered))
+    ]
+    return pd.DataFrame(
+        {
+            "trial": ordered["trial"].to_numpy(),
+            "elapsed_seconds": ordered["elapsed_seconds"].to_numpy(),
+            "hypervolume": volumes,
+        }
+    )
 
 
 def _summary(run, table, objectives, worst, ideal) -> dict[str, Any]:
@@ -93,26 +130,3 @@ def _summary(run, table, objectives, worst, ideal) -> dict[str, Any]:
         "spent_gpu_hours": status["spent_gpu_hours"],
         "state": status["state"],
     }
-
-
-def settings_that_differ(runs: SeveralRuns) -> dict[str, dict[str, Any]]:
-    """Return setting to its value in each run, for the settings that are not equal in all."""
-    flat = {
-        name: dict(_leaves(read_settings(run.directory / "experiment.yaml")))
-        for name, run in zip(runs.names, runs.runs, strict=True)
-    }
-    keys = dict.fromkeys(key for settings in flat.values() for key in settings)
-    found = {key: {name: settings.get(key) for name, settings in flat.items()} for key in keys}
-    return {
-        key: values
-        for key, values in found.items()
-        if key not in _ASIDE and len({repr(value) for value in values.values()}) > 1
-    }
-
-
-def _leaves(settings: dict[str, Any], prefix: str = ""):
-    for key, value in settings.items():
-        if isinstance(value, dict) and key != "objectives":
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -196,8 +196,11 @@ class Run(ResultTables):
         failures = f"nas trials {quoted(self.directory)} --where \"status == 'failed'\""
         return f"{failed} failed; see why: {failures}. {more}"
 
-    def pick(self, which: str) -> dict[str, Any]:
-        """Return the finished trial called "best", "knee", or by the start of its hash.
+    def pick(self, which: str | int) -> dict[str, Any]:
+        """Return the finished trial called "best", "knee", by its number, or by its hash's start.
+
+        The number is the one that every table prints; a text of digits alone is a number where the
+        run has such a trial.
 
         Raises:
             RunError: No trial finished, or the hash names none, several, or an unfinished one.
@@ -216,7 +219,11 @@ class Run(ResultTables):
             # On the whole front, so that among equally good models a cheap one is taken.
             chosen = self.pareto() if which == "best" else knee(done, **self.objectives)
             return dict(chosen.iloc[0])
-        found = table[table["hash"].str.startswith(which)]
+        which = str(which)
+        number = int(which) if which.isascii() and which.isdecimal() and len(which) < 10 else None
+        found = table[table["trial"] == number] if number is not None else table.iloc[:0]
+        if found.empty:
+            found = table[table["hash"].str.startswith(which)]
         if which:  # of an architecture trained at several fidelities, the highest that finished
             ended = found["status"] == "done"
             found = found.assign(ended=ended).sort_values(["ended", "fidelity"], kind="stable")
@@ -225,7 +232,8 @@ class Run(ResultTables):
             options = ", ".join(h[:10] for h in done["hash"])
             raise RunError(
                 f"{which!r} names {len(found)} trials of {str(self.directory)!r}. "
-                f"Write best, knee, or the start of one of these hashes: {options or 'none yet'}."
+                "Write best, knee, or the start of one of these hashes, or the number of a trial: "
+                f"{options or 'none yet'}."
             )
         if found.iloc[0]["status"] != "done":
             row = found.iloc[0]

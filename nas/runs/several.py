@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from nas.config import read_settings
+from nas.runs.alike import require_alike
 from nas.tables.results import ResultTables
 from search_spaces.errors import RunError
 
@@ -11,6 +13,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nas.runs.directory import Run
+
+
+# Settings that say where a run was made or what it is called, not what it searched.
+_ASIDE = ("name",)
+_MEANS = {"glue", "score"}  # over other tasks a mean means something else
 
 
 class SeveralRuns(ResultTables):
@@ -50,6 +57,50 @@ class SeveralRuns(ResultTables):
             )
             raise RunError(f"These runs have no objective in common ({listed}). Name one yourself.")
         return common
+
+    def require_alike(self, objectives: Iterable[str]) -> None:
+        """Check that the runs can be ranked by `objectives`.
+
+        Raises:
+            RunError: Their tasks, data, recipe or fidelity differ.
+        """
+        settings = settings_that_differ(self)
+        settings.pop("fidelity", None)  # how promising trials were chosen; what was reached counts
+        reached = {
+            name: float(run.finished()["fidelity"].max())
+            for name, run in zip(self.names, self.runs, strict=True)
+        }
+        if len(set(reached.values())) > 1:
+            settings["fidelity"] = reached
+        tasks = [
+            {name for record in run.journal.trials() for name in record["scores"]} - _MEANS
+            for run in self.runs
+        ]
+        require_alike(settings, objectives, tasks, self.where)
+
+    def pareto(self, *, by: Any = None, **given: Any) -> "pd.DataFrame":
+        """Return the front of all runs together, or with by="run" of each, as `Run.pareto` does.
+
+        Raises:
+            RunError: All together, and their tasks, data, recipe or fidelity differ.
+        """
+        self._together_only_where_alike(by, given)
+        return super().pareto(by=by, **given)
+
+    def best(self, *, by: Any = None, **given: Any) -> "pd.DataFrame":
+        """Return the best of all runs together, or with by="run" of each; raises as `pareto`."""
+        self._together_only_where_alike(by, given)
+        return super().best(by=by, **given)
+
+    def knee(self, *, by: Any = None, **given: Any) -> "pd.DataFrame":
+        """Return the knee of all runs together, or with by="run" of each; raises as `pareto`."""
+        self._together_only_where_alike(by, given)
+        return super().knee(by=by, **given)
+
+    def _together_only_where_alike(self, by: Any, given: dict[str, Any]) -> None:
+        if by is None or "run" not in ([by] if isinstance(by, str) else list(by)):
+            objectives = [name for name in given if name != "constraints"]
+            self.require_alike(objectives or self.objectives)
 
     def trials(self) -> "pd.DataFrame":
         return self._together(lambda run: run.trials())
@@ -98,3 +149,26 @@ def open_runs(directories: Iterable[Path | str]) -> SeveralRuns:
     if isinstance(directories, str | Path):
         directories = [directories]
     return SeveralRuns(open_run(directory) for directory in directories)
+
+
+def settings_that_differ(runs: SeveralRuns) -> dict[str, dict[str, Any]]:
+    """Return setting to its value in each run, for the settings that are not equal in all."""
+    flat = {
+        name: dict(_leaves(read_settings(run.directory / "experiment.yaml")))
+        for name, run in zip(runs.names, runs.runs, strict=True)
+    }
+    keys = dict.fromkeys(key for settings in flat.values() for key in settings)
+    found = {key: {name: settings.get(key) for name, settings in flat.items()} for key in keys}
+    return {
+        key: values
+        for key, values in found.items()
+        if key not in _ASIDE and len({repr(value) for value in values.values()}) > 1
+    }
+
+
+def _leaves(settings: dict[str, Any], prefix: str = ""):
+    for key, value in settings.items():
+        if isinstance(value, dict) and key != "objectives":
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -73,7 +73,7 @@ def export_trial(
     from nas.zoo.formats import require_expressible
     from nas.zoo.formats_of_model import write_formats
     from nas.zoo.plain_bert import require_plain, write_plain
-    from nas.zoo.writing import finish, heads_of, make_config, write_encoder, write_task
+    from nas.zoo.writing import finish, make_config, write_encoder, write_task
 
     architecture = Architecture.from_dict(trial["architecture"])
     require_expressible(architecture, [*formats, *(["onnx"] if quantize else [])])
@@ -88,8 +88,7 @@ def export_trial(
     if own:
         card |= {"own_tasks": own_facts(own.values(), trial["scores"], trial.get("details") or {})}
     with written_at_once(folder) as partial:
-        heads = heads_of(rows)
-        write_encoder(partial, config, weights, tokenizer, architecture, heads=heads)
+        write_encoder(partial, config, weights, tokenizer, architecture)
         if bert:
             write_plain(partial, architecture, run.model_options, weights, tokenizer)
         say(f"encoder: {architecture.describe()}")

@@ -29,6 +29,19 @@ REQUIRED = (
     "licence",
 )
 _FACTS = "encoder_nas"
+# Task of GLUE -> the metric that is its score; where there are two, their mean is.
+_GLUE_METRICS = {
+    "cola": "matthews_correlation",
+    "sst2": "accuracy",
+    "mrpc": "mean of accuracy and f1",
+    "stsb": "mean of pearson and spearman",
+    "qqp": "mean of accuracy and f1",
+    "mnli": "accuracy",
+    "qnli": "accuracy",
+    "rte": "accuracy",
+    "wnli": "accuracy",
+}
+_GLUE_KINDS = {"stsb": "text similarity"}
 _TITLES = {
     "scores": "Scores (development data; larger is better)",
     "exported_scores": "Scores of the exported task models, measured again when exporting",
@@ -97,13 +110,14 @@ def model_card(card: Mapping[str, Any]) -> str:
     tasks = card.get("tasks", [])
     card = dict(card)
     own = card.pop("own_tasks", {})
+    known = own or _glue_tasks(card, tasks)
     head = {
         "library_name": "transformers",
         "license": card.get("licence", "other"),
         "language": sorted({task["language"] for task in own.values()}) or ["en"],
         "pipeline_tag": _pipeline(own) if tasks else "fill-mask",
         "tags": ["encoder", "flexibert", "neural-architecture-search"],
-        **(hub_facts(card, own) if own else {}),
+        **(hub_facts(card, known) if known else {}),
         _FACTS: card,
     }
     front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=100)
@@ -125,20 +139,46 @@ def model_card(card: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _glue_tasks(card: Mapping[str, Any], tasks: list[str]) -> dict[str, dict[str, Any]]:
+    """Return what `hub_facts` reads, of the tasks of GLUE that a model was fine-tuned on."""
+    scores = card.get("scores")
+    if not isinstance(scores, Mapping):
+        return {}
+    data = card.get("data")
+    named = data.get("name") if isinstance(data, Mapping) else None
+    # a folder in the layout of GLUE may hold anything: only the hub's own copy is called so
+    dataset = {"type": "nyu-mll/glue", "name": "GLUE"} if named == "hub" else None
+    return {
+        name: {
+            "language": "en",
+            "kind": _GLUE_KINDS.get(name, "text classification"),
+            "metrics": [_GLUE_METRICS[name]],
+            "results": {_GLUE_METRICS[name]: scores[name]},
+            "dataset": (dataset or {"type": str(named or name), "name": str(named or name)})
+            | {"config": name},
+        }
+        for name in tasks
+        if name in _GLUE_METRICS and isinstance(scores.get(name), int | float)
+    }
+
+
 def hub_facts(card: Mapping[str, Any], own: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what the hub reads of tasks of the user's own: datasets, metrics and the results.
+    """Return what the hub reads of tasks: datasets, metrics and the results.
 
     Args:
         card: The facts of the card.
         own: Task name -> "language", "kind", "metrics" and, by metric, "results" and, where there
-            are examples that nothing was chosen by, "test".
+            are examples that nothing was chosen by, "test"; perhaps "dataset", what it is called.
     """
-    names = list(own)
+    places = {
+        name: {"name": name, "type": name} | task.get("dataset", {}) for name, task in own.items()
+    }
+    names = list(dict.fromkeys(place["type"] for place in places.values()))
     metrics = list(dict.fromkeys(name for task in own.values() for name in task["metrics"]))
     results = [
         {
             "task": {"type": _pipeline({name: task}), "name": task["kind"]},
-            "dataset": {"name": name, "type": name, "split": split},
+            "dataset": {**places[name], "split": split},
             "metrics": [
                 {"type": metric, "name": metric, "value": float(value)}
                 for metric, value in task[values].items()
@@ -195,8 +235,9 @@ def _how_to_load(tasks: list[str], kind: TaskKind) -> list[str]:
         "```",
         "",
         "Where encoder-nas is installed, `nas.load_model(FOLDER)` gives the encoder"
-        + (f' and `nas.load_model(FOLDER, task="{tasks[-1]}")` a classifier,' if tasks else ",")
-        + " after which `trust_remote_code` is not needed.",
+        + (f' and `nas.load_model(FOLDER, task="{tasks[-1]}")` a classifier' if tasks else "")
+        + ". Texts longer than the model reads are cut by the tokenizer where asked: "
+        "`pipeline(..., truncation=True)`.",
     ]
     return lines
 

@@ -3,11 +3,13 @@
 import importlib
 import io
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -120,6 +122,9 @@ def quiet() -> Iterator[None]:
 
 
 def _write_onnx(graph: Graph, path: Path) -> None:
+    """Write the graph with its free dimensions called "batch" and "sequence", as others do."""
+    import onnx
+
     torch.onnx.export(
         exported_program(graph),
         dynamo=True,
@@ -129,6 +134,20 @@ def _write_onnx(graph: Graph, path: Path) -> None:
         external_data=False,
         verbose=False,
     )
+    model = onnx.load(str(path))
+    _name_dimensions(model)
+    onnx.save(model, str(path))
+
+
+def _name_dimensions(model: Any) -> None:
+    """Rename the two free dimensions of the first input wherever a shape names them."""
+    places = model.graph.input[0].type.tensor_type.shape.dim
+    names = {places[0].dim_param: "batch", places[1].dim_param: "sequence"}
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for place in value.type.tensor_type.shape.dim:
+            if place.dim_param:
+                words = re.split(r"(\w+)", place.dim_param)
+                place.dim_param = "".join(names.get(word, word) for word in words)
 
 
 def open_onnx(path: Path) -> Runner:

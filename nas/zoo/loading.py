@@ -14,7 +14,7 @@ from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
 from nas.models.hf import FlexiBertConfig, FlexiBertForMaskedLM, FlexiBertModel
-from nas.models.hf_heads import HEADS, USUAL, register_heads_with_transformers
+from nas.models.hf_heads import HEADS, USUAL
 from nas.zoo.configuration import read_config
 from nas.zoo.files import CHECKSUMS, CONFIG, TASK, WEIGHTS, verify
 from search_spaces.documents import read_json_file
@@ -25,7 +25,7 @@ from search_spaces.kinds import INSTALL
 def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrainedModel:
     """Load a model of an exported folder, in evaluation mode, on the CPU.
 
-    From then on the Auto classes of `transformers` know the model, too.
+    The Auto classes of `transformers` are left as they are: give them `trust_remote_code=True`.
 
     Args:
         folder: What `nas export` has written.
@@ -36,7 +36,6 @@ def load_model(folder: str | os.PathLike, *, task: str | None = None) -> PreTrai
             fit together.
         UnknownName: If the model was not fine-tuned on `task`.
     """
-    register_heads_with_transformers()
     folder = Path(folder)
     config, build = read_config(folder), FlexiBertModel
     if task is not None:
@@ -55,7 +54,6 @@ def load_masked_model(folder: str | os.PathLike) -> FlexiBertForMaskedLM:
     Raises:
         NotAModel: As `load_model`; or the folder has no such head.
     """
-    register_heads_with_transformers()
     return _load(Path(folder), read_config(Path(folder)), FlexiBertForMaskedLM)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from nas.models.hf import (
     FlexiBertForMaskedLM,
     FlexiBertModel,
 )
-from nas.models.hf_heads import HEADS, USUAL
-from nas.models.standalone import FILE_NAME, auto_map, standalone_source
+from nas.models.hf_base import AUTO_MAP
+from nas.models.hf_heads import HEADS
+from nas.models.standalone import FILE_NAME, standalone_source
 from nas.zoo.card import model_card
 from nas.zoo.files import (
     ARCHITECTURE,
@@ -86,17 +87,11 @@ def export_model(
     task_weights = dict(task_weights or {})
     config = make_config(architecture, model_options, list(task_weights))
     with written_at_once(folder) as partial:
-        heads = heads_of(task_weights)
-        write_encoder(partial, config, weights, tokenizer_json, architecture, heads=heads)
+        write_encoder(partial, config, weights, tokenizer_json, architecture)
         for task, tensors in task_weights.items():
             write_task(partial / task.name, task, config, tensors, tokenizer_json)
         finish(partial, {"name": folder.name, **card})
     return folder
-
-
-def heads_of(tasks: Iterable[Task]) -> list[str]:
-    """Return the Auto classes that tasks need beside the usual one."""
-    return sorted({TASK_KINDS[task.kind].auto for task in tasks} - {USUAL})
 
 
 def make_config(
@@ -134,12 +129,8 @@ def write_encoder(
     weights: Mapping[str, Tensor],
     tokenizer_json: str,
     architecture: Architecture,
-    *,
-    heads: Sequence[str] = (),
 ) -> None:
     """Write the pre-trained encoder, with its masked-language head if `weights` have it.
-
-    The folder's code has the classes of `heads`, too.
 
     Raises:
         NotAModel: If weights or tokenizer do not fit.
@@ -152,7 +143,7 @@ def write_encoder(
         for name, tensor in weights.items()
     }
     check_names(named, model.state_dict(), "The weights to export")
-    _write_model(folder, config, type(model).__name__, named, tokenizer_json, heads=heads)
+    _write_model(folder, config, type(model).__name__, named, tokenizer_json)
     write_text(folder / ARCHITECTURE, json.dumps(architecture.to_dict(), indent=2))
 
 
@@ -177,8 +168,7 @@ def write_task(
     }
     check_names(named, model.state_dict(), f"The weights of {task.name} to export")
     folder.mkdir()
-    heads = heads_of([task])
-    _write_model(folder, config, type(model).__name__, named, tokenizer_json, heads=heads)
+    _write_model(folder, config, type(model).__name__, named, tokenizer_json)
     if task.own:
         facts = json.dumps(task.to_dict(), indent=1, ensure_ascii=False)
         write_text(folder / TASK, facts)
@@ -199,24 +189,22 @@ def _write_model(
     class_name: str,
     tensors: Mapping[str, Tensor],
     tokenizer_json: str,
-    *,
-    heads: Sequence[str],
 ) -> None:
     _check_tokenizer(tokenizer_json, config.vocab_size)
     config.architectures = [class_name]
-    config.auto_map = auto_map(heads)
+    config.auto_map = dict(AUTO_MAP)
     config.tokenizer_class = _TOKENIZER_CLASS  # pipelines of transformers 4 look for it here
     config.save_pretrained(folder)
     saved = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     (folder / WEIGHTS).write_bytes(save(saved, metadata={"format": "pt"}))
-    write_text(folder / FILE_NAME, _source(config, heads))
+    write_text(folder / FILE_NAME, _source(config))
     write_text(folder / TOKENIZER, tokenizer_json)
     facts = tokenizer_config(tokenizer_json, config.vocab_size, config.max_position_embeddings)
     write_text(folder / "tokenizer_config.json", json.dumps(facts, indent=2))
 
 
-def _source(config: FlexiBertConfig, heads: Sequence[str]) -> str:
-    return standalone_source(config.describe(), config.positions, heads=heads)
+def _source(config: FlexiBertConfig) -> str:
+    return standalone_source(config.describe(), config.positions)
 
 
 def _check_tokenizer(tokenizer_json: str, vocabulary_size: int) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ def test_the_winner_loads_alike_everywhere(place, searched, nas_main, capsys):
     model = nas.load_model(folder)
     from transformers import AutoModel, AutoTokenizer
 
-    other = AutoModel.from_pretrained(folder)
+    other = AutoModel.from_pretrained(folder, trust_remote_code=True)
     batch = AutoTokenizer.from_pretrained(folder)(
         ["the film was good", "no"], padding=True, return_tensors="pt"
     )

@@ -41,11 +41,10 @@ def answers(folder: Path, encoder, masked, classifier) -> dict:
 def loaded(folder: Path) -> dict:
     """Return what the models of a folder answer, loaded by the project."""
     import nas
+    from nas.models.hf import FlexiBertForMaskedLM
 
-    encoder = nas.load_model(folder)  # registers the project's classes with `transformers`
-    from transformers import AutoModelForMaskedLM
-
-    masked = AutoModelForMaskedLM.from_pretrained(folder)
+    encoder = nas.load_model(folder)
+    masked = FlexiBertForMaskedLM.from_pretrained(folder)
     return answers(folder, encoder, masked, nas.load_model(folder, task=TASK))
 
 

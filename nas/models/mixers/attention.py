@@ -57,6 +57,13 @@ class SelfAttention(ScoringMixer):
     ) -> Tensor:
         return join_heads(self.attend(*self.read(x), keep, distances, rows))
 
+    def attention_map(
+        self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None
+    ) -> Tensor:
+        """Return the weights, `(batch, heads, length, length)`."""
+        query, key, _ = self.read(x)
+        return masked_softmax(self.scores(query, key, distances), keep)
+
     def read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         joined = self.query_key_value(x).unflatten(-1, (3, self.heads, self.head_width))
         query, key, value = (part.transpose(1, 2) for part in joined.unbind(2))

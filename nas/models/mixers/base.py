@@ -71,6 +71,15 @@ class Mixer(nn.Module, ABC):
             `(batch, length, heads * head_width)`; at padding, any finite values.
         """
 
+    def attention_map(
+        self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None
+    ) -> Tensor | None:
+        """Return what each token takes of each, `(batch, heads, length, length)`.
+
+        None where what a head mixes is no weighted mean over tokens.
+        """
+        return None
+
 
 def make_mixer(
     operation: str,

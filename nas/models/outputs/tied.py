@@ -8,6 +8,7 @@ tied to it when the last layer has another width.
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,11 +32,27 @@ class MaskedLanguageHead(nn.Module):
         super().__init__()
         table = encoder.embeddings.tokens
         vocabulary_size, width = table.weight.shape
-        self._table = (table,)  # in a tuple, where torch does not look for modules
+        self.tie(table)
         self.transform = nn.Linear(encoder.width, width)
         self.norm = make_norm(encoder.architecture.part("norm"), width)
         self.bias = nn.Parameter(table.weight.new_zeros(vocabulary_size))
         self.apply(initialise)
+
+    def tie(self, table: nn.Module) -> None:
+        """Predict with another table of the same width; the bias of new tokens starts as zero."""
+        self._table = (table,)  # in a tuple, where torch does not look for modules
+        rows, bias = len(table.weight), self._parameters.get("bias")
+        if bias is not None and len(bias) != rows:
+            kept = bias.detach()[:rows]
+            longer = torch.cat([kept, kept.new_zeros(rows - len(kept))])
+            self.bias = nn.Parameter(longer, requires_grad=bias.requires_grad)
+
+    def decoder(self) -> nn.Linear:
+        """Return the last step as a linear map, of the table's own weight and the own bias."""
+        linear = nn.Linear(1, 1, device="meta")
+        linear.weight, linear.bias = self._table[0].weight, self.bias
+        linear.out_features, linear.in_features = linear.weight.shape
+        return linear
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Hidden states at the masked positions, `(n, width)`, to logits `(n, vocabulary)`."""

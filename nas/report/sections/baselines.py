@@ -11,12 +11,17 @@ from nas.report.snapshot import Snapshot
 POLICIES = {"random": "random search", "parameters": "largest first", "evolution": "evolution"}
 FEWEST = 8
 TRUSTED = 0.3  # rank correlation, below which there is no verdict
+VOLUME = "dominated share (hypervolume)"
 TRIALS = [{"key": "trials", "label": "finished trials"}]
 
 
 @SECTIONS.register("baselines")
 def baselines(snapshot: Snapshot) -> Section:
-    """Return the run's curve beside estimated curves of three simpler policies."""
+    """Return the run's curve beside estimated curves of three simpler policies.
+
+    With several objectives the verdict goes by what the fronts dominate; the curves of the first
+    objective alone stand beside it.
+    """
     heading, title = "Was the search worth it?", column_title(snapshot.score)
     order = snapshot.in_order_of_end()
     if len(order) < FEWEST:
@@ -27,7 +32,7 @@ def baselines(snapshot: Snapshot) -> Section:
         )
     world = World(snapshot, order)
     axis = list(range(1, world.budget + 1))
-    series, rows, ends = [], [], {}
+    series, rows, ends, volumes = [], [], {}, []
     actual = snapshot.sign * np.maximum.accumulate(world.outcome[: world.budget])
     for number, (name, words) in enumerate(POLICIES.items()):
         found = world.simulate(name, seed=number)
@@ -37,7 +42,8 @@ def baselines(snapshot: Snapshot) -> Section:
              "y": middle.tolist(), "low": low.tolist(), "high": high.tolist()}
         )  # fmt: skip
         rows.append([words, *figures(found, world)])
-        ends[words] = found.best[:, -1]
+        ends[words] = (found.volume if world.box else found.best)[:, -1]
+        volumes.append(_band(f"{words} (estimated)", found.volume, number, axis))
     again = world.rerun(seed=99)
     middle = np.quantile(again.best, 0.5, axis=0)
     series.append(
@@ -49,15 +55,27 @@ def baselines(snapshot: Snapshot) -> Section:
          "y": actual.tolist()}
     )  # fmt: skip
     rows.append(["this run's choices", *figures(again, world)])
+    judged, what, sign = again.best[:, -1], f"best {title}", snapshot.sign
+    pictures, more = [blocks.lines(series, x=TRIALS, y=what)], []
+    if world.box:
+        volumes += [
+            _band("this run's choices (estimated)", again.volume, "faint", axis, band=False),
+            {"name": "this run (measured)", "kind": "step", "tone": "strong",
+             "x": {"trials": axis},
+             "y": world.box.shares(world.measured[: world.budget]).tolist()},
+        ]  # fmt: skip
+        judged, what, sign = again.volume[:, -1], VOLUME, 1.0
+        pictures.insert(0, blocks.lines(volumes, x=TRIALS, y=VOLUME))
+        more = [VOLUME]
     return Section(
         heading,
-        verdict(again.best[:, -1], ends, title, world.trust, snapshot.sign),
+        verdict(judged, ends, what, world.trust, sign),
         [
             blocks.note(caveat(world, title), tone="estimate"),
-            blocks.lines(series, x=TRIALS, y=f"best {title}"),
+            *pictures,
             blocks.table(
                 ["policy", f"best {title}, same trials", "90 % interval",
-                 "same worker-seconds", "worker-seconds a trial"],
+                 "same worker-seconds", "worker-seconds a trial", *more],
                 rows,
                 title=f"Estimated after {world.budget} trials, and after as many worker-seconds "
                 "as this run's took",
@@ -73,7 +91,19 @@ def figures(found: Simulated, world: World) -> list[str]:
     equal = float(np.median(found.within(world.spent, world.worst)))
     each = float(np.median(found.seconds[:, -1])) / world.budget
     ends = f"{blocks.digits(low)} to {blocks.digits(high)}"
-    return [blocks.digits(middle), ends, blocks.digits(equal), f"{each:.3g}"]
+    volume = [f"{np.median(found.volume[:, -1]):.3f}"] if world.box else []
+    return [blocks.digits(middle), ends, blocks.digits(equal), f"{each:.3g}", *volume]
+
+
+def _band(
+    name: str, values: np.ndarray, tone: int | str, axis: list[int], *, band: bool = True
+) -> dict[str, object]:
+    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95], axis=0)
+    bounds = {"low": low.tolist(), "high": high.tolist()} if band else {}
+    return {
+        "name": name, "kind": "line", "tone": tone, "x": {"trials": axis},
+        "y": middle.tolist(), **bounds,
+    }  # fmt: skip
 
 
 def caveat(world: World, title: str) -> str:
@@ -98,14 +128,14 @@ def verdict(
     Args:
         own: The best value of each repeat, `(repeats,)`.
         others: The same of each other policy.
-        title: Of the score.
+        title: Of what is judged.
         trust: Rank correlation of the stand-in with left-out trials.
-        sign: 1 when a larger score is better, otherwise -1.
+        sign: 1 when larger is better, otherwise -1.
     """
     name = max(others, key=lambda other: sign * np.median(others[other]))
     mine, best = float(np.median(own)), float(np.median(others[name]))
     ends = (
-        f"best {title} {blocks.digits(mine)} against {blocks.digits(best)} for the best of the "
+        f"{title} {blocks.digits(mine)} against {blocks.digits(best)} for the best of the "
         f"others, {name}"
     )
     if trust < TRUSTED:

@@ -1,4 +1,4 @@
-"""The best score against trials, time and cost."""
+"""What the front dominates and the best score, against trials, time and cost."""
 
 from typing import Any
 
@@ -6,13 +6,18 @@ import numpy as np
 
 from nas.report import blocks
 from nas.report.columns import column_title
+from nas.report.dominated import Box
 from nas.report.sections.base import SECTIONS, Section
 from nas.report.snapshot import Snapshot
+from surrogates.objectives import sign_of
 
 
 @SECTIONS.register("progress")
 def progress(snapshot: Snapshot) -> Section:
-    """Return the curve of the best so far, over four measures of what it took."""
+    """Return the curve of the best so far, over four measures of what it took.
+
+    With several objectives that of the dominated share stands before it.
+    """
     order = snapshot.in_order_of_end()
     values = snapshot.values(order, snapshot.score)
     best = snapshot.sign * np.maximum.accumulate(snapshot.sign * values)
@@ -25,12 +30,38 @@ def progress(snapshot: Snapshot) -> Section:
     curve = {"name": "best so far", "kind": "step", "tone": "strong", "x": keys, "y": best.tolist()}
     reached = int(np.argmax(best == best[-1]))
     title = column_title(snapshot.score)
-    return Section(
-        "Progress",
+    said = (
         f"The best {title} is {best[-1]:.4g}, reached with finished trial {reached + 1} of "
-        f"{len(order)}, after {_duration(keys['seconds'][reached])}.",
-        [blocks.lines([points, curve], x=axes, y=title)],
+        f"{len(order)}, after {_duration(keys['seconds'][reached])}."
     )
+    pictures = [blocks.lines([points, curve], x=axes, y=title)]
+    shares = _shares(snapshot, order)
+    if shares is not None:
+        last = int(np.argmax(shares == shares[-1]))
+        goals = ", ".join(column_title(name) for name in snapshot.objectives)
+        said = (
+            f"The front in {goals} dominates {shares[-1]:.3f} of the box between the worst and the "
+            f"best of each; finished trial {last + 1} was the last to add to it. {said}"
+        )
+        volume = {
+            "name": "dominated share", "kind": "step", "tone": "strong", "x": keys,
+            "y": shares.tolist(),
+        }  # fmt: skip
+        pictures.insert(0, blocks.lines([volume], x=axes, y="dominated share (hypervolume)"))
+    return Section("Progress", said, pictures)
+
+
+def _shares(snapshot: Snapshot, order: list[int]) -> np.ndarray | None:
+    """What the trials so far dominate; None with one objective, or where it says nothing."""
+    signed = [
+        sign_of(direction) * snapshot.values(order, name)
+        for name, direction in snapshot.objectives.items()
+    ]
+    values = np.stack(signed, axis=1)
+    if values.shape[1] < 2 or not np.isfinite(values).all():
+        return None
+    box = Box.of(values)
+    return box.shares(values) if box.size > 0 else None
 
 
 def spent(snapshot: Snapshot, order: list[int]) -> list[dict[str, Any]]:

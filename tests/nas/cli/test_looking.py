@@ -15,10 +15,12 @@ from nas.cli.main import COMMANDS
 from nas.execution import EngineGone
 from nas.report.front_text import front_text
 from nas.runs.directory import open_run
+from nas.runs.several import open_runs
 from nas.runs.stalled import minutes, why_stalled
 from nas.runs.status import run_status
 from nas.runs.worker_use import percentile, worker_use
 from search_spaces import load_space
+from search_spaces.errors import RunError
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -110,6 +112,47 @@ def test_compare_uses_one_reference_and_names_what_differs(nas, searched):
     assert set(found["settings"]) == {"seed", "policy"}
     assert found["settings"]["seed"] == {"one": 0, "two": 1}
     assert any(row["on_common_front"] for row in found["fronts"])
+
+
+def test_runs_that_were_measured_otherwise_are_not_ranked(nas, searched):
+    one, two = searched(name="one"), searched(name="two", recipe={"pretrain_tokens": 999})
+    code, out, err = nas("compare", one, two)
+    assert (code, out) == (2, "")
+    assert "cannot be ranked by glue, parameters: their trials were not measured alike" in err
+    assert "recipe.pretrain_tokens: one " in err
+    assert "two 999" in err
+    assert "Rank by what is common, such as parameters:min" in err
+    assert nas("compare", one, two, "-o", "parameters:min")[0] == 0
+    code, out, _ = nas("compare", one, two, "--unranked")
+    assert code == 0
+    assert "Not ranked: each run stands for itself." in out
+    assert "on_common_front" not in out
+    runs = open_runs([one, two])
+    for ask in (runs.pareto, runs.best, runs.knee):
+        with pytest.raises(RunError, match="were not measured alike"):
+            ask()
+        assert set(ask(by="run")["run"]) == {"one", "two"}
+
+
+def test_of_other_tasks_what_is_common_is_ranked(nas, searched):
+    one = searched(name="one", tasks=["cola", "rte"])
+    two = searched(name="two", tasks=["cola", "sst2"])
+    code, _, err = nas("compare", one, two)
+    assert code == 2
+    assert "Tasks in common: cola. Rank by what is common, such as cola:max" in err
+    assert nas("compare", one, two, "-o", "cola:max")[0] == 0
+
+
+def test_hypervolume_over_time_judges_several_objectives(nas, searched):
+    one, two = searched(name="one"), searched(name="two", seed=1)
+    found = json.loads(nas("compare", one, two, "--json")[1])
+    for row in found["summary"]:
+        curve = [p["hypervolume"] for p in found["progress"] if p["run"] == row["run"]]
+        assert curve == sorted(curve)
+        assert curve[-1] == pytest.approx(row["hypervolume"])
+    volumes = [row["hypervolume"] for row in found["summary"]]
+    assert volumes == sorted(volumes, reverse=True)
+    assert "Hypervolume over time" in nas("compare", one, two)[1]
 
 
 def test_settings_that_differ_are_shown_whole_unless_they_are_long():

@@ -3,7 +3,8 @@
 import ast
 from collections import Counter
 
-from nas.models.standalone import AUTO_MAP, FILE_NAME, standalone_source
+from nas.models.hf_base import AUTO_MAP
+from nas.models.standalone import FILE_NAME, standalone_source
 from search_spaces import named_architecture
 
 PLAIN = named_architecture("bert-tiny")

@@ -53,6 +53,8 @@ def test_an_empty_run_has_an_empty_table_with_the_same_columns():
 def test_front_best_knee_and_hash(finished):
     run = nas.open_run(finished)
     done = run.trials().query("status == 'done'")
+    number = int(done["trial"].iloc[-1])
+    assert run.pick(number)["trial"] == run.pick(str(number))["trial"] == number
     assert run.pick("best")["glue"] == done["glue"].max()
     assert run.pick("knee")["trial"] in set(run.pareto()["trial"])
     some = done.iloc[2]

@@ -10,6 +10,14 @@ from nas.single.trials import task_models_of, trial_weights
 TASKS = ["sst2", "stsb"]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def registered():
+    """The Auto classes find ours here, as loading alone no longer makes them."""
+    from nas.models.hf_heads import register_heads_with_transformers
+
+    register_heads_with_transformers()
+
+
 @pytest.fixture(scope="session")
 def run(tmp_path_factory):
     experiment = make_experiment(

@@ -93,6 +93,13 @@ def test_the_folder_itself_opens_as_its_first_task_or_with_a_new_head(exported):
     assert torch.equal(default(**batch).logits, first(**batch).logits)
     assert default.config.id2label == {0: "negative", 1: "positive"}
     assert open_(exported, num_labels=5)(**batch).logits.shape == (2, 5)
+    pretrained = AutoModel.from_pretrained(exported)
+    own = {0: "dull", 1: "lively"}  # as many as the first task has, and other ones
+    for fresh in (open_(exported, num_labels=3), open_(exported, id2label=own)):
+        expected = pretrained(**batch).pooler_output
+        assert torch.equal(fresh.flexibert(**batch).pooler_output, expected)
+        assert fresh.config.task_names == []
+    assert fresh.config.id2label == own
     new = open_(exported, task_name="")
     pretrained = AutoModel.from_pretrained(exported)
     assert torch.equal(new.flexibert(**batch).pooler_output, pretrained(**batch).pooler_output)
