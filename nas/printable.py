@@ -26,6 +26,11 @@ def _written_out(found: re.Match[str]) -> str:
     return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun: "1 encoder", "2 encoders", "1,000 encoders"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def message(text: str, longest: int = LONGEST) -> str:
     """Return `text` as a message that can be kept and shown: printable, its middle cut out.
 

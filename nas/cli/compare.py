@@ -60,6 +60,8 @@ def _print(found: dict[str, Any]) -> None:
 
     goals = ", ".join(f"{name} {direction}" for name, direction in found["objectives"].items())
     summary = found["summary"].set_index("run").T
+    if not found["ranked"]:
+        summary = summary.drop(index=["hypervolume", "on_common_front"])
     summary.insert(0, "", summary.index)
     for name in summary.columns[1:]:
         summary[name] = [_cell(key, v, number) for key, v in summary[name].items()]
@@ -68,7 +70,6 @@ def _print(found: dict[str, Any]) -> None:
     note = f"Hypervolume: the share of the box from ({reference}) to ({ideal}), over all runs."
     if not found["ranked"]:
         note = "Not ranked: each run stands for itself."
-        summary = summary.drop(index=["hypervolume", "on_common_front"])
     print_figures(f"Runs by {goals}", summary.astype(str), note, left=("",))
     fronts = found["fronts"]
     chosen = [name for name in fronts.columns if name.startswith(CHOSEN)]

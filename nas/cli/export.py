@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from nas.cli.offered import PICK, TASKS
 from nas.cli.output_path import OutputFolder
 from nas.cli.printing import echo
 from nas.cli.run_path import TRUST
@@ -16,6 +17,7 @@ from nas.cli.run_path import TRUST
 @click.option(
     "--pick",
     default="best",
+    type=PICK,
     show_default=True,
     help="best, knee, the number of a trial, or a hash.",
 )
@@ -23,6 +25,7 @@ from nas.cli.run_path import TRUST
 @click.option(
     "--tasks",
     default="all",
+    type=TASKS,
     show_default=True,
     help="Tasks whose fine-tuned models to write, such as cola,rte; all, or none.",
 )

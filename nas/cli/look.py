@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
+from nas.cli.offered import COLUMN
 from nas.cli.output_path import OutputFile
 from nas.cli.printing import echo
 from nas.cli.run_path import RUN
+from nas.printable import counted
 from nas.runs.directory import open_run
 from nas.runs.endings import state_line
 from search_spaces.errors import InvalidExperiment
@@ -42,7 +44,7 @@ def status_lines(summary: dict[str, Any]) -> list[str]:
         "trials": f"{summary['done']} done, {summary['running']} running, "
         f"{summary['queued']} queued, {failed} of {planned}",
         "best": summary["best"] or "none finished yet",
-        "front": f"{summary['front']} encoders that no other beats",
+        "front": f"{counted(summary['front'], 'encoder')} that no other beats",
         "workers": f"{summary['workers']}"
         + ("" if idle is None else f", idle {idle:.1f} % of the time"),
     }
@@ -74,7 +76,7 @@ def _clock(seconds: float) -> str:
 @click.command()
 @RUN
 @FORMAT
-@click.option("--sort", help="Column to sort by; the best (or largest) first.")
+@click.option("--sort", type=COLUMN, help="Column to sort by; the best (or largest) first.")
 @click.option("--where", help='Keep rows for which this holds: "parameters < 2e5 and glue > .6".')
 @TO
 def trials(run: Path, form: str, sort: str | None, where: str | None, to: Path | None) -> None:

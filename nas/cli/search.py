@@ -8,11 +8,13 @@ import click
 
 from nas.cli.json_events import ends_in_json
 from nas.cli.measured_suites import MEASURED_SUITES, suites_of
+from nas.cli.offered import POLICY, SPACE, TASKS
 from nas.cli.output_path import OutputFolder
 from nas.cli.own_tasks import OWN_TASKS, take_own_tasks
 from nas.cli.printing import echo
 from nas.cli.run_path import TRUST
 from nas.cli.settings import SET, WITHOUT_ARGUMENTS, with_set
+from nas.printable import counted
 from search_spaces.errors import quoted
 
 
@@ -24,11 +26,13 @@ from search_spaces.errors import quoted
     "checkpoint",
     help="A trained encoder (folder or hub:NAME): search among its cuts, taught by it.",
 )
-@click.option("--space", help="A named space (nas space list), a YAML file, or module:Name.")
-@click.option("--policy", help="What proposes: boshnas, random, …")
+@click.option(
+    "--space", type=SPACE, help="A named space (nas space list), a YAML file, or module:Name."
+)
+@click.option("--policy", type=POLICY, help="What proposes: boshnas, random, …")
 @click.option("--data", help="glue-mini, hub, or a directory of GLUE, SuperGLUE, …")
 @click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")
-@click.option("--tasks", help="Tasks of it, comma-separated: cola,rte,… or cb,…")
+@click.option("--tasks", type=TASKS, help="Tasks of it, comma-separated: cola,rte,… or cb,…")
 @MEASURED_SUITES
 @OWN_TASKS
 @click.option("--trials", type=int, help="How many architectures to train.")
@@ -217,7 +221,7 @@ def finish(run: Any, reason: str) -> None:
         front = run.pareto()
         arrows = {"max": "up", "min": "down"}
         goals = ", ".join(f"{name} {arrows[d]}" for name, d in run.objectives.items())
-        echo(f"\nPareto front ({goals}): {len(front)} of {len(done)} trained encoders\n")
+        echo(f"\nPareto front ({goals}): {len(front)} of {counted(len(done), 'trained encoder')}\n")
         print_table(front, first=tuple(run.objectives))
         trained = run.experiment.execution.trial_function is None
         if trained:

@@ -11,7 +11,7 @@ from nas.cli.console_table import print_cells
 from nas.cli.printing import console, echo
 from nas.evaluation.mean_score import MEANS
 from nas.pareto.conditions import rows_where
-from nas.printable import printable
+from nas.printable import counted, printable
 from nas.tables.files import json_lines, write_table
 from nas.tables.frames import OBJECTS, flat
 from nas.tables.trials import CHOSEN
@@ -56,7 +56,7 @@ def write_to(table: pd.DataFrame, path: Path) -> None:
         NasError: The ending is none of .parquet, .csv, .json, or the file cannot be written.
     """
     write_table(table, path)
-    echo(f"{len(table)} rows: {path}", err=True)
+    echo(f"{counted(len(table), 'row')}: {path}", err=True)
 
 
 def cell(name: str, value: object) -> str:

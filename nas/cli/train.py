@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from nas.cli.measured_suites import MEASURED_SUITES, suites_of
+from nas.cli.offered import TASKS
 from nas.cli.output_path import OutputFolder
 from nas.cli.own_tasks import OWN_TASKS, take_own_tasks
 from nas.cli.printing import echo
@@ -24,7 +25,7 @@ RECIPE = click.option(
 @click.option("--experiment", type=click.Path(path_type=Path), help="Take data and recipe of this.")
 @click.option("--data", help="glue-mini, hub, or a directory of GLUE, SuperGLUE, …")
 @click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")
-@click.option("--tasks", help="Tasks of it, comma-separated: cola,rte,… or cb,…")
+@click.option("--tasks", type=TASKS, help="Tasks of it, comma-separated: cola,rte,… or cb,…")
 @MEASURED_SUITES
 @OWN_TASKS
 @click.option("--tokens", type=int, help="Pre-training budget, in tokens.")

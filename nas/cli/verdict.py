@@ -97,7 +97,25 @@ def verdict_lines(verdict: "Verdict", place: str) -> list[str]:
             lines.append(
                 f"At this budget these hardly tell architectures apart: {', '.join(cannot)}"
             )
-    return lines
+    return [*lines, *_more_seeds(verdict, place)]
+
+
+def _more_seeds(verdict: "Verdict", place: str) -> list[str]:
+    """Offer further seeds where intervals overlap: of finalists, or with what they stand beside."""
+    near = [
+        digest
+        for digest, mean in verdict.finalists.items()
+        if verdict.half is None or abs(mean - verdict.mean) <= 2 * verdict.half
+    ]
+    unclear = [one.words for one in verdict.comparisons if not (one.same or one.beyond_noise)]
+    if not near and not unclear:
+        return []
+    many = "another finalist" if len(near) == 1 else f"{len(near)} other finalists"
+    what = ", ".join([*([many] if near else []), *unclear])
+    return [
+        f"Its interval still overlaps with {what}. More seeds tell them apart: nas confirm {place} "
+        f"--top {1 + len(verdict.finalists)} --seeds {verdict.seeds + 2} --baselines"
+    ]
 
 
 def _half(half: float | None) -> str:

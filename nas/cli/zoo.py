@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from nas.cli.printing import console, echo
-from nas.printable import printable
+from nas.printable import counted, printable
 from search_spaces.errors import quoted
 
 _SHOWN = (
@@ -115,4 +115,5 @@ def push(folder: Path, repo: str, message: str, *, private: bool, dry_run: bool)
     files = files_to_push(folder)
     for name, size in files:
         echo(f"{size:>12,}  {name}")
-    echo(f"Would send {len(files)} files, {sum(s for _, s in files):,} bytes, to {address}")
+    whole = sum(size for _, size in files)
+    echo(f"Would send {counted(len(files), 'file')}, {whole:,} bytes, to {address}")

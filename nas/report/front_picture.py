@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nas.pareto.fronts import pareto_front
+from nas.printable import counted
 from nas.report.columns import column_title
 from nas.single.beside import WORDS, Beside
 from nas.whole_files import whole_file
@@ -59,7 +60,7 @@ def draw_front(
         panel.grid(visible=True, alpha=0.25)
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False, loc="lower right")
-    figure.suptitle(f"{len(trials)} trained encoders, {len(front)} on the Pareto front")
+    figure.suptitle(f"{counted(len(trials), 'trained encoder')}, {len(front)} on the Pareto front")
     with whole_file(path, synced=False) as partial:
         figure.savefig(partial, dpi=140, format=path.suffix[1:].lower() or "png")
     return path

@@ -16,6 +16,7 @@ from nas.config import Experiment
 from nas.execution import BLAMELESS, Executor, Job, Outcome, make_executor
 from nas.execution.interrupts import Interrupts
 from nas.execution.outcomes import checked
+from nas.printable import counted
 from nas.runs.confirmations import Confirmations
 from nas.runs.directory import Run
 from nas.single.baselines import baselines_for
@@ -104,7 +105,8 @@ def confirm(
             order = list(dict.fromkeys([chosen[0], *beside, *chosen[1:]]))
         wanted = [(digest, n) for n in range(1, seeds + 1) for digest in order]
         todo = [pair for pair in wanted if pair not in have]
-        say(f"{len(wanted)} trainings: {len(wanted) - len(todo)} done before, {len(todo)} to do")
+        before = len(wanted) - len(todo)
+        say(f"{counted(len(wanted), 'training')}: {before} done before, {len(todo)} to do")
         draining = "Stopping: waiting for the trainings in flight. Ctrl-C again: at once"
         with Interrupts(lambda: say(draining)) as interrupts:
             if todo:

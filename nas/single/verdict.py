@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nas.evaluation.mean_score import MEANS
+from nas.printable import counted
 from nas.runs.confirmations import Confirmations
 from nas.runs.directory import Run
 from nas.single.counting import counting
@@ -187,7 +188,7 @@ def verdict_of(run: Run, longer: int | None = None) -> Verdict | None:
     random = _random(run, finished, metric, sign, noise or 0.0)
     if random is not None:
         half = half_interval(noise, freedom, len(found), error=random.error)
-        words = f"random search of {len(finished)} trials (estimated)"
+        words = f"random search of {counted(len(finished), 'trial')} (estimated)"
         beside.append(Comparison(RANDOM, words, random.mean, 0, mean - random.mean, half))
     plain = {line["hash"] for line in baselines}
     others = {

@@ -41,7 +41,6 @@ _GLUE_METRICS = {
     "rte": "accuracy",
     "wnli": "accuracy",
 }
-_GLUE_KINDS = {"stsb": "text similarity"}
 _TITLES = {
     "scores": "Scores (development data; larger is better)",
     "exported_scores": "Scores of the exported task models, measured again when exporting",
@@ -151,7 +150,7 @@ def _glue_tasks(card: Mapping[str, Any], tasks: list[str]) -> dict[str, dict[str
     return {
         name: {
             "language": "en",
-            "kind": _GLUE_KINDS.get(name, "text classification"),
+            "kind": "number" if name == "stsb" else "classes",
             "metrics": [_GLUE_METRICS[name]],
             "results": {_GLUE_METRICS[name]: scores[name]},
             "dataset": (dataset or {"type": str(named or name), "name": str(named or name)})

@@ -107,6 +107,13 @@ class Chart {
     return best;
   }
 
+  // The points that lie on the mark number `i`, itself included; a box has none beside itself.
+  stack(i) {
+    if (i < 0 || this.items[i].width !== undefined) return i < 0 ? [] : [i];
+    const { x, y } = this.items[i];
+    return this.items.map((_, j) => j).filter((j) => this.items[j].width === undefined && (this.items[j].x - x) ** 2 + (this.items[j].y - y) ** 2 <= 16);
+  }
+
   locate(event) {
     const box = this.root.getBoundingClientRect();
     return this.find(event.clientX - box.left, event.clientY - box.top);
@@ -133,12 +140,20 @@ class Chart {
     this.ring.setAttribute("visibility", boxed ? "hidden" : "visible");
     this.root.style.cursor = item.trial !== undefined ? "pointer" : "";
     const lines = this.options.tipOf(item);
-    if (lines) showTip(lines, box.left + x, box.top + y);
+    if (!lines) return;
+    // all points under the pointer are named, and a further click opens the next of them
+    const others = this.stack(i).filter((j) => j !== i).map((j) => this.options.tipOf(this.items[j])).filter(Boolean);
+    const names = others.slice(0, 5).map((tip) => tip[0]);
+    if (others.length > names.length) names.push(`${others.length - names.length} more`);
+    showTip([...lines, names.length ? "Here too (click again for the next):" : "", ...names], box.left + x, box.top + y);
   }
 
   click(event) {
     const i = this.locate(event);
-    if (i >= 0) this.open(i);
+    if (i < 0) return;
+    const stack = this.stack(i), last = stack.indexOf(this.opened);
+    this.opened = stack[last < 0 ? Math.max(stack.indexOf(i), 0) : (last + 1) % stack.length];
+    this.open(this.opened);
   }
 
   open(i) {

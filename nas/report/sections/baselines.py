@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nas.printable import counted
 from nas.report import blocks
 from nas.report.columns import column_title
 from nas.report.sections.base import SECTIONS, Section
@@ -27,8 +28,8 @@ def baselines(snapshot: Snapshot) -> Section:
     if len(order) < FEWEST:
         return Section(
             heading,
-            f"With {len(order)} finished trials there is too little to estimate what other "
-            f"policies would have reached; {FEWEST} are enough for a first guess.",
+            f"With {counted(len(order), 'finished trial')} there is too little to estimate what "
+            f"other policies would have reached; {FEWEST} are enough for a first guess.",
         )
     world = World(snapshot, order)
     axis = list(range(1, world.budget + 1))

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.stats import spearmanr
 
+from nas.printable import counted
 from nas.report import blocks
 from nas.report.columns import column_title
 from nas.report.sections.base import SECTIONS, Section
@@ -44,7 +45,8 @@ def fidelities(snapshot: Snapshot) -> Section | None:
     whole = sum(levels[-1] in curve for curve in low)
     return Section(
         "Fidelities",
-        f"{len(low)} encoders were trained with a part of the budget first; {whole} of them "
+        f"{counted(len(low), 'encoder')} {'was' if len(low) == 1 else 'were'} trained with a part "
+        f"of the budget first; {whole} of them "
         "got all of it.",
         parts,
     )

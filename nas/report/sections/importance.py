@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
+from nas.printable import counted
 from nas.report import blocks
 from nas.report.attributes import attributes, groups_of, words
 from nas.report.columns import column_title
@@ -44,8 +45,8 @@ def importance(snapshot: Snapshot) -> Section:
     chosen = _distinct(snapshot)
     if len(chosen) < FEWEST:
         lead = (
-            f"With {len(chosen)} finished encoders it cannot be told which choices decide the "
-            f"{title}; from {FEWEST} on, this section says how much each matters."
+            f"With {counted(len(chosen), 'finished encoder')} it cannot be told which choices "
+            f"decide the {title}; from {FEWEST} on, this section says how much each matters."
         )
         return Section("Which choices matter", lead)
     names, values = attributes([snapshot.architectures[i] for i in chosen])
@@ -69,8 +70,8 @@ def importance(snapshot: Snapshot) -> Section:
         [
             blocks.bars(items, unit="share of the variance of the score lost"),
             blocks.note(
-                f"From {len(chosen)} encoders, {BAGS} forests, each on another bag of them; "
-                f"whiskers hold 90 % of the forests (explained variance: {low:.2f} to {high:.2f}). "
+                f"From {counted(len(chosen), 'encoder')}, {BAGS} forests, each on another bag of "
+                f"them; whiskers hold 90 % of the forests (explained variance: {low:.2f} to {high:.2f}). "
                 "A search does not draw encoders evenly, and choices that went together share "
                 "their importance."
             ),

@@ -446,3 +446,26 @@ def test_a_shell_completes_commands_options_choices_and_runs(searched):
     assert completed("nas trials --format p", path) == ["parquet"]
     assert completed("nas why ru", path) == ["runs/first"]
     assert set(COMMANDS) == set(completed("nas ", path))
+
+
+def offered(command, words, incomplete, option):
+    """Return what a shell would be offered for an option of a command."""
+    from click.shell_completion import ShellComplete
+
+    from nas.cli.main import cli
+
+    complete = ShellComplete(cli, {}, "nas", "_NAS_COMPLETE")
+    found = complete.get_completions([command, *words, option], incomplete)
+    return [item.value for item in found]
+
+
+def test_values_are_offered(searched):
+    run = str(searched(name="one"))
+    assert offered("search", [], "bosh", "--policy") == ["boshnas", "boshnas-paper"]
+    assert "flexibert-micro" in offered("search", [], "flexi", "--space")
+    assert offered("search", [], "cola,r", "--tasks") == ["cola,rte"]
+    assert offered("train", [], "mnl", "--tasks") == ["mnli"]
+    assert offered("trials", [run], "lat", "--sort") == ["latency_ms"]
+    picks = offered("export", [run], "", "--pick")
+    assert picks[:3] == ["best", "knee", "1"]
+    assert offered("export", ["nowhere"], "", "--pick") == []

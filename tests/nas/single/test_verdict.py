@@ -1,6 +1,7 @@
 """A verdict's arithmetic against closed forms, and what it says in words."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,17 @@ def test_it_says_plainly_whether_it_paid(difference, half, words):
     assert "the best of 10 at 0.564; expect the mean of fresh seeds" in text
     assert "At this budget these hardly tell architectures apart: rte" in text
     assert "--pick cccccccccc" in text
+
+
+def test_more_seeds_are_offered_where_intervals_overlap():
+    offer = "nas confirm runs/one --top 3 --seeds 5 --baselines"
+    unclear = "\n".join(verdict_lines(verdict(0.03, 0.04), "runs/one"))
+    assert f"still overlaps with plain BERT. More seeds tell them apart: {offer}" in unclear
+    assert offer not in "\n".join(verdict_lines(verdict(0.05, 0.04), "runs/one"))
+    near = replace(verdict(0.05, 0.04), finalists={"b" * 64: 0.5, "c" * 64: 0.1})
+    assert f"overlaps with another finalist. More seeds tell them apart: {offer}" in "\n".join(
+        verdict_lines(near, "runs/one")
+    )
 
 
 def test_one_seed_the_same_encoder_and_less_is_better():

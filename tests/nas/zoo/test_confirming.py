@@ -185,7 +185,7 @@ def test_the_command_trains_for_real_and_leaves_the_weights_of_the_search(copied
     arguments = ["confirm", str(copied.directory), "--top", "1", "--seeds", "1"]
     answer = CliRunner().invoke(cli, arguments)
     assert answer.exit_code == 0, answer.output
-    assert "1 trainings: 0 done before, 1 to do" in answer.output
+    assert "1 training: 0 done before, 1 to do" in answer.output
     assert "glue_mean" in answer.output
     (training,) = Confirmations(copied.directory).trainings()
     assert set(training["scores"]) == {"glue", "sst2", "stsb"}
