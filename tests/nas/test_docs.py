@@ -140,6 +140,18 @@ def test_suites(place):
     assert "65 of 67 files are not there" in outputs[0]
 
 
+@pytest.mark.slow
+def test_trackers_and_tune(place):
+    experiment = next(text for language, text in blocks("trackers.md") if language == "yaml")
+    assert make_experiment(yaml.safe_load(experiment)).trackers == ("mlflow", "wandb")
+    found = [text for language, text in blocks("trackers.md") if language == "python"]
+    (place / "my_trial.py").write_text(found[0])
+    (place / "tuned.py").write_text(found[1])
+    out = call(place, sys.executable, "tuned.py")
+    assert "fidelity" in out
+    assert list((place / "tune-results").rglob("events.out.tfevents*"))
+
+
 def test_links_lead_somewhere():
     pages = [ROOT / "README.md", *DOCS.glob("*.md")]
     assert len(pages) > 5

@@ -6,6 +6,7 @@ Differs on purpose: the bag is drawn anew for a whole forest instead of for each
 spread over bags says how sure an importance is.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,10 +54,7 @@ def importance(snapshot: Snapshot) -> Section:
     target = snapshot.values(chosen, snapshot.score)
     found = choice_importance(names, values, target)
     low, explained, high = found.explained
-    items = [
-        {"name": name, "value": mid, "low": lower, "high": upper}
-        for name, (lower, mid, upper) in sorted(found.choices.items(), key=lambda item: -item[1][1])
-    ]
+    items = _bars(found)
     trust = (
         "The forest predicts left-out trials no better than their mean, so do not read much "
         "into the bars."
@@ -71,13 +69,38 @@ def importance(snapshot: Snapshot) -> Section:
             blocks.bars(items, unit="share of the variance of the score lost"),
             blocks.note(
                 f"From {counted(len(chosen), 'encoder')}, {BAGS} forests, each on another bag of "
-                f"them; whiskers hold 90 % of the forests (explained variance: {low:.2f} to {high:.2f}). "
+                f"them; whiskers hold 90 % of the forests (explained variance: {low:.2f} to "
+                f"{high:.2f}). "
                 "A search does not draw encoders evenly, and choices that went together share "
                 "their importance."
             ),
+            *_of_others(snapshot, chosen, names, values),
             _directions(names, values, target),
         ],
     )
+
+
+def _of_others(
+    snapshot: Snapshot, chosen: list[int], names: list[str], values: np.ndarray
+) -> Iterator[blocks.Block]:
+    """The bars of each further objective that all encoders have, and that differs among them."""
+    for name in list(snapshot.objectives)[1:]:
+        target = snapshot.values(chosen, name)
+        if not np.isfinite(target).all() or target.std() == 0:
+            continue
+        found = choice_importance(names, values, target)
+        yield blocks.bars(
+            _bars(found),
+            unit="share of its variance lost",
+            title=f"For {column_title(name)} (explained variance {found.explained[1]:.2f})",
+        )
+
+
+def _bars(found: Importance) -> list[dict[str, object]]:
+    return [
+        {"name": name, "value": mid, "low": lower, "high": upper}
+        for name, (lower, mid, upper) in sorted(found.choices.items(), key=lambda item: -item[1][1])
+    ]
 
 
 def choice_importance(

@@ -50,6 +50,25 @@ def test_noise_is_not_taken_for_knowledge(snapshot, record, architectures):
         assert item["low"] <= item["value"] <= item["high"]
 
 
+def test_every_objective_has_its_own_bars(snapshot, record, architectures):
+    rng = np.random.default_rng(2)
+    records = [
+        record(
+            i,
+            a,
+            scores={"glue": float(rng.normal())},
+            costs={"parameters": 100.0 * len(a), "latency_ms": 1.0},
+        )
+        for i, a in enumerate(architectures, 1)
+    ]
+    goals = {"glue": "max", "parameters": "min", "latency_ms": "min"}
+    found = SECTIONS["importance"](snapshot(records, objectives=goals)).blocks
+    bars = [block for block in found if block["type"] == "bars"]
+    assert len(bars) == 2  # a latency that is the same everywhere has nothing to explain
+    assert bars[1]["items"][0]["name"] == "depth"
+    assert "arameters" in bars[1]["title"]
+
+
 def test_directions(snapshot, record, architectures):
     records = [record(i, a, scores={"glue": 0.1 * len(a)}) for i, a in enumerate(architectures, 1)]
     rows = SECTIONS["importance"](snapshot(records)).blocks[-1]["rows"]
