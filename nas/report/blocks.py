@@ -92,6 +92,16 @@ def lines(
     return {"type": "lines", "title": title, "x": list(x), "y": y, "series": list(series)}
 
 
+def parallel(axes: Sequence[dict[str, str]], rows: Sequence[dict[str, Any]]) -> Block:
+    """Return parallel coordinates: one axis for each objective, one line for each trial.
+
+    Args:
+        axes: Each with "name" and "direction", "max" or "min": what is better stands above.
+        rows: Each with "trial", "values" (one an axis) and "front".
+    """
+    return {"type": "parallel", "title": "", "axes": list(axes), "rows": list(rows)}
+
+
 def scatter(
     points: dict[str, Sequence[Any]],
     *,

@@ -28,6 +28,34 @@ const BLOCKS = {
       el("tbody", {}, block.rows.map(line)))));
   },
 
+  // Better is up on every axis; an axis on which all are equal has its mark in the middle.
+  parallel: (block) => {
+    const width = 760, height = 300, top = 34, bottom = 262, side = 70, n = block.axes.length;
+    const ends = block.axes.map((_, i) => extent(block.rows.map((row) => row.values[i])));
+    const across = (i) => side + (i * (width - 2 * side)) / Math.max(1, n - 1);
+    const up = (i, v) => {
+      const [low, high] = ends[i], span = high - low;
+      const share = span > 0 ? (v - low) / span : 0.5;
+      return bottom - (block.axes[i].direction === "min" ? 1 - share : share) * (bottom - top);
+    };
+    const root = svg("svg", { class: "parallel", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Parallel coordinates of ${block.axes.map((a) => a.name).join(", ")}` });
+    for (const row of block.rows) {
+      root.append(svg("polyline", {
+        class: row.front ? "line on-front" : "line", "data-trial": row.trial,
+        points: row.values.map((v, i) => `${across(i).toFixed(1)},${up(i, v).toFixed(1)}`).join(" "),
+        onclick: () => openDialog(row.trial),
+      }, svg("title", {}, `Trial ${row.trial}: ${row.values.map((v, i) => `${block.axes[i].name} ${full(v)}`).join(", ")}`)));
+    }
+    block.axes.forEach((axis, i) => {
+      const [low, high] = ends[i], down = axis.direction === "min";
+      root.append(svg("line", { class: "axis", x1: across(i), x2: across(i), y1: top, y2: bottom }),
+        svg("text", { x: across(i), y: 14, "text-anchor": "middle", class: "name" }, axis.name),
+        svg("text", { x: across(i), y: top - 6, "text-anchor": "middle" }, full(down ? low : high)),
+        svg("text", { x: across(i), y: bottom + 16, "text-anchor": "middle" }, low === high ? "all equal" : full(down ? high : low)));
+    });
+    return el("div", {}, HEAD(block), el("div", { class: "scroll" }, root));
+  },
+
   bars: (block) => {
     const ends = block.items.flatMap((item) => [item.value, item.low, item.high]).filter((v) => v !== undefined && v !== null);
     const low = Math.min(0, ...ends), high = Math.max(...ends, 1e-9);
