@@ -1,6 +1,7 @@
 """`nas why`: one trial of a run, from the proposal to the outcome."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import click
 from nas.cli.printing import echo
 from nas.cli.run_path import RUN
 from nas.runs.directory import open_run
+
+_NEVER_NEGATIVE = frozenset(("parameters", "flops", "latency_ms", "memory_mb", "seconds"))
 
 
 @click.command()
@@ -76,8 +79,9 @@ def _beliefs(found: dict[str, Any]) -> list[str]:
     predicted = False
     for name, of in found["objectives"].items():
         predicted |= of["mean"] is not None or of["epistemic_sd"] is not None
-        cells = [of[what] for what in ("mean", "epistemic_sd", "aleatoric_sd", "outcome", "off")]
-        texts = "".join(f"{number(value):>12}" for value in cells)
+        cells = [of[what] for what in ("epistemic_sd", "aleatoric_sd", "outcome", "off")]
+        texts = f"{_possible(name, of['mean']):>12}"
+        texts += "".join(f"{number(value):>12}" for value in cells)
         far = "-" if of["off_sd"] is None else f"{of['off_sd']:+.1f}"
         lines.append(f"  {name:<16}{texts}{far:>11}")
     if not predicted:
@@ -86,6 +90,20 @@ def _beliefs(found: dict[str, Any]) -> list[str]:
     if scores:
         lines.append("  scores  " + "  ".join(f"{n} {v:.3f}" for n, v in scores.items()))
     return lines
+
+
+def _possible(name: str, predicted: float | None) -> str:
+    """A prediction for people; one that no trial can measure is shown as the nearest that can."""
+    from nas.evaluation.suites.glue import GLUE
+
+    if predicted is None:
+        return "-"
+    least, most = (-1.0, 1.0) if name in ("glue", *GLUE) else (-math.inf, math.inf)
+    if name in _NEVER_NEGATIVE:
+        least = 0.0
+    if predicted > most:
+        return f">{number(most)}"
+    return f"<{number(least)}" if predicted < least else number(predicted)
 
 
 def number(value: float | None) -> str:

@@ -22,17 +22,19 @@ def calibration(snapshot: Snapshot) -> Section | None:
     found = {name: rows for name, rows in found.items() if len(rows["mean"]) >= FEWEST}
     if not found:
         return None
-    parts, figures = [], []
+    parts, figures, outside = [], [], 0
     for name, rows in found.items():
         title = column_title(name)
         half = NormalDist().inv_cdf(0.95) * rows["spread"]
+        least, most = drawn_range(rows["outcome"])
+        outside += int(((rows["mean"] < least) | (rows["mean"] > most)).sum())
         parts.append(
             blocks.scatter(
                 {
-                    "x": rows["mean"].tolist(),
+                    "x": rows["mean"].clip(least, most).tolist(),
                     "y": rows["outcome"].tolist(),
-                    "low": (rows["mean"] - half).tolist(),
-                    "high": (rows["mean"] + half).tolist(),
+                    "low": (rows["mean"] - half).clip(least, most).tolist(),
+                    "high": (rows["mean"] + half).clip(least, most).tolist(),
                     "trial": rows["trial"],
                 },
                 x=f"predicted {title}",
@@ -65,9 +67,25 @@ def calibration(snapshot: Snapshot) -> Section | None:
                 f"{spread} In brackets: where the true share lies with 90 % certainty. Encoders "
                 "are proposed because they look good, so a mean error below zero (worse than "
                 "predicted) is usual."
+                + (
+                    f" {outside} predicted far outside of what was measured: drawn at the edge, "
+                    "counted in the numbers as they were."
+                    if outside
+                    else ""
+                )
             ),
         ],
     )
+
+
+def drawn_range(outcome: np.ndarray) -> tuple[float, float]:
+    """Return what a chart shows: the measured values and as much again on both sides.
+
+    What is never below zero, as a cost is, is not drawn there.
+    """
+    low, high = float(outcome.min()), float(outcome.max())
+    room = (high - low) or abs(high) or 1.0
+    return (max(low - room, 0.0) if low >= 0 else low - room), high + room
 
 
 def predicted(snapshot: Snapshot, name: str) -> dict:

@@ -87,6 +87,16 @@ def test_why_takes_a_hash_best_or_knee_and_knows_no_later_neighbours(nas, believ
     assert "No trial had finished when it was proposed." in nas("why", believed, 1)[1]
 
 
+def test_predictions_of_what_cannot_be_are_clipped():
+    from nas.cli.why import _possible
+
+    assert _possible("glue", 1.7) == ">1"
+    assert _possible("glue", 0.61234) == "0.6123"
+    assert _possible("parameters", -3e5) == "<0"
+    assert _possible("my_own_error", 1.7) == "1.7"
+    assert _possible("glue", None) == "-"
+
+
 @pytest.mark.parametrize("which", ["99", "zzz", "0"])
 def test_a_trial_that_is_not_there(nas, believed, which):
     code, _, err = nas("why", believed, which)

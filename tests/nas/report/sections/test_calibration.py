@@ -1,9 +1,10 @@
 """Predictions beside outcomes, with numbers that can be checked by hand."""
 
+import numpy as np
 import pytest
 
 from nas.report.sections import SECTIONS
-from nas.report.sections.calibration import predicted, wilson
+from nas.report.sections.calibration import drawn_range, predicted, wilson
 
 
 @pytest.fixture
@@ -35,6 +36,18 @@ def test_coverage_and_error(snapshot, records):
     assert section.lead.startswith("Predictions were made")
     assert "9 of 10" in section.lead
     assert "noise between trainings is not in" in section.blocks[2]["text"]
+
+
+def test_what_cannot_be_is_drawn_at_the_edge_and_said(snapshot, records):
+    records[3]["proposal"]["mean"]["glue"] = 7.0
+    records[4]["proposal"]["mean"]["glue"] = -7.0
+    chart, table, note = SECTIONS["calibration"](snapshot(records)).blocks
+    assert max(chart["points"]["x"]) == pytest.approx(0.68 + 0.18)
+    assert min(chart["points"]["x"]) == pytest.approx(0.5 - 0.18)
+    assert max(chart["points"]["high"]) == pytest.approx(0.86)
+    assert "2 predicted far outside of what was measured" in note["text"]
+    assert float(table["rows"][0][3]) > 2  # the numbers count them as they were
+    assert drawn_range(np.array([0.1, 5.1])) == (0.0, pytest.approx(10.1))  # no cost below zero
 
 
 def test_both_uncertainties_add_in_quadrature(snapshot, records):
