@@ -145,6 +145,7 @@ def _glue_tasks(card: Mapping[str, Any], tasks: list[str]) -> dict[str, dict[str
         return {}
     data = card.get("data")
     named = data.get("name") if isinstance(data, Mapping) else None
+    local = Path(str(named or "GLUE")).name  # of a folder no path, which is nobody's business
     # a folder in the layout of GLUE may hold anything: only the hub's own copy is called so
     dataset = {"type": "nyu-mll/glue", "name": "GLUE"} if named == "hub" else None
     return {
@@ -153,8 +154,7 @@ def _glue_tasks(card: Mapping[str, Any], tasks: list[str]) -> dict[str, dict[str
             "kind": "number" if name == "stsb" else "classes",
             "metrics": [_GLUE_METRICS[name]],
             "results": {_GLUE_METRICS[name]: scores[name]},
-            "dataset": (dataset or {"type": str(named or name), "name": str(named or name)})
-            | {"config": name},
+            "dataset": (dataset or {"type": local, "name": local}) | {"config": name},
         }
         for name in tasks
         if name in _GLUE_METRICS and isinstance(scores.get(name), int | float)

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import torch
+import yaml
 from torch.nn.functional import linear
 from torch.testing import assert_close
 from transformers import (
@@ -180,6 +181,16 @@ def test_the_card_says_everything(exported, run, trial):
     assert card["exported_scores"] == {n: trial["scores"][n] for n in ("sst2", "stsb")}
     assert card["seeds"] == {"run": 0, "trial": trial["seed"]}
     assert card["data"]["name"] == "glue-mini"
+    head = yaml.safe_load((exported / "README.md").read_text().split("---\n", 2)[1])
+    assert head["datasets"] == ["glue-mini"]
+    assert head["metrics"] == ["accuracy", "mean of pearson and spearman"]
+    assert head["language"] == ["en"]
+    first, second = head["model-index"][0]["results"]
+    assert first["dataset"] == {
+        "type": "glue-mini", "name": "glue-mini", "config": "sst2", "split": "dev"
+    }  # fmt: skip
+    assert first["metrics"][0]["value"] == trial["scores"]["sst2"]
+    assert second["task"]["type"] == "text-classification"
     assert card["data"]["revision"].startswith("sha256:")
     assert card["costs"]["parameters"] == trial["costs"]["parameters"]
     assert card["measured_on"]["device"] == "cpu"

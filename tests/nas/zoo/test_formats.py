@@ -57,6 +57,12 @@ def model(positions="relative", kind=FlexiBertModel, layers=(KINDS,), **options)
 def test_onnx_answers_as_torch_for_every_batch_and_length(tmp_path, layers):
     graph = Graph(model(layers=layers))
     assert write_format("onnx", graph, tmp_path) <= 1e-4
+    onnx = pytest.importorskip("onnx")
+    written = onnx.load(str(tmp_path / "model.onnx"))
+    for value in written.graph.input:
+        places = [place.dim_param for place in value.type.tensor_type.shape.dim]
+        assert places == ["batch", "sequence"]
+    assert written.graph.output[0].type.tensor_type.shape.dim[0].dim_param == "batch"
     run = FORMATS["onnx"].open(tmp_path / "model.onnx")
     inputs = graph.inputs(6, 11, seed=9)  # a shape that was neither exported nor compared with
     hidden, pooled = run([tensor.numpy() for tensor in inputs])
