@@ -11,8 +11,6 @@ from nas.cli.printing import echo
 from nas.cli.run_path import RUN
 from nas.runs.directory import open_run
 
-_NEVER_NEGATIVE = frozenset(("parameters", "flops", "latency_ms", "memory_mb", "seconds"))
-
 
 @click.command()
 @RUN
@@ -94,12 +92,13 @@ def _beliefs(found: dict[str, Any]) -> list[str]:
 
 def _possible(name: str, predicted: float | None) -> str:
     """A prediction for people; one that no trial can measure is shown as the nearest that can."""
+    from nas.config import COSTS
     from nas.evaluation.suites.glue import GLUE
 
     if predicted is None:
         return "-"
     least, most = (-1.0, 1.0) if name in ("glue", *GLUE) else (-math.inf, math.inf)
-    if name in _NEVER_NEGATIVE:
+    if name in COSTS:
         least = 0.0
     if predicted > most:
         return f">{number(most)}"
