@@ -51,7 +51,7 @@ def _spaces(_: click.Context) -> Iterable[str]:
 
 
 def _tasks(ctx: click.Context) -> Iterable[str]:
-    if ctx.params.get("run") is not None:
+    if "run" in ctx.params:
         return _run(ctx).experiment.tasks
     from nas.evaluation.suites.glue import GLUE
 
@@ -61,7 +61,9 @@ def _tasks(ctx: click.Context) -> Iterable[str]:
 def _run(ctx: click.Context):  # noqa: ANN202  a `Run`, which is not imported for a signature
     from nas.runs.directory import open_run
 
-    return open_run(ctx.params["run"])
+    # an option that still lacks its value leaves click with words that it has not yet assigned
+    given = ctx.params.get("run") or next(word for word in ctx.args if not word.startswith("-"))
+    return open_run(given)
 
 
 def _columns(ctx: click.Context) -> Iterable[str]:

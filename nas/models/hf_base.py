@@ -187,7 +187,7 @@ class FlexiBertModel(FlexiBertPreTrainedModel):
         embedded = None
         if inputs_embeds is not None or position_ids is not None:
             embedded = encoder.embeddings(
-                input_ids, token_type_ids, vectors=inputs_embeds, places=position_ids
+                input_ids, token_type_ids, keep, vectors=inputs_embeds, places=position_ids
             )
         states = attentions = None
         with _attention_maps(
@@ -267,8 +267,9 @@ def _attention_maps(layers: nn.ModuleList, *, wanted: bool) -> Iterator[Any]:
             found.append(torch.cat(kept, 1) if kept else None)
         if without:
             _log.warning_once(
-                f"No attention map of {', '.join(sorted(without))}: what such a head mixes is no "
-                "weighted mean over tokens. Layers without any other head have None."
+                f"No attention map of {', '.join(sorted(without))}: such heads give none, most "
+                "because they mix by no weighted mean over tokens. Layers without any other head "
+                "have None."
             )
         return tuple(found)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.models.mixers.base import MIXERS, join_heads, split_heads
+from nas.models.mixers.relative import masked_softmax
 from nas.models.mixers.scores import ScoringMixer
 
 
@@ -58,11 +59,14 @@ class SelfAttention(ScoringMixer):
         return join_heads(self.attend(*self.read(x), keep, distances, rows))
 
     def attention_map(
-        self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None
+        self,
+        x: Tensor,
+        keep: Tensor | None,
+        distances: Tensor | None = None,
+        rows: Tensor | None = None,
     ) -> Tensor:
-        """Return the weights, `(batch, heads, length, length)`."""
         query, key, _ = self.read(x)
-        return masked_softmax(self.scores(query, key, distances), keep)
+        return masked_softmax(self.scores(query, key, distances, rows), keep)
 
     def read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         joined = self.query_key_value(x).unflatten(-1, (3, self.heads, self.head_width))

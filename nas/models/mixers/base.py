@@ -72,11 +72,15 @@ class Mixer(nn.Module, ABC):
         """
 
     def attention_map(
-        self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None
+        self,
+        x: Tensor,
+        keep: Tensor | None,
+        distances: Tensor | None = None,
+        rows: Tensor | None = None,
     ) -> Tensor | None:
         """Return what each token takes of each, `(batch, heads, length, length)`.
 
-        None where what a head mixes is no weighted mean over tokens.
+        None where a head gives none, such as one that mixes by no weighted mean over tokens.
         """
         return None
 

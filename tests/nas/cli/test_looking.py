@@ -475,6 +475,7 @@ def test_values_are_offered(searched):
     assert "flexibert-micro" in offered("search", [], "flexi", "--space")
     assert offered("search", [], "cola,r", "--tasks") == ["cola,rte"]
     assert offered("train", [], "mnl", "--tasks") == ["mnli"]
+    assert "parameters" in offered("trials", [run], "", "--sort")
     assert offered("trials", [run], "param", "--sort") == ["parameters"]
     picks = offered("export", [run], "", "--pick")
     assert picks[:3] == ["best", "knee", "1"]
