@@ -5,6 +5,7 @@ After `register_with_transformers()`, `AutoModel.from_pretrained(folder)` builds
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -54,6 +55,11 @@ class FlexiBertForMaskedLM(FlexiBertPreTrainedModel):
         tie = getattr(self.mlm, "tie", None)
         if tie is None:
             self.mlm.decoder = new_embeddings
+            rows, bias = len(new_embeddings.weight), getattr(self.mlm, "bias", None)
+            if bias is not None and len(bias) != rows:  # of new tokens it starts as zero
+                kept = bias.detach()[:rows]
+                longer = torch.cat([kept, kept.new_zeros(rows - len(kept))])
+                self.mlm.bias = nn.Parameter(longer, requires_grad=bias.requires_grad)
         elif new_embeddings.weight is not table.weight:
             raise ValueError(
                 "The output is tied to the table of the tokens: use set_input_embeddings or "

@@ -197,6 +197,16 @@ def test_another_number_of_tokens(cls):
     assert model.get_input_embeddings().weight.shape[0] == 30
 
 
+def test_another_number_of_tokens_where_the_output_has_a_table_of_its_own():
+    shape = config().to_dict() | {"parts": {"output": "untied"}}
+    model = FlexiBertForMaskedLM(FlexiBertConfig.from_dict(shape)).eval()
+    before = model(IDS, MASK).logits
+    model.resize_token_embeddings(45)
+    assert_close(model(IDS, MASK).logits[..., :40], before)
+    assert model(IDS, MASK).logits.shape[-1] == 45
+    assert model.get_output_embeddings().weight is not model.get_input_embeddings().weight
+
+
 @pytest.mark.parametrize("positions", ["absolute", "relative"])
 def test_longer_texts(positions):
     model = build(FlexiBertModel, positions=positions)
