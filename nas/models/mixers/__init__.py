@@ -5,6 +5,7 @@ from nas.models.mixers.base import MIXERS, Mixer, make_mixer, registered_name
 from nas.models.mixers.convolution import SpanConvolution  # c (with a kernel: c_5, c_9, ...)
 from nas.models.mixers.fourier import Fourier  # l_dft, l_dct
 from nas.models.mixers.grouped import GroupedAttention
+from nas.models.mixers.hedgehog import LinearAttention
 from nas.models.mixers.longconv import LongConvolution
 
 __all__ = [
