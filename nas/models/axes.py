@@ -9,6 +9,8 @@ A tensor is carried axis by axis. What an axis is, is one of these words:
 - "<word" reads that axis: the columns of a linear map, whose rows write another one.
 - "=word" scales it, one number per feature; "^word" does so after a norm over the axis.
 - "word[1::2]" is every second feature of that axis, from number 1 on.
+- "even out" and "odd out" are "out" of every second head, from the first or the second on, and so
+  with "key" and "tap".
 - "key" is "out" for what a query is multiplied with; "a+b" are two blocks one after the other.
 
 Tensors that share an axis are carried by the same map, so that they still fit together.

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nas.models.axes import AxisMap, AxisMaps, combine, reading, selection
+from nas.models.axes import AxisMap, AxisMaps, combine, every_few, reading, selection
 from nas.models.blocks import EncoderLayer
 from nas.models.blocks.plain import module_name
 from nas.models.carrier import (
@@ -173,8 +173,11 @@ def _carry_layer(
         for other in sorted({source[0] for source in heads if source}):
             chosen = [s[1] if s and s[0] == other else None for s in heads]
             head = selection(chosen, parent.kinds[other])
-            kernel = centred(*(kernel_size(k) for k in (kind, other)))
-            scope |= head_settings_axes(kind, other, mixer.axes)
+            settings = head_settings_axes(kind, other, mixer.axes)
+            kernel = settings.get("kernel")
+            if kernel is None:  # written bare, or none
+                kernel = centred(*(kernel_size(k) for k in (kind, other)))
+            scope |= settings
             shared = shared_heads(kind, other, chosen, parent.kinds[other])
             if shared is not None:
                 out = combine(shared, feature)
@@ -182,6 +185,11 @@ def _carry_layer(
             out = combine(head, feature)
             scope |= {"head": head, "out": out, "key": reading(out, factor)}
             scope |= {"kernel": kernel, "tap": combine(head, kernel)}
+            for number, half in enumerate(("even", "odd")):  # every second head
+                some = every_few(head, number, 2)
+                scope[f"{half} out"] = combine(some, feature)
+                scope[f"{half} key"] = reading(scope[f"{half} out"], factor)
+                scope[f"{half} tap"] = combine(some, kernel)
             words = mixer.axes
             if not words and kind == other and _equal_groups(child, parent, kind):
                 words = dict.fromkeys(mixer.state_dict(), ())

@@ -7,6 +7,7 @@ from nas.models.mixers.fourier import Fourier  # l_dft, l_dct
 from nas.models.mixers.grouped import GroupedAttention
 from nas.models.mixers.hedgehog import LinearAttention
 from nas.models.mixers.longconv import LongConvolution
+from nas.models.mixers.mixed_attention import MixedAttention
 
 __all__ = [
     "MIXERS",

@@ -59,20 +59,22 @@ class SpanConvolution(Mixer):
         query, value = self.query_value(x).chunk(2, -1)
         if keep is not None:
             value = value * keep[..., None]
-        span = self.pointwise(self._depthwise(x))
+        span = self.pointwise(spanned(self.depthwise, x))
         taps = self.taps(span * query).unflatten(-1, (self.heads, self.kernel)).softmax(-1)
         weights = banded(taps.transpose(1, 2))
         if distances is not None:
             weights = weights + position_weights(split_heads(query, self.heads), distances, keep)
         return join_heads(weights @ split_heads(value, self.heads))
 
-    def _depthwise(self, x: Tensor) -> Tensor:
-        # As a picture of height 1: torch has no fast depthwise path for one dimension on a CPU.
-        picture = x.transpose(1, 2).unsqueeze(2)
-        weight = self.depthwise.weight.unsqueeze(2)
-        padding = (0, self.kernel // 2)
-        mixed = F.conv2d(picture, weight, padding=padding, groups=self.width)
-        return mixed.squeeze(2).transpose(1, 2)
+
+def spanned(depthwise: nn.Conv1d, x: Tensor) -> Tensor:
+    """Apply a kernel for each feature around every token, `(batch, length, width)`."""
+    # As a picture of height 1: torch has no fast depthwise path for one dimension on a CPU.
+    picture = x.transpose(1, 2).unsqueeze(2)
+    weight = depthwise.weight.unsqueeze(2)
+    padding = (0, weight.shape[-1] // 2)
+    mixed = F.conv2d(picture, weight, padding=padding, groups=depthwise.groups)
+    return mixed.squeeze(2).transpose(1, 2)
 
 
 def banded(taps: Tensor) -> Tensor:

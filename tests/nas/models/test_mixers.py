@@ -28,7 +28,10 @@ def kinds():
         else:
             yield pytest.param(operation, "", id=name)
             for setting, knob in kind.settings.items():
-                other = knob.allowed[-1] if knob.allowed else knob.default // 2 or 2
+                other = knob.allowed[-1] if knob.allowed else type(knob.default)(knob.default / 2)
+                other = other or 2
+                if knob.odd:
+                    other += 1 - other % 2
                 yield pytest.param(operation, f"{setting}={other}", id=f"{name}-{setting}")
             for text in MORE.get(name, ()):
                 yield pytest.param(operation, text, id=f"{name}-{text}")
