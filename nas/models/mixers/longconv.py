@@ -3,9 +3,10 @@
 Source: Poli et al., "Hyena Hierarchy: Towards Larger Convolutional Language Models", ICML 2023
 (gating, implicit kernels); Fu et al., "Monarch Mixer: A Simple Sub-Quadratic GEMM-Based
 Architecture", NeurIPS 2023 (both directions); Fu et al., "FlashFFTConv", ICLR 2024 (kernels of the
-first lags alone).
+first lags alone, or of low frequencies alone).
 Differs on purpose: padding is masked; the short convolution looks both ways; lags are measured in
-tokens, so that a kernel does not depend on the length of its sequence; a kernel's decay depends on
+tokens, and frequencies are those of a kernel over its own taps, so that a kernel does not depend on
+the length of its sequence; a kernel's decay depends on
 the feature's place in its head; the layer's own map is the output projection; the short convolution
 is added to what it reads and gates are 1 plus what is written, so that weights that start small
 pass the values on: as published, three small numbers are multiplied and hardly anything is learned.
@@ -16,6 +17,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nas.models.mixers.base import MIXERS, Mixer, exporting, join_heads, split_heads
 from nas.models.mixers.relative import position_weights
@@ -30,6 +32,7 @@ DECAY = (0.3, 4.0)  # slowest and fastest fall of a kernel over its taps, as an 
 SETTINGS = {
     "filter": Setting(64, weight=0.01),
     "taps": Setting(128, least=2, weight=0.01),
+    "frequencies": Setting(1.0, "line", most=1, weight=0.01),
 }
 
 
@@ -50,7 +53,13 @@ def _flops(group: HeadGroup, part: Part, length: int) -> int:
     points = 2 * length  # three fast transforms, the customary 5 N log2 N each
     transforms = 3 * group.inner * round(5 * points * math.log2(points))
     positions = 4 * length * length * group.inner if group.relative else 0
-    return 2 * length * (maps + network) + transforms + 4 * length * group.inner + positions
+    lags = length
+    if _setting(part, "frequencies") < 1:  # the kernel as a whole, times a matrix
+        lags = _setting(part, "taps")
+        transforms += 2 * (2 * lags) ** 2 * group.inner
+    return (
+        2 * length * maps + 2 * lags * network + transforms + 4 * length * group.inner + positions
+    )
 
 
 OPERATIONS.register("longconv")(
@@ -115,6 +124,7 @@ class LongConvolution(Mixer):
         relative: Whether attention by distance is added.
         filter: Features inside the network that makes the kernels.
         taps: Tokens to each side that a kernel reaches, its own included.
+        frequencies: Share of a kernel's frequencies that is kept, from the lowest on.
     """
 
     axes: ClassVar = {
@@ -143,8 +153,10 @@ class LongConvolution(Mixer):
         relative: bool = False,
         filter: int = SETTINGS["filter"].default,  # noqa: A002 - the name of the setting
         taps: int = SETTINGS["taps"].default,
+        frequencies: float = SETTINGS["frequencies"].default,
     ):
         super().__init__(width, heads, head_width, relative=relative)
+        self.taps, self.frequencies = taps, frequencies
         features = heads * head_width
         self.projection = nn.Linear(width, 3 * features)
         self.short = nn.Conv1d(
@@ -164,12 +176,48 @@ class LongConvolution(Mixer):
         if keep is not None:
             signal = signal * keep[..., None]
         length = x.shape[1]
-        ahead, behind = self.forwards(length, 0), self.backwards(length, 1)
+        lags = length if self.frequencies == 1 else self.taps
+        ahead, behind = self.forwards(lags, 0), self.backwards(lags, 1)
+        if self.frequencies < 1:
+            ahead, behind = low_frequencies(ahead, behind, self.frequencies, length)
         mixed = (1 + gate) * (convolve(signal, ahead, behind) + self.skip * signal)
         if distances is None:
             return mixed
         weights = position_weights(split_heads(gate, self.heads), distances, keep)
         return mixed + join_heads(weights @ split_heads(value, self.heads))
+
+
+def kept_frequencies(share: float, taps: int) -> int:
+    """Return how many frequencies of a kernel of both sides are kept, of one more than its taps."""
+    return max(1, round(share * (taps + 1)))
+
+
+def low_frequencies(
+    ahead: Tensor, behind: Tensor, share: float, length: int
+) -> tuple[Tensor, Tensor]:
+    """Return a kernel of both sides without its higher frequencies, for `length` lags of each.
+
+    The kernel is a circle of twice its taps.
+
+    Args:
+        ahead: Weights of the lags from 0 on, `(taps, features)`.
+        behind: Weights of the lags to the other side from 1 on, `(taps, features)`.
+        share: How many frequencies are kept, of all.
+        length: Lags wanted of each side; those beyond the taps weigh nothing.
+    """
+    taps = len(ahead)
+    points = 2 * taps
+    lag = torch.arange(points, device=ahead.device)
+    wave = torch.arange(kept_frequencies(share, taps), device=ahead.device)
+    turns = (lag[:, None] * wave) % points  # whole numbers: exact at any number of taps
+    amount = torch.where((wave == 0) | (wave == taps), 1.0, 2.0).double()
+    row = (torch.cos(turns.double() * (2 * math.pi / points)) * amount).sum(1) / points
+    matrix = row[(lag[:, None] - lag) % points].to(ahead.dtype)
+    with torch.autocast(ahead.device.type, enabled=False):
+        circle = matrix @ torch.cat([ahead, behind.flip(0)])
+    rest = (0, 0, 0, max(length - taps, 0))
+    ahead, behind = F.pad(circle[:taps], rest), F.pad(circle[taps:].flip(0), rest)
+    return ahead[:length], behind[:length]
 
 
 def convolve(signal: Tensor, ahead: Tensor, behind: Tensor) -> Tensor:
@@ -185,9 +233,9 @@ def convolve(signal: Tensor, ahead: Tensor, behind: Tensor) -> Tensor:
     """
     length = signal.shape[1]
     if exporting():  # graphs for other runtimes have no Fourier transforms
-        kernel = torch.cat([behind[: length - 1].flip(0), ahead])
+        kernel = torch.cat([behind.flip(0), ahead])
         place = torch.arange(length, device=signal.device)
-        rows = kernel[place[:, None] - place + length - 1]
+        rows = kernel[place[:, None] - place + length]
         return torch.einsum("ijf,bjf->bif", rows.to(signal.dtype), signal)
     # rows 0 to length - 1 of the circle are lags, its end the lags to the other side
     exact = torch.promote_types(signal.dtype, torch.float32)

@@ -4,9 +4,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
+from torch.utils.flop_counter import FlopCounterMode
 
 from nas.models.feedforwards import FEEDFORWARDS, MultilayerPerceptron, feed
 from search_spaces.errors import UnknownName
+from search_spaces.kinds import SLOTS, LayerShape
+from search_spaces.parts import Part
 
 WIDTH = 6
 every_block = pytest.mark.parametrize("name", sorted(FEEDFORWARDS))
@@ -67,6 +70,17 @@ def test_gradients_are_right(name, inner):
     block = build(name, inner, torch.float64)
     x = torch.randn(1, 2, WIDTH, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(block, (x,), fast_mode=True)
+
+
+@every_block
+@inner_widths
+def test_parameters_and_operations_are_as_declared(name, inner):
+    block, kind = build(name, inner), SLOTS["feedforward"].kinds[name]
+    shape = LayerShape(WIDTH, WIDTH, 2, inner, 0, last=False)
+    assert sum(p.numel() for p in block.parameters()) == kind.parameters(shape, Part(name))
+    with FlopCounterMode(display=False) as counter:
+        feed(block, torch.randn(1, 7, WIDTH), None)
+    assert counter.get_total_flops() == kind.flops(shape, Part(name), 7)
 
 
 @every_block

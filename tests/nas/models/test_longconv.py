@@ -7,7 +7,7 @@ from scipy.signal import fftconvolve
 from torch.testing import assert_close
 
 from nas.models.mixers import longconv
-from nas.models.mixers.longconv import LongConvolution, convolve
+from nas.models.mixers.longconv import LongConvolution, convolve, low_frequencies
 from search_spaces import Architecture
 from search_spaces.architectures.layers import Head
 from search_spaces.errors import InvalidArchitecture
@@ -65,12 +65,38 @@ def test_tokens_beyond_the_reach_do_not_matter():
     assert differs.nonzero().flatten().tolist() == [2, 3, 4, 5, 6]
 
 
+def test_low_frequencies_are_those_of_the_published_code():
+    ahead, nothing = column(1, 0.5, 0.25, 0.125), column(0, 0, 0, 0)
+    kept = low_frequencies(ahead, nothing, 2 / 5, 4)  # two of the five of eight points
+    out = convolve(column(1, 2, 3, 4)[None], *kept)[0, :, 0]
+    assert out.tolist() == pytest.approx([0.95987, 2.93436, 4.56288, 4.89147], abs=5e-6)
+    partly = convolve(column(1, 2, 3, 4)[None], column(1, 0.5, 0, 0), nothing)[0, :, 0]
+    assert partly.tolist() == pytest.approx([1, 2.5, 4, 5.5])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 1.0])
+def test_low_frequencies_are_those_of_a_fourier_transform(share):
+    ahead, behind = (torch.randn(6, 3, dtype=torch.float64) for _ in range(2))
+    spectrum = torch.fft.rfft(torch.cat([ahead, behind.flip(0)]), dim=0)
+    spectrum[max(1, round(share * 7)) :] = 0
+    circle = torch.fft.irfft(spectrum, n=12, dim=0)
+    for length in (1, 4, 6, 9):
+        found = low_frequencies(ahead, behind, share, length)
+        wanted = torch.zeros(2, max(length, 6), 3, dtype=torch.float64)
+        wanted[0, :6], wanted[1, :6] = circle[:6], circle[6:].flip(0)
+        assert_close(torch.stack(found), wanted[:, :length])
+    if share == 1:
+        assert_close(low_frequencies(ahead, behind, share, 6), (ahead, behind))
+
+
 def test_settings_are_checked_and_written_once():
     head = Head.parse("longconv(taps=64,filter=64)_4")
     assert str(head) == "longconv(taps=64)_4"
     with pytest.raises(InvalidArchitecture, match=r"filter is 0\. Allowed: a whole number above 0"):
         Head.parse("longconv(filter=0)_4")
-    with pytest.raises(InvalidArchitecture, match=r"'order', which 'longconv'.*filter, taps"):
+    with pytest.raises(
+        InvalidArchitecture, match=r"'order', which 'longconv'.*filter, taps, frequencies"
+    ):
         Head.parse("longconv(order=2)_4")
     described = {"l": 1, "h": [8], "o": [["longconv(filter=16)_4"] * 2], "f": [[8]]}
     assert Architecture.from_dict(described).to_dict()["o"] == described["o"]

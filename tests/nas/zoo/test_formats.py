@@ -29,13 +29,19 @@ from search_spaces.kinds import SLOTS
 KINDS = ["sa_sdp_8", "sa_wma_8", "l_dft_8", "l_dct_8", "c_5_8", "c_9_8"]
 
 
-def model(positions="relative", kind=FlexiBertModel, layers=(KINDS,), **options):
+# those that are built of more than linear maps; settings that change how something is computed
+NEW = ["hedgehog_8", "monarch(taps=16,transform=matrices)_8", "mixed-attention(kernel=5)_8"]
+FEEDFORWARDS = ["grouped", "moe", "meo", "meo(level=token)", "meo(level=task)", "monarch-glu"]
+
+
+def model(positions="relative", kind=FlexiBertModel, layers=(KINDS,), feedforward="mlp", **options):
     architecture = Architecture.from_dict(
         {
             "l": len(layers),
             "o": [list(heads) for heads in layers],
             "h": [16 + 8 * i for i in range(len(layers))],
             "f": [[24]] * len(layers),
+            "parts": [{"feedforward": feedforward}] * len(layers),
         }
     )
     config = FlexiBertConfig.from_architecture(architecture, 50, max_length=20, positions=positions)
@@ -71,8 +77,15 @@ def test_onnx_answers_as_torch_for_every_batch_and_length(tmp_path, layers):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("part", FEEDFORWARDS)
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_feed_forward_in_each_format(tmp_path, name, part):
+    write_format(name, Graph(model("absolute", feedforward=part)), tmp_path)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("positions", ["absolute", "relative"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *NEW])
 @pytest.mark.parametrize("name", FORMATS)
 def test_each_kind_of_head_alone_in_each_format(tmp_path, name, kind, positions):
     write_format(name, Graph(model(positions, layers=([kind] * 2,) * 2)), tmp_path)
