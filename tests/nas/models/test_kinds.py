@@ -11,7 +11,9 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas.models.encoder import Encoder
+from nas.models.feedforwards import make_feedforward
 from nas.models.hf import FlexiBertConfig
+from nas.models.mixers import make_mixer
 from nas.models.outputs import make_output
 from nas.models.overlap import overlap
 from nas.models.standalone import MODULES, standalone_source
@@ -40,6 +42,8 @@ def options(kind):
             yield from (kind.part({name: v}) for v in setting.allowed if v != setting.default)
         elif name == kind.bare or setting.odd:
             yield kind.part({name: setting.default + 2})
+        elif setting.scale == "line":
+            yield kind.part({name: setting.default / 2})
         else:
             yield kind.part({name: min(setting.default * 2, setting.most)})
 
@@ -54,6 +58,7 @@ def parts():
                 yield pytest.param(slot, part, id=f"{slot}={part}")
 
 
+SLOW = pytest.mark.slow  # compiling takes a second
 every_part = pytest.mark.parametrize(("slot", "part"), list(parts()))
 
 
@@ -170,7 +175,7 @@ def test_bfloat16_is_finite_and_near(slot, part):
 
 
 # their declared operations are those of another algorithm, or of the part that is of use
-BY_FORMULA = {"l", "c", "longconv", "relative"}
+BY_FORMULA = {"l", "c", "longconv", "mixed-attention", "monarch", "relative"}
 
 
 @every_part
@@ -201,6 +206,14 @@ def test_compiling_changes_nothing(slot, part):
     torch.compiler.reset()
     compiled = torch.compile(encoder, backend="eager")
     assert_close(compiled(TOKENS, KEEP)[KEEP], encoder(TOKENS, KEEP)[KEEP])
+
+
+@every_part
+def test_states_at_some_places_are_those_of_all(slot, part):
+    encoder, _ = build(architecture(slot, part))
+    places = torch.tensor([0, 3, 9, 12])
+    some = encoder(TOKENS, KEEP, at=places)
+    assert_close(some, encoder(TOKENS, KEEP).flatten(0, 1)[places], atol=2e-5, rtol=1e-4)
 
 
 @every_part
@@ -262,6 +275,38 @@ def test_the_file_that_stands_alone_builds_the_same(slot, part, tmp_path):
         del sys.modules["alone"]
     other.load_state_dict(encoder.state_dict())
     assert_close(other(TOKENS, KEEP)[KEEP], encoder(TOKENS, KEEP)[KEEP], atol=0, rtol=0)
+
+
+def module(slot, part):
+    if slot == "feedforward":
+        return make_feedforward(part, 8, (6,))
+    kind = OPERATIONS[part.kind]
+    parameter = kind.settings_of(part)[kind.bare] if kind.bare else write_settings(part)
+    return make_mixer(part.kind, parameter, 8, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("slot", "part"),
+    [
+        pytest.param(slot, part, id=f"{slot}={part}", marks=[] if "dft" in str(part) else SLOW)
+        for slot, part in (p.values for p in parts())
+        if slot in ("mixer", "feedforward")
+    ],
+)
+def test_compiled_it_computes_and_learns_the_same(slot, part):
+    torch.manual_seed(0)
+    made, x = module(slot, part).eval(), torch.randn(2, 5, 8)
+    keep = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    torch.compiler.reset()
+    compiled = torch.compile(made, backend="eager")
+    reads = (x,) if getattr(made, "reads", "") == "token" else (x, keep)
+    found = []
+    for run in (made, compiled):
+        made.zero_grad()
+        out = run(*reads)[keep]
+        out.square().sum().backward()
+        found.append([out, *(p.grad for p in made.parameters() if p.grad is not None)])
+    assert_close(*found)
 
 
 def test_every_kind_has_a_module():
