@@ -8,6 +8,7 @@ BENCHMARKS = {
     "spaces": ("nas.cli.benchmark_spaces", "Distances, embeddings, and how far they scale."),
     "policies": ("nas.cli.benchmark_policies", "Policies on a table of trained architectures."),
     "scheduler": ("nas.cli.benchmark_scheduler", "What the search costs beside the trials."),
+    "mixers": ("nas.cli.benchmark_mixers", "Mixers and feed-forwards, over the length."),
     "training": ("nas.cli.benchmark_training", "Training, inference, memory beside transformers."),
 }
 
