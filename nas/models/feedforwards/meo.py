@@ -15,15 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nas.models.experts import EVENNESS, ExpertMaps, bank_axes, pass_on_shifted
 from nas.models.feedforwards.base import FEEDFORWARDS, FeedForward
-from nas.models.feedforwards.experts import ExpertMaps, bank_axes, pass_on_shifted
 from nas.models.feedforwards.mlp import SHIFT
 from nas.models.feedforwards.moe import EXPERTS, shared_experts
 from search_spaces.kinds import SLOTS, Kind, LayerShape
 from search_spaces.parts import Part, Setting
 from search_spaces.standard_kinds import stack_maps
 
-EVENNESS = 0.01  # weight in the loss
 LEAST_NOISE = 0.01
 BOTTLENECK = 8  # features inside the block that reads single tokens
 LEVELS = ("sequence", "token", "task")

@@ -11,10 +11,16 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from nas.models.experts import (
+    EVENNESS,
+    ExpertMaps,
+    bank_axes,
+    evenness,
+    pass_on_shifted,
+    through_experts,
+)
 from nas.models.feedforwards.base import FEEDFORWARDS, FeedForward
-from nas.models.feedforwards.experts import ExpertMaps, bank_axes, pass_on_shifted
 from nas.models.feedforwards.mlp import SHIFT
 from nas.models.mixers.base import exporting
 from search_spaces.kinds import SLOTS, Kind, LayerShape
@@ -22,7 +28,6 @@ from search_spaces.parts import Part, Setting
 from search_spaces.standard_kinds import stack_maps
 
 EXPERTS = 4
-EVENNESS = 0.01  # weight in the loss
 JITTER = 0.01  # largest number added to a router's score in training
 ALIKE = 2 / 3  # share of the neurons that all experts have in common at the start
 
@@ -57,18 +62,6 @@ SLOTS["feedforward"].kinds.register("moe")(
         shared=shared_experts,
     )
 )
-
-
-def evenness(shares: Tensor, chosen: Tensor) -> Tensor:
-    """How unevenly experts are used: 1 where evenly, their number where always the same one is.
-
-    Args:
-        shares: The router's probabilities, `(tokens, experts)`.
-        chosen: Number of the expert that each token goes through, `(tokens,)`.
-    """
-    experts = shares.shape[-1]
-    used = torch.bincount(chosen, minlength=experts).to(shares) / max(len(chosen), 1)
-    return experts * (shares.sum(0) / max(len(chosen), 1) * used).sum()
 
 
 @FEEDFORWARDS.register("moe")
@@ -120,34 +113,10 @@ class MixtureOfExperts(FeedForward):
         if self.training:
             real = slice(None) if keep is None else keep.flatten()
             self.auxiliary = EVENNESS * evenness(shares[real], chosen[real])
-        fed = self._all(tokens, chosen) if exporting() else self._sorted(tokens, chosen)
+        banks = (*self.stack, self.output)
+        fed = through_experts(tokens, chosen, banks, at_once=exporting())
         return (fed * share[:, None].to(fed.dtype)).unflatten(0, x.shape[:-1])
-
-    def _sorted(self, tokens: Tensor, chosen: Tensor) -> Tensor:
-        """Tokens sorted by their expert, so that each expert has one product to do."""
-        order = chosen.argsort()
-        counts = torch.bincount(chosen, minlength=self.experts).tolist()
-        parts = tokens.index_select(0, order).split(counts)
-        maps = zip(*(maps.each() for maps in (*self.stack, self.output)), strict=True)
-        fed = torch.cat([_through(part, own) for part, own in zip(parts, maps, strict=True)])
-        return fed.index_select(0, order.argsort())
-
-    def _all(self, tokens: Tensor, chosen: Tensor) -> Tensor:
-        """Every token through every expert, as graphs without data in their shapes need it."""
-        x = tokens.expand(self.experts, -1, -1)
-        for maps in self.stack:
-            x = F.gelu(x @ maps.weight.mT + maps.bias[:, None])
-        x = x @ self.output.weight.mT + self.output.bias[:, None]
-        asked = F.one_hot(chosen, self.experts).to(x.dtype)
-        return torch.einsum("end,ne->nd", x, asked)
 
     def pass_on(self, depth: int, matrices: Sequence[Tensor]) -> None:
         """Shift features to where GELU is the identity; what reads them shifts them back."""
         pass_on_shifted(self.stack, self.output, depth, list(matrices), SHIFT)
-
-
-def _through(x: Tensor, maps: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    *stack, output = maps
-    for weight, bias in stack:
-        x = F.gelu(F.linear(x, weight, bias))
-    return F.linear(x, *output)

@@ -8,6 +8,7 @@ from nas.models.mixers.grouped import GroupedAttention
 from nas.models.mixers.hedgehog import LinearAttention
 from nas.models.mixers.longconv import LongConvolution
 from nas.models.mixers.mixed_attention import MixedAttention
+from nas.models.mixers.moe_attention import ExpertAttention
 from nas.models.mixers.monarch import MonarchMixer
 
 __all__ = [

@@ -9,9 +9,10 @@ from transformers.models.switch_transformers.modeling_switch_transformers import
 )
 
 from nas.models.auxiliary import take_auxiliary
+from nas.models.experts import EVENNESS, evenness
 from nas.models.feedforwards import moe
 from nas.models.feedforwards.mlp import MultilayerPerceptron
-from nas.models.feedforwards.moe import EVENNESS, MixtureOfExperts, evenness
+from nas.models.feedforwards.moe import MixtureOfExperts
 
 
 def random(block, std=0.5):
