@@ -56,6 +56,16 @@ def pass_on_shifted(
     output.bias.sub_(output.weight.sum(2) * shift)
 
 
+def router_scores(router: nn.Linear, tokens: Tensor) -> Tensor:
+    """Return a score for each token and expert, `(..., experts)`, in single precision at least.
+
+    In half precision several experts would have the same score, and others be the largest.
+    """
+    exact = torch.promote_types(tokens.dtype, torch.float32)
+    with torch.autocast(tokens.device.type, enabled=False):
+        return F.linear(tokens.to(exact), router.weight.to(exact), router.bias.to(exact))
+
+
 def evenness(shares: Tensor, chosen: Tensor) -> Tensor:
     """How unevenly experts are used: 1 where evenly, their number where always the same one is.
 

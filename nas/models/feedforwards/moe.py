@@ -18,6 +18,7 @@ from nas.models.experts import (
     bank_axes,
     evenness,
     pass_on_shifted,
+    router_scores,
     through_experts,
 )
 from nas.models.feedforwards.base import FEEDFORWARDS, FeedForward
@@ -103,9 +104,7 @@ class MixtureOfExperts(FeedForward):
 
     def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         tokens = x.flatten(0, -2)
-        scores = self.router(tokens)
-        # half precision would give the same score to several experts
-        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        scores = router_scores(self.router, tokens)
         if self.training:
             scores = scores + (2 * torch.rand_like(scores) - 1) * JITTER
         shares = scores.softmax(-1)

@@ -8,10 +8,9 @@ experts; what a token takes is multiplied by the probability of its expert; no n
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from nas.models.experts import EVENNESS, ExpertMaps, evenness, through_experts
+from nas.models.experts import EVENNESS, ExpertMaps, evenness, router_scores, through_experts
 from nas.models.mixers.attention import SelfAttention
 from nas.models.mixers.base import MIXERS, exporting
 from search_spaces.kinds import Kind
@@ -39,6 +38,11 @@ OPERATIONS.register("moe-attention")(
         {"experts": Setting(EXPERTS, least=1, most=64, weight=0.02)},
         parameters=_parameters,
         flops=_flops,
+        refuses={
+            "positions": {
+                "disentangled": "distances have no expert whose map makes queries and keys of them"
+            }
+        },
     )
 )
 
@@ -60,9 +64,7 @@ class RoutedMap(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(batch, length, read)` to `(batch, length, written)`."""
-        scores = self.router(x)
-        # half precision would give the same score to several experts
-        shares = scores.to(torch.promote_types(scores.dtype, torch.float32)).softmax(-1)
+        shares = router_scores(self.router, x).softmax(-1)
         share, chosen = shares.max(-1)
         self.decided = shares, share, chosen
         written = through_experts(
