@@ -111,8 +111,14 @@ class ExpertAttention(SelfAttention):
         self.query_key_value = RoutedMap(width, 3 * heads * head_width, experts)
         self.auxiliary: Tensor | None = None
 
-    def forward(self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None) -> Tensor:
-        mixed = super().forward(x, keep, distances)
+    def forward(
+        self,
+        x: Tensor,
+        keep: Tensor | None,
+        distances: Tensor | None = None,
+        rows: Tensor | None = None,
+    ) -> Tensor:
+        mixed = super().forward(x, keep, distances, rows)
         shares, share, chosen = self.query_key_value.taken()
         if self.training:
             real = slice(None) if keep is None else keep
