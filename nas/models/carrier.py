@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from nas.models.axes import AxisMap, AxisMaps, carry, every_few, join, selection
+from nas.models.axes import AxisMap, AxisMaps, carry, combine, every_few, join, reading, selection
 from search_spaces.kinds import SLOTS
 from search_spaces.operations import mixer_part
 from search_spaces.parts import Part, read_kind
@@ -54,6 +54,18 @@ def norm_axes(name: str, norm: nn.Module, width: str = "width") -> dict[str, tup
         f"{name}.{tensor}": tuple(word.replace("width", width) for word in words)
         for tensor, words in axes.items()
     }
+
+
+def every_second_head(
+    head: AxisMap, feature: AxisMap, kernel: AxisMap, factor: float
+) -> dict[str, AxisMap]:
+    """Maps of "out", "key" and "tap" of the even and of the odd heads alone."""
+    found = {}
+    for number, half in enumerate(("even", "odd")):
+        some = every_few(head, number, 2)
+        out = found[f"{half} out"] = combine(some, feature)
+        found |= {f"{half} key": reading(out, factor), f"{half} tap": combine(some, kernel)}
+    return found
 
 
 def head_settings_axes(

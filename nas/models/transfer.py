@@ -17,12 +17,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nas.models.axes import AxisMap, AxisMaps, combine, every_few, reading, selection
+from nas.models.axes import AxisMap, AxisMaps, combine, reading, selection
 from nas.models.blocks import EncoderLayer
 from nas.models.blocks.plain import module_name
 from nas.models.carrier import (
     Carrier,
     centred,
+    every_second_head,
     first_ones,
     head_settings_axes,
     kernel_size,
@@ -185,11 +186,7 @@ def _carry_layer(
             out = combine(head, feature)
             scope |= {"head": head, "out": out, "key": reading(out, factor)}
             scope |= {"kernel": kernel, "tap": combine(head, kernel)}
-            for number, half in enumerate(("even", "odd")):  # every second head
-                some = every_few(head, number, 2)
-                scope[f"{half} out"] = combine(some, feature)
-                scope[f"{half} key"] = reading(scope[f"{half} out"], factor)
-                scope[f"{half} tap"] = combine(some, kernel)
+            scope |= every_second_head(head, feature, kernel, factor)
             words = mixer.axes
             if not words and kind == other and _equal_groups(child, parent, kind):
                 words = dict.fromkeys(mixer.state_dict(), ())

@@ -35,7 +35,7 @@ OPERATIONS.register("moe-attention")(
     Kind(
         "moe-attention",
         "attention with experts",
-        {"experts": Setting(EXPERTS, least=1, most=64, weight=0.02)},
+        {"experts": Setting(EXPERTS, least=2, most=64, weight=0.02)},
         parameters=_parameters,
         flops=_flops,
         refuses={

@@ -29,7 +29,7 @@ def kinds():
             yield pytest.param(operation, "", id=name)
             for setting, knob in kind.settings.items():
                 other = knob.allowed[-1] if knob.allowed else type(knob.default)(knob.default / 2)
-                other = other or 2
+                other = other if knob.allowed else max(other or 2, knob.least)
                 if knob.odd:
                     other += 1 - other % 2
                 yield pytest.param(operation, f"{setting}={other}", id=f"{name}-{setting}")
