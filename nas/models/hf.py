@@ -42,8 +42,11 @@ class FlexiBertForMaskedLM(FlexiBertPreTrainedModel):
 
         The map is made anew each time, of the model's own weight and bias.
         """
-        decoder = getattr(self.mlm, "decoder", None)
-        return decoder() if callable(decoder) and not isinstance(decoder, nn.Module) else decoder
+        decoder = getattr(self.mlm, "decoder", None)  # of an output with a table of its own
+        if decoder is not None:
+            return decoder if isinstance(decoder, nn.Module) else None
+        tied = getattr(self.mlm, "tied_decoder", None)
+        return tied() if tied is not None else None
 
     def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
         """Take another map that predicts tokens.

@@ -32,6 +32,12 @@ COLOURS = {
     "l_dft": "#f6c7a3",
     "l_dct": "#eb9f6c",
     "c": "#d7bde8",
+    "longconv": "#f2a9bf",
+    "attention": "#93cfcc",
+    "hedgehog": "#d9c97e",
+    "mixed-attention": "#aebbe9",
+    "monarch": "#e58fa6",
+    "moe-attention": "#6fb5b1",
 }
 OTHERS = ("#f5c4d1", "#b5dfdd", "#e6d9a8", "#cbd3f2")  # of kinds that have no colour of their own
 LINE, PALE = "#5b6672", "#a7b0ba"

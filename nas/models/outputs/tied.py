@@ -47,7 +47,7 @@ class MaskedLanguageHead(nn.Module):
             longer = torch.cat([kept, kept.new_zeros(rows - len(kept))])
             self.bias = nn.Parameter(longer, requires_grad=bias.requires_grad)
 
-    def decoder(self) -> nn.Linear:
+    def tied_decoder(self) -> nn.Linear:
         """Return the last step as a linear map, of the table's own weight and the own bias."""
         linear = nn.Linear(1, 1, device="meta")
         linear.weight, linear.bias = self._table[0].weight, self.bias

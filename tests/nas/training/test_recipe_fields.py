@@ -117,6 +117,7 @@ FIELDS = {
 # Fields whose other value changes nothing here, and why.
 ELSEWHERE = {
     "device": "its other value needs a GPU; tests/nas/training/test_device.py has what it decides",
+    "marks": "the generated texts have none; tests/nas/data/test_marks.py has what it decides",
     "open": "an architecture chooses; tests/nas/training/test_open_recipe.py has what trials get",
     "own_tasks": "which tasks are no GLUE's; tests/end_to_end/test_own_tasks.py trains on some",
     "slots": "other kinds than the first; tests/nas/training/test_recipe_slots.py trains with them",

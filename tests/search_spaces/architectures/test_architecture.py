@@ -171,7 +171,10 @@ def test_describe_is_one_line_a_person_can_read():
         (per_layer(h=[128, "256"]), r"h\[1\] .* is '256'\. Give a positive whole number"),
         (per_layer(n=[2, -4]), r"n\[1\] \(the number of heads of layer 1\) is -4"),
         (per_layer(n=[2, 3]), r"h\[1\] = 256, .* n\[1\] = 3 heads.* such as 2, or the width 258"),
-        (per_layer(o=["sa", "att"]), r"o\[1\], p\[1\]: No operation is called 'att'.* c, l, .*sa"),
+        (
+            per_layer(o=["sa", "att"]),
+            r"o\[1\], p\[1\]: No operation is called 'att'.* c, .*l, .*sa",
+        ),
         (per_layer(o=["sa", 5]), "No operation is called 5"),
         (per_layer(p=["sdp", "dct"]), r"'dct', which operation 'c' .* odd whole number of 3 or"),
         (per_layer(p=["sdp", 4]), r"p\[1\] is 4, which operation 'c' \(dynamic convolution\)"),

@@ -61,7 +61,11 @@ SPACES["mixed-stacks"] = small(heads_in_layer="mixed", layers=[2, 4], layers_per
 SPACES["heterogeneous-uniform"] = small(
     shared="everything", feedforward="heterogeneous", feedforward_widths=[4, 6]
 )
-every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES.keys())
+# its small sister does every day
+SLOW = {"everything": pytest.mark.slow}
+every_space = pytest.mark.parametrize(
+    "space", [pytest.param(s, id=name, marks=SLOW.get(name, ())) for name, s in SPACES.items()]
+)
 
 
 @every_space
