@@ -1,6 +1,7 @@
 """Scores of queries and keys, with all that positions add to them: what attention heads share."""
 
 import math
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -34,14 +35,15 @@ class ScoringMixer(Mixer):
         self.penalty = positions.penalty(self.heads)
         self.buckets = positions.buckets()
 
+    @abstractmethod
     def read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries, keys and values, `(batch, heads, length, head_width)` each."""
-        raise NotImplementedError
 
     def weigh(self, query: Tensor) -> Tensor:
         """Return what keys are multiplied with, of queries."""
         return query
 
+    @abstractmethod
     def of_rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return queries and keys of a table of distances, as the mixer makes them of tokens.
 
@@ -51,7 +53,6 @@ class ScoringMixer(Mixer):
         Returns:
             Two of `(1, heads, rows, head_width)`.
         """
-        raise NotImplementedError
 
     def turned(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         """Return what a score is the product of: both turned by their place, queries weighed."""
