@@ -172,7 +172,9 @@ def shown(output: str, here: Path) -> str:
     lines = [line.rstrip() for line in output.strip("\n").splitlines()]
     if len(lines) > MOST_LINES:
         half = MOST_LINES // 2
-        lines = [*lines[:half], f"… {len(lines) - 2 * half} lines", *lines[-half:]]
+        left_out = len(lines) - 2 * half
+        said = f"… {left_out} line{'s' if left_out > 1 else ''}"
+        lines = [*lines[:half], said, *lines[-half:]]
     return "\n".join(lines)
 
 

@@ -80,8 +80,9 @@ def verdict_lines(verdict: "Verdict", place: str) -> list[str]:
         f"\nVerdict on trial {verdict.trial}: {verdict.metric} {verdict.mean:.3f}"
         f"{_half(verdict.half)}, mean of {seeds}. The search selected it as the best of "
         f"{verdict.trials} at {verdict.selected:.3f}; expect the mean of fresh seeds.",
-        "Against (difference of means, 95 % interval):",
     ]
+    if verdict.comparisons:
+        lines.append("Against (difference of means, 95 % interval):")
     lines += [f"  {_line(one, verdict)}" for one in verdict.comparisons]
     lines += _better_finalists(verdict, place)
     plain = next((one for one in verdict.comparisons if one.role in ("plain", "uniform")), None)

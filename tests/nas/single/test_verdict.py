@@ -130,3 +130,11 @@ def test_one_seed_the_same_encoder_and_less_is_better():
     less = "\n".join(verdict_lines(verdict(-0.05, 0.04, sign=-1), "run"))
     assert "better than plain BERT" in less
     assert "--pick bbbbbbbbbb" in less
+
+
+def test_nothing_beside_it_has_no_heading():
+    alone = replace(verdict(0.05, 0.04), comparisons=())
+    text = "\n".join(verdict_lines(alone, "runs/one"))
+    assert "Against" not in text
+    assert "No plain encoder was trained beside it: nas confirm runs/one --baselines" in text
+    assert "Against" in "\n".join(verdict_lines(verdict(0.05, 0.04), "runs/one"))
