@@ -51,6 +51,8 @@ def confirm(
     from nas.runs.directory import open_run
     from nas.runs.endings import EXIT_CODES
     from nas.single.confirm import confirm as confirm_run
+    from nas.single.confirm import said_for_longer
+    from nas.training.recipe import Recipe
 
     opened = open_run(run)
     if trust:
@@ -91,12 +93,13 @@ def confirm(
         count = "" if longer == 1 else longer
         echo(f"Every task: nas.open_run({str(run)!r}).confirmations({count})")
         if len(table) and longer > 1:
-            epochs = longer * opened.experiment.recipe["finetune_epochs"]
+            recipe = Recipe.from_dict(opened.experiment.recipe)
+            said = " ".join(f"--recipe {quoted(one)}" for one in said_for_longer(recipe, longer))
             echo(
                 f"Exported are the models of the search; one that learnt for longer: nas train "
                 f"{quoted(run)}/{table['hash'].iloc[0][:10]} --experiment "
-                f"{quoted(run / 'experiment.yaml')} --from {opened.experiment.checkpoint} "
-                f"--recipe finetune_epochs={epochs} --to NEW_FOLDER"
+                f"{quoted(run / 'experiment.yaml')} --from "
+                f"{quoted(opened.experiment.checkpoint)} {said} --to NEW_FOLDER"
             )
         elif len(table):
             again = f"nas export {quoted(run)} --pick {table['hash'].iloc[0][:10]} --to NEW_FOLDER"

@@ -144,6 +144,15 @@ def for_longer(recipe: Recipe, longer: int) -> Recipe:
     return replace(recipe, finetune_epochs=longer * recipe.finetune_epochs, slots=slots)
 
 
+def said_for_longer(recipe: Recipe, longer: int) -> list[str]:
+    """Return what `nas train --recipe` has to be given for the recipe of `for_longer`."""
+    found = for_longer(recipe, longer)
+    said = [f"finetune_epochs={found.finetune_epochs}"]
+    if found.slots != recipe.slots:
+        said.append(f"distillation={found.slots['distillation']}")
+    return said
+
+
 def require_teacher(experiment: Experiment, longer: int) -> None:
     """Check that there is something to learn from for longer.
 

@@ -1,5 +1,6 @@
 """Confirmation: fresh seeds, nothing done twice, both numbers in tables and cards."""
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -11,10 +12,12 @@ from click.testing import CliRunner
 
 import nas
 from nas.cli.main import cli
+from nas.cli.train import read_changes
 from nas.execution import Executor, Outcome
 from nas.runs.confirmations import Confirmations, confirmed_facts
-from nas.single.confirm import confirm, confirmation_seed
+from nas.single.confirm import confirm, confirmation_seed, for_longer, said_for_longer
 from nas.single.exporting import trial_card
+from nas.training.recipe import Recipe
 from search_spaces.errors import RunError
 
 
@@ -193,3 +196,20 @@ def test_the_command_trains_for_real_and_leaves_the_weights_of_the_search(copied
     answer = CliRunner().invoke(cli, [*arguments, "--format", "json"])
     (row,) = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
     assert row["glue_mean"] == pytest.approx(training["scores"]["glue"])
+
+
+@pytest.mark.parametrize(
+    ("distillation", "said"),
+    [
+        ("hidden", "hidden(steps=2)"),
+        ("logits(labels=0.5)", "logits(labels=0.5,steps=2)"),
+        ("none", None),
+    ],
+)
+def test_what_is_said_of_longer_trainings_repeats_them(distillation, said):
+    recipe = dataclasses.replace(Recipe(), slots={"distillation": distillation})
+    changes = read_changes(tuple(said_for_longer(recipe, 3)))
+    assert changes.get("distillation") == said
+    again = Recipe.from_dict({**recipe.to_dict(), **changes})
+    assert again == Recipe.from_dict(for_longer(recipe, 3).to_dict())
+    assert again.finetune_epochs == 3 * recipe.finetune_epochs
