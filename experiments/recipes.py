@@ -50,6 +50,8 @@ ENTRIES: dict[str, dict[str, object]] = {
     "rtd > contrastive+rtd": {"objective": "rtd > contrastive+rtd", "pretrain_dropout": 0.1},
     "mlm+sso": {"objective": "mlm+sso"},
     "mlm+nsp": {"objective": "mlm+nsp"},
+    "mlm+e2s2": {"objective": "e2s2+mlm"},
+    "e2s2 with a decoder": {"objective": "e2s2(decoder=1)"},
     "mosaic": {"schedule": "mosaic"},
     "rtd, shared": {"objective": "rtd(sharing=shared)"},
     "rtd, apart": {"objective": "rtd(sharing=none)"},

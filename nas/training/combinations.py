@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from search_spaces.errors import InvalidExperiment
+from search_spaces.kinds import SLOTS
 
 if TYPE_CHECKING:
     from nas.training.recipe import Recipe
@@ -61,6 +62,34 @@ def _sentences(recipe: "Recipe") -> Objections:
         )
 
 
+def _noise(recipe: "Recipe") -> Objections:
+    defaults = {k: s.default for k, s in SLOTS["objective"].kinds["e2s2"].settings.items()}
+    for part in recipe.standing("objective"):
+        if part.kind != "e2s2":
+            continue
+        found = {**defaults, **dict(part.settings)}
+        noise = found["shuffle"] or found["replace"]
+        if not (found["contrastive"] or found["detection"] or found["decoder"]):
+            yield (
+                f"objective: {part}",
+                "both losses of the encoder have no weight and there is no decoder, so that "
+                "nothing is left to learn",
+                "objective: e2s2, or objective: e2s2(contrastive=0,decoder=1,detection=0)",
+            )
+        elif found["detection"] and not noise:
+            yield (
+                f"objective: {part}",
+                "nothing is shuffled or replaced, so that there is nothing to tell",
+                "objective: e2s2, or the same with detection=0",
+            )
+        elif found["contrastive"] and not noise and recipe.pretrain_dropout == 0:
+            yield (
+                f"objective: {part} with pretrain_dropout: 0",
+                "neither noise nor dropout makes the two views of a text differ",
+                "pretrain_dropout: 0.1, or objective: e2s2",
+            )
+
+
 def _between(recipe: "Recipe") -> Objections:
     for part in recipe.standing("finetuning"):
         task = dict(part.settings).get("task", "mnli")
@@ -85,4 +114,4 @@ def _taught(recipe: "Recipe") -> Objections:
             )
 
 
-RULES: tuple[Rule, ...] = (_sharpness, _views, _sentences, _between, _taught)
+RULES: tuple[Rule, ...] = (_sharpness, _views, _sentences, _noise, _between, _taught)

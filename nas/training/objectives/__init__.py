@@ -7,6 +7,7 @@ from nas.training.objectives.base import (
     own_modules,
 )
 from nas.training.objectives.contrastive import Contrastive  # contrastive
+from nas.training.objectives.e2s2 import NoisyTexts  # e2s2
 from nas.training.objectives.mlm import MaskedTokens  # mlm
 from nas.training.objectives.order import PairOrder  # nsp, sso
 from nas.training.objectives.rtd import ReplacedTokens  # rtd
@@ -16,6 +17,7 @@ __all__ = [
     "PRETRAINING_OBJECTIVES",
     "Contrastive",
     "MaskedTokens",
+    "NoisyTexts",
     "PairOrder",
     "PretrainingObjective",
     "ReplacedTokens",

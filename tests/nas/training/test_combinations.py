@@ -20,6 +20,13 @@ REFUSED = [
         {"finetuning": "stilts(task=qnli)"},
     ),
     ({"finetuning": "sift", "distillation": "logits"}, "teacher", {"finetuning": "full"}),
+    ({"objective": "e2s2(contrastive=0,detection=0)"}, "nothing is left", {"objective": "e2s2"}),
+    ({"objective": "e2s2(replace=0,shuffle=0)+mlm"}, "nothing to tell", {"objective": "e2s2"}),
+    (
+        {"objective": "mlm+e2s2(detection=0,replace=0,shuffle=0)"},
+        "neither noise nor dropout",
+        {"pretrain_dropout": 0.1},
+    ),
     ({"objective": "sso", "short_blocks": 0.5, "block_length": 16}, "two", {"block_length": 32}),
 ]
 

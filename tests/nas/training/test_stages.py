@@ -62,6 +62,7 @@ def cut_off(monkeypatch, step):
         {"slots": {"objective": "rtd > contrastive+rtd"}, "pretrain_dropout": 0.1},
         {"slots": {"objective": "rtd(sharing=shared)"}},
         {"slots": {"objective": "mlm+wso", "optimizer": "fsam"}},
+        {"slots": {"objective": "mlm > e2s2(decoder=1)"}},
     ],
 )
 @pytest.mark.parametrize("step", [3, 11])
