@@ -63,11 +63,11 @@ def _sentences(recipe: "Recipe") -> Objections:
 
 
 def _noise(recipe: "Recipe") -> Objections:
-    defaults = {k: s.default for k, s in SLOTS["objective"].kinds["e2s2"].settings.items()}
     for part in recipe.standing("objective"):
         if part.kind != "e2s2":
             continue
-        found = {**defaults, **dict(part.settings)}
+        # looked up for those alone: it imports the kinds' files, and with them torch
+        found = SLOTS["objective"].kinds["e2s2"].settings_of(part)
         noise = found["shuffle"] or found["replace"]
         if not (found["contrastive"] or found["detection"] or found["decoder"]):
             yield (
