@@ -67,7 +67,7 @@ def train_parent(parent: Architecture, recipe: Recipe, data: PreparedData, path:
     if path.exists():
         return
     with thread_count(recipe.threads), random_state(named_seed(PARENT_SEED, "weights")):
-        encoder = build_encoder(parent, recipe, data.vocabulary_size)
+        encoder = build_encoder(parent, recipe, data.vocabulary_size, data.tokenizer_json)
         head = MaskedLanguageHead(encoder)
         pretrain(
             encoder,

@@ -64,7 +64,7 @@ def loss_from(
 ) -> float:
     """Return the validation loss of a child after a little pre-training."""
     with thread_count(1), random_state(named_seed(0, "weights")):
-        encoder = build_encoder(child, recipe, data.vocabulary_size)
+        encoder = build_encoder(child, recipe, data.vocabulary_size, data.tokenizer_json)
         head = MaskedLanguageHead(encoder)
         tensors = Inheritance(parent, weights).read()
         seed = named_seed(0, "inherit")

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
@@ -144,6 +145,18 @@ class Tokenizer:
         """How many ids there are, special tokens included."""
         return self._backend.get_vocab_size()
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """How each token is spelt, by its id: with "##" where it goes on with a word, for example.
+
+        Ids that no token has are empty.
+        """
+        numbers = self._backend.get_vocab()
+        found = [""] * (max(numbers.values()) + 1)
+        for text, number in numbers.items():
+            found[number] = text
+        return tuple(found)
+
     def encode_batch(
         self, first: Sequence[str], second: Sequence[str] | None = None, *, max_length: int
     ) -> Encoded:
@@ -208,6 +221,16 @@ class Tokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of `ids` without special tokens."""
         return self._backend.decode([int(i) for i in ids])
+
+
+@lru_cache(maxsize=1)
+def token_texts(tokenizer_json: str) -> tuple[str, ...]:
+    """Return how a tokenizer spells each of its tokens, by their ids.
+
+    Raises:
+        InvalidData: The text describes no tokenizer.
+    """
+    return Tokenizer.from_json(tokenizer_json).texts
 
 
 def special_names(backend: tokenizers.Tokenizer) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ parameter exists that cannot influence the output (the published models have som
 masked-language head is tied to the token embedding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -130,6 +130,8 @@ class Encoder(nn.Module):
         pooling: What stands for a sequence: its "first" token, or the "mean" of its real ones.
         checkpointing: Whether training keeps only what goes into each layer and computes the rest
             again for the gradients: about a third more time for a fraction of the memory.
+        texts: How the tokenizer spells each token, for embeddings that are made of that; None where
+            nobody knows.
 
     Raises:
         UnknownName: If `positions`, `pooling`, the kind of a head or of another part is unknown.
@@ -147,6 +149,7 @@ class Encoder(nn.Module):
         pad_id: int = 0,
         pooling: str = "first",
         checkpointing: bool = False,
+        texts: Sequence[str] | None = None,
     ):
         super().__init__()
         if pooling not in POOLINGS:
@@ -160,7 +163,7 @@ class Encoder(nn.Module):
         places = make_positions(architecture.part("positions") or Part(positions), max_length)
         norm = architecture.part("norm")
         tokens = make_embedding(
-            architecture.part("embedding"), vocabulary_size, widths[0], pad_id=pad_id
+            architecture.part("embedding"), vocabulary_size, widths[0], pad_id=pad_id, texts=texts
         )
         self.embeddings = Embeddings(
             tokens,
@@ -182,6 +185,11 @@ class Encoder(nn.Module):
         self.output_norm = None if self.layers[-1].normed else make_norm(norm, self.width)
         self.pooler = nn.Linear(self.width, self.width)
         self.apply(initialise)
+
+    @property
+    def texts(self) -> tuple[str, ...] | None:
+        """How each token is spelt, where the embedding is made of that."""
+        return getattr(self.embeddings.tokens, "texts", None)
 
     def forward(
         self,

@@ -1,6 +1,6 @@
 """What an encoder is built from, as a configuration of `transformers`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ class FlexiBertConfig(PretrainedConfig):
         positions: "absolute", "relative" or another kind of positions.
         parts: What stands in the slots of the whole model where it is not the usual, as in a layer.
         pooling: What stands for a sequence: its "first" token or the "mean" of its real ones.
+        token_texts: How the tokenizer spells each token, for an embedding made of that.
         hidden_dropout_prob: Probability that a feature is zeroed in training.
         pad_token_id: Token id of padding.
         task_names: Tasks whose fine-tuned models lie in folders of these names beside the weights.
@@ -47,6 +48,7 @@ class FlexiBertConfig(PretrainedConfig):
         task_name: str | None = None,
         parts: dict[str, str] | None = None,
         pooling: str = "first",
+        token_texts: list[str] | None = None,
         **kwargs: Any,
     ):
         # No layers: `transformers` builds an empty configuration to find out what is not default.
@@ -62,6 +64,8 @@ class FlexiBertConfig(PretrainedConfig):
             self.parts = dict(parts)
         if pooling != "first":
             self.pooling = pooling
+        if token_texts is not None:
+            self.token_texts = list(token_texts)
         derived = {"hidden_size": self.layers[-1]["width"], "num_hidden_layers": len(self.layers)}
         super().__init__(pad_token_id=pad_token_id, **(kwargs | derived))
 
@@ -77,9 +81,12 @@ class FlexiBertConfig(PretrainedConfig):
         dropout: float = 0.1,
         pad_id: int = 0,
         pooling: str = "first",
+        texts: Sequence[str] | None = None,
     ) -> "FlexiBertConfig":
         """Describe `Encoder(architecture, vocabulary_size, ...)` of the same arguments."""
         more = {"parts": _texts(architecture.parts)} if architecture.parts else {}
+        if texts is not None:
+            more["token_texts"] = list(texts)
         return cls(
             layers=[
                 {
@@ -128,6 +135,7 @@ class FlexiBertConfig(PretrainedConfig):
             dropout=self.hidden_dropout_prob,
             pad_id=self.pad_token_id,
             pooling=getattr(self, "pooling", "first"),
+            texts=getattr(self, "token_texts", None),
         )
 
 

@@ -82,7 +82,7 @@ def export_trial(
     tokenizer = read_tokenizer(run.directory / "data")
     own = read_index(run.directory / "data")["own"]
     rows = [own.get(name) or glue_task(name) for name in tasks]
-    config = make_config(architecture, run.model_options, rows)
+    config = make_config(architecture, run.model_options, rows, tokenizer)
     card = trial_card(run, trial, licence=licence)
     card = {"name": folder.name, "tasks": list(config.task_names), **card}
     if own:

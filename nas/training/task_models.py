@@ -84,7 +84,9 @@ def task_models(
     recipe = recipe.chosen(architecture)
     device = choose_device(recipe)
     with thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
-        encoder = build_encoder(architecture, recipe, data.vocabulary_size).to(device)
+        encoder = build_encoder(architecture, recipe, data.vocabulary_size, data.tokenizer_json).to(
+            device
+        )
         tensors = {
             name.removeprefix("encoder."): tensor
             for name, tensor in weights.items()

@@ -214,6 +214,7 @@ class TaskTraining:
             positions=self.recipe.positions,
             dropout=dropout,
             pooling=of.pooling,
+            texts=of.texts,
         )
         return found.to(next(of.parameters()).device)
 

@@ -10,10 +10,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nas.data.prepared import PreparedData
+from nas.data.tokenizer import token_texts
 from nas.evaluation.cost import measure_latency, peak_memory_mb
 from nas.evaluation.energy import measure_energy
 from nas.evaluation.mean_score import mean_score
 from nas.evaluation.suites.task import Task
+from nas.models.embeddings import reads_texts
 from nas.models.encoder import Encoder
 from nas.models.outputs import make_output
 from nas.teachers.lessons import Lessons
@@ -124,7 +126,7 @@ def run_trial(
     seconds: dict[str, float] = {}
     with memory_errors(), thread_count(recipe.threads), random_state(named_seed(seed, "trial")):
         with random_state(named_seed(seed, "weights")):
-            encoder = build_encoder(architecture, recipe, data.vocabulary_size)
+            encoder = build_encoder(architecture, recipe, data.vocabulary_size, data.tokenizer_json)
             mlm = make_output(encoder)
         inherited = _start_from(inherit, encoder, mlm, seed)
         encoder.to(device)
@@ -277,9 +279,19 @@ def _start_from(
     return report.share
 
 
-def build_encoder(architecture: Architecture, recipe: Recipe, vocabulary_size: int) -> Encoder:
-    """Return the untrained encoder of a trial, its weights drawn from torch's global generator."""
-    return Encoder(architecture, vocabulary_size, **model_options(recipe))
+def build_encoder(
+    architecture: Architecture,
+    recipe: Recipe,
+    vocabulary_size: int,
+    tokenizer_json: str | None = None,
+) -> Encoder:
+    """Return the untrained encoder of a trial, its weights drawn from torch's global generator.
+
+    Without a tokenizer it can be timed, and not be trained.
+    """
+    spelt = tokenizer_json is not None and reads_texts(architecture.part("embedding"))
+    texts = token_texts(tokenizer_json) if spelt else None
+    return Encoder(architecture, vocabulary_size, texts=texts, **model_options(recipe))
 
 
 def model_options(recipe: Recipe) -> dict[str, int | float | str]:

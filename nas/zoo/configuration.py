@@ -78,6 +78,7 @@ _KEYS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "task_name": ("a name or null", lambda value: value in (None, "") or _is_name(value)),
     "parts": ("texts of kinds by slot", _texts),
     "pooling": ("first or mean", lambda value: value in ("first", "mean")),
+    "token_texts": ("a list of texts", _all(lambda value: isinstance(value, str), _MOST_ENTRIES)),
     "id2label": ("names of labels by number", _texts),
     "label2id": (
         "numbers of labels by name",

@@ -10,9 +10,10 @@ import tokenizers
 from safetensors.torch import save
 from torch import Tensor
 
-from nas.data.tokenizer import special_names
+from nas.data.tokenizer import special_names, token_texts
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.task import Task
+from nas.models.embeddings import reads_texts
 from nas.models.hf import (
     FlexiBertConfig,
     FlexiBertForMaskedLM,
@@ -85,7 +86,7 @@ def export_model(
     """
     folder = Path(folder)
     task_weights = dict(task_weights or {})
-    config = make_config(architecture, model_options, list(task_weights))
+    config = make_config(architecture, model_options, list(task_weights), tokenizer_json)
     with written_at_once(folder) as partial:
         write_encoder(partial, config, weights, tokenizer_json, architecture)
         for task, tensors in task_weights.items():
@@ -95,15 +96,22 @@ def export_model(
 
 
 def make_config(
-    architecture: Architecture, model_options: Mapping[str, Any], tasks: Sequence[Task]
+    architecture: Architecture,
+    model_options: Mapping[str, Any],
+    tasks: Sequence[Task],
+    tokenizer_json: str,
 ) -> FlexiBertConfig:
     """Return the configuration of the encoder, with the tasks in the order they are offered.
+
+    It has how the tokenizer spells its tokens where the encoder is made of that.
 
     Of a user's own task it has the labels, too: by their number `from_pretrained` tells that the
     model of the first task is wanted, and no new head.
     """
     options = dict(model_options)
     vocabulary_size = options.pop("vocabulary_size")
+    if reads_texts(architecture.part("embedding")):
+        options["texts"] = token_texts(tokenizer_json)
     config = FlexiBertConfig.from_architecture(architecture, vocabulary_size, **options)
     config.task_names = sorted((t.name for t in tasks), key=lambda name: name != _FIRST_TASK)
     first = next((task for task in tasks if task.name == config.task_names[0]), None)

@@ -93,6 +93,8 @@ NAMED: dict[str, dict[str, Any]] = {
     "convbert-4-128": _alike(4, 128, CONVOLUTION),
     "convbert-mini": _alike(4, 256, CONVOLUTION),
     "roberta-base": _alike(12, 768) | ABSOLUTE,
+    "uno-eelbert": _pattern((2, 128, 2, SDP, [128]))
+    | {"model": {"embedding": "hash-ngram", "positions": "absolute"}},
     "fnet-base": _pattern((12, 768, 1, DFT, [3072])) | ABSOLUTE,
     "minilm-l6": _pattern((6, 384, 12, SDP, [1536])) | ABSOLUTE,
     "deberta-v3-xsmall": _alike(12, 384) | {"model": {"positions": "disentangled"}},

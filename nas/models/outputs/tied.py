@@ -47,8 +47,13 @@ class MaskedLanguageHead(nn.Module):
             longer = torch.cat([kept, kept.new_zeros(rows - len(kept))])
             self.bias = nn.Parameter(longer, requires_grad=bias.requires_grad)
 
-    def tied_decoder(self) -> nn.Linear:
-        """Return the last step as a linear map, of the table's own weight and the own bias."""
+    def tied_decoder(self) -> nn.Linear | None:
+        """Return the last step as a linear map, of the table's own weight and the own bias.
+
+        None where the table is computed, so that nothing could be tied to it.
+        """
+        if not isinstance(self._table[0].weight, nn.Parameter):
+            return None
         linear = nn.Linear(1, 1, device="meta")
         linear.weight, linear.bias = self._table[0].weight, self.bias
         linear.out_features, linear.in_features = linear.weight.shape

@@ -96,6 +96,7 @@ class ReplacedTokens(PretrainingObjective):
             positions=encoder.positions,
             dropout=encoder.embeddings.dropout.p,
             pad_id=encoder.pad_id,
+            texts=encoder.texts,
         )
         # none of these is read: the generator only fills gaps
         generator.pooler = nn.Identity()

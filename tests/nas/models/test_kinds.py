@@ -231,6 +231,8 @@ def test_an_equal_architecture_inherits_everything(slot, part):
 def test_a_larger_one_computes_the_same_at_first(slot, part, more):
     if slot == "projection" and "layers" in more:
         pytest.skip("a layer after a change of width is no identity")
+    if part.kind == "hash-ngram" and "width" in more:
+        pytest.skip("features more are hashed, and no copies of those that are there")
     *stack, third = (16, 8, 24) if part.kind in IN_GROUPS else (12, 10, 14)
     described = architecture(slot, part, feedforward=stack)
     if "deeper" in more:
