@@ -280,17 +280,11 @@ def _start_from(
 
 
 def build_encoder(
-    architecture: Architecture,
-    recipe: Recipe,
-    vocabulary_size: int,
-    tokenizer_json: str | None = None,
+    architecture: Architecture, recipe: Recipe, vocabulary_size: int, tokenizer_json: str = ""
 ) -> Encoder:
-    """Return the untrained encoder of a trial, its weights drawn from torch's global generator.
-
-    Without a tokenizer it can be timed, and not be trained.
-    """
-    spelt = tokenizer_json is not None and reads_texts(architecture.part("embedding"))
-    texts = token_texts(tokenizer_json) if spelt else None
+    """Return a trial's untrained encoder, its weights drawn from torch's global generator."""
+    spelt = tokenizer_json and reads_texts(architecture.part("embedding"))
+    texts = token_texts(tokenizer_json) if spelt else None  # what is only timed has no tokenizer
     return Encoder(architecture, vocabulary_size, texts=texts, **model_options(recipe))
 
 
