@@ -126,6 +126,45 @@ def _write_checkpoint(folder):
     (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\nA tiny encoder.\n")
 
 
+@pytest.fixture(scope="session")
+def make_modernbert():
+    """Return what writes a tiny ModernBERT as `transformers` does, and its tokenizer.
+
+    Five layers, 32 wide, with four heads and 48 gated neurons a layer; the first and the fourth see
+    everything, the others two tokens to each side.
+    """
+    return _write_modernbert
+
+
+def _write_modernbert(folder):
+    import torch
+    from transformers import ModernBertConfig, ModernBertModel
+
+    text, size = _words()
+    torch.manual_seed(0)
+    special = dict.fromkeys(("bos_token_id", "cls_token_id"), 5)
+    special |= dict.fromkeys(("eos_token_id", "sep_token_id"), 4)
+    model = ModernBertModel(
+        ModernBertConfig(
+            vocab_size=size,
+            hidden_size=32,
+            num_hidden_layers=5,
+            num_attention_heads=4,
+            intermediate_size=48,
+            max_position_embeddings=64,
+            local_attention=4,
+            pad_token_id=0,
+            **special,
+        )
+    )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.15 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    (folder / "tokenizer.json").write_text(text)
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\nA tiny encoder.\n")
+
+
 def _words():
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 

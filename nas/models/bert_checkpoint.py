@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from nas.models.bert_families import FAMILIES
+from nas.models.checkpoint_files import CONFIG, WEIGHTS, read_config, read_weights
 from nas.models.encoder import Encoder
 from nas.models.norms.layer import NORM_EPSILON
 from nas.whole_files import whole_file, write_whole
@@ -22,7 +22,6 @@ from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidData
 from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, SLOTS
 
-_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 _NEEDED = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
     "max_position_embeddings", "type_vocab_size",
@@ -77,14 +76,14 @@ def load_bert(folder: str | Path, *, dropout: float | None = None) -> Encoder:
             continue
         if missing:
             raise InvalidData(
-                f"{folder / _WEIGHTS} has no tensor {missing[0]!r}. "
+                f"{folder / WEIGHTS} has no tensor {missing[0]!r}. "
                 "Give a folder that BertModel.save_pretrained wrote."
             )
         value = torch.cat([theirs[source] for source in sources]).to(own[name].dtype)
         if value.shape != own[name].shape:
             raise InvalidData(
-                f"{folder / _WEIGHTS}: {sources[0]!r} has the shape {tuple(value.shape)}, but "
-                f"{_CONFIG} asks for {tuple(own[name].shape)}. Put back the files that belong "
+                f"{folder / WEIGHTS}: {sources[0]!r} has the shape {tuple(value.shape)}, but "
+                f"{CONFIG} asks for {tuple(own[name].shape)}. Put back the files that belong "
                 "together."
             )
         taken[name] = value
@@ -106,9 +105,9 @@ def save_bert(encoder: Encoder, folder: str | Path) -> None:
     config, theirs = in_words_of_bert(encoder)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / _WEIGHTS) as partial:
+    with whole_file(folder / WEIGHTS) as partial:
         save_file(theirs, partial, metadata={"format": "pt"})
-    write_whole(folder / _CONFIG, json.dumps(config, indent=2) + "\n")
+    write_whole(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
 def in_words_of_bert(encoder: Encoder) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -233,21 +232,14 @@ def _sources(own: dict[str, Tensor]) -> dict[str, list[str]]:
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return a checkpoint's configuration and tensors in the words of BERT, checked."""
-    path = folder / _CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        family = config.get("model_type")
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise InvalidData(
-            f"{path} cannot be read as a configuration ({error}). Give a folder that "
-            "BertModel.save_pretrained wrote."
-        ) from None
+    path, config = folder / CONFIG, read_config(folder)
+    family = config.get("model_type")
     if not isinstance(family, str) or family not in FAMILIES:
         raise InvalidData(
             f"The checkpoint's model_type is {family!r}, which cannot be read as an encoder. Read "
             f"are {', '.join(sorted(FAMILIES))}. Give a checkpoint of one of these."
         )
-    tensors = _read_weights(folder)
+    tensors = read_weights(folder)
     try:
         config, tensors = FAMILIES[family](config, tensors)
         missing = [key for key in _NEEDED if type(config.get(key)) is not int or config[key] < 1]
@@ -262,34 +254,3 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             "checkpoint."
         )
     return config, tensors
-
-
-def _read_weights(folder: Path) -> dict[str, Tensor]:
-    path = folder / _WEIGHTS
-    if not path.is_file():
-        raise InvalidData(_how_to_convert(folder))
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InvalidData(
-            f"{path} cannot be read ({error}). Checkpoints of other formats, such as "
-            "pytorch_model.bin, are never loaded: save them again as safetensors."
-        ) from None
-
-
-def _how_to_convert(folder: Path) -> str:
-    """Say what to do about weights that are in several files, or in a format that runs code."""
-    found = sorted(path.name for path in folder.iterdir() if path.suffix in (".bin", ".h5", ".pt"))
-    sharded = (folder / f"{_WEIGHTS}.index.json").is_file()
-    kind = "its weights in several files" if sharded else f"its weights in {', '.join(found)}"
-    if not sharded and not found:
-        return (
-            f"{folder} has no {_WEIGHTS}. Give a folder with {_CONFIG}, {_WEIGHTS} and "
-            "tokenizer.json."
-        )
-    return (
-        f"{folder} has {kind}, and only one {_WEIGHTS} is ever loaded. Convert it once: "
-        f'python -c "from transformers import AutoModel; '
-        f"AutoModel.from_pretrained({str(folder)!r}).save_pretrained('converted', "
-        "max_shard_size='100GB')\" and copy tokenizer.json beside it."
-    )

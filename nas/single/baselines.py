@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nas.teachers.cuttable import floor_of
+from nas.teachers.cuttable import floor_of, layers_like
 from search_spaces import Architecture
 from search_spaces.architectures.layers import Head, Layer
 from search_spaces.flexibert.space import FlexiBertSpace
@@ -48,15 +48,14 @@ def baselines_for(run: "Run", winner: Architecture) -> list[Baseline]:
 
     space, parameters, allowed = counting(run)
     if run.experiment.checkpoint is not None:
-        found = []
-        if isinstance(space, FlexiBertSpace):
-            cut = uniform_cut(winner, space, parameters)
-            found.append(Baseline(UNIFORM, _sized("uniform cut", cut, winner, parameters), cut))
         from nas.data.prepared import TEACHER
         from nas.teachers.lessons import Lessons
 
-        whole = Lessons(run.directory / TEACHER).facts["architecture"]
-        layers = whole_layers(winner, Architecture.from_dict(whole), parameters)
+        whole, found = Lessons(run.directory / TEACHER).architecture, []
+        if isinstance(space, FlexiBertSpace):
+            cut = uniform_cut(winner, space, parameters, whole)
+            found.append(Baseline(UNIFORM, _sized("uniform cut", cut, winner, parameters), cut))
+        layers = whole_layers(winner, whole, parameters)
         words = _sized(f"{len(layers.layers)} whole layers", layers, winner, parameters)
         return [*found, Baseline(LAYERS, words, layers)]
     plain = plain_bert(winner, parameters)
@@ -115,15 +114,22 @@ def _heads(width: int) -> int:
     )
 
 
-def uniform_cut(winner: Architecture, space: FlexiBertSpace, parameters: Size) -> Architecture:
-    """Return the cut whose layers are all alike, of the parameter count nearest a winner's.
+def uniform_cut(
+    winner: Architecture,
+    space: FlexiBertSpace,
+    parameters: Size,
+    teacher: Architecture | None = None,
+) -> Architecture:
+    """Return the cut whose layers are all as large, of the parameter count nearest a winner's.
 
-    Among equally near ones the deepest.
+    Among equally near ones the deepest. Layers are of the kinds of the teacher's first ones;
+    without a teacher, of the winner's first.
     """
-    offers, layer = space.definition, winner.layers[0]
+    offers = space.definition
+    like = teacher.layers if teacher else winner.layers[:1] * max(offers.layers)
     cuts = [
         Architecture(
-            [Layer(layer.width, (layer.heads[0],) * heads, (inner,), layer.parts)] * depth,
+            layers_like(like[:depth], heads, inner),
             parts=winner.parts,
             recipe=winner.recipe,
         )
@@ -139,9 +145,12 @@ def whole_layers(winner: Architecture, teacher: Architecture, parameters: Size) 
 
     What a person would do by hand. Of a teacher with unlike layers, as much of each as any has.
     """
-    layer = floor_of(teacher)
+    most = floor_of(teacher)
+    size = len(most.heads), most.feedforward[0]
     found = [
-        Architecture([layer] * depth, parts=winner.parts, recipe=winner.recipe)
+        Architecture(
+            layers_like(teacher.layers[:depth], *size), parts=winner.parts, recipe=winner.recipe
+        )
         for depth in range(1, len(teacher.layers) + 1)
     ]
     return min(found, key=lambda cut: abs(parameters(cut) - parameters(winner)))

@@ -65,15 +65,16 @@ def beside(run: "Run") -> list[Beside]:
     from nas.teachers.lessons import Lessons
 
     found = [Beside(WHOLE, WORDS[WHOLE], whole)]
-    teacher = Lessons(run.directory / TEACHER).facts["architecture"]
-    most = floor_of(Architecture.from_dict(teacher))
+    teacher = Lessons(run.directory / TEACHER).architecture
+    most, known = floor_of(teacher), {head.kind for of in teacher.layers for head in of.heads}
     done = set(run.finished()["trial"])
     for record in run.journal.each_trial():
         if record["trial"] not in done:
             continue
         layers = Architecture.from_dict(record["architecture"]).layers
-        if len(set(layers)) == 1:
-            shape = len(layers[0].heads), layers[0].feedforward
+        shapes = {(len(layer.heads), layer.feedforward) for layer in layers}
+        if len(shapes) == 1 and all(layer.heads[0].kind in known for layer in layers):
+            (shape,) = shapes
             role = LAYERS if shape == (len(most.heads), most.feedforward) else UNIFORM
             found.append(Beside(role, f"{_words(role, layers)}, a trial", values_of(record)))
     store = Confirmations(run.directory, run.experiment.finalist_longer)

@@ -7,7 +7,7 @@ with the rest adjusted to stand in for what went; and with them a cut refits its
 Source: Hassibi and Stork, "Second Order Derivatives for Network Pruning: Optimal Brain Surgeon",
 NIPS 1992, on the output of one map; Frantar and Alistarh, "Optimal Brain Compression", NeurIPS
 2022; Kurtic, Frantar and Alistarh, "ZipLM", NeurIPS 2023 (whole structures).
-Differs on purpose: moments are central, since biases are refitted too; what holds a map to its old
+Differs on purpose: moments are central where a bias is refitted, too; what holds a map to its old
 weights is a ridge towards them.
 """
 
@@ -27,7 +27,11 @@ _STEP = 16
 
 @dataclass(frozen=True)
 class Moments:
-    """What one output map reads: mean `(n,)` and ridged central second moments `(n, n)`."""
+    """What one output map reads: mean `(n,)` and ridged central second moments `(n, n)`.
+
+    Of a map without a bias, which can stand in for no mean, the mean is zero and the moments are
+    not central.
+    """
 
     mean: Tensor
     second: Tensor
@@ -59,7 +63,7 @@ class _Collector:
     """Sums over the real tokens that pass a linear map."""
 
     def __init__(self, linear: nn.Linear):
-        n = linear.in_features
+        n, self.centred = linear.in_features, linear.bias is not None
         self.count, self.sum = 0, torch.zeros(n, dtype=torch.float64)
         self.products = torch.zeros(n, n, dtype=torch.float32)
         self.keep: Tensor | None = None
@@ -74,7 +78,7 @@ class _Collector:
 
     def moments(self) -> Moments:
         self.hook.remove()
-        mean = (self.sum / max(1, self.count)).float()
+        mean = (self.sum / max(1, self.count)).float() * self.centred
         second = self.products / max(1, self.count) - torch.outer(mean, mean)
         # never below nothing: a neuron that is always silent must not make the ridge negative
         level = second.diagonal().clamp(min=0).mean().clamp(min=1e-8)
@@ -154,14 +158,16 @@ def _losses(weight: Tensor, inverse: Tensor, group: int) -> Tensor:
     return torch.stack(losses)
 
 
-def refitted(weight: Tensor, bias: Tensor, moments: Moments, kept: Tensor) -> tuple[Tensor, Tensor]:
+def refitted(
+    weight: Tensor, bias: Tensor | None, moments: Moments, kept: Tensor
+) -> tuple[Tensor, Tensor | None]:
     """Return the map of some of its inputs that comes nearest to the whole one.
 
     Nearest in the mean square over the calibration's tokens, with a ridge towards the old weights.
 
     Args:
         weight: `(outputs, n)`.
-        bias: `(outputs,)`.
+        bias: `(outputs,)`; None where the map has none.
         moments: Of the `n` inputs.
         kept: Numbers of those that are there, `(k,)`.
     """
@@ -169,4 +175,6 @@ def refitted(weight: Tensor, bias: Tensor, moments: Moments, kept: Tensor) -> tu
         return weight[:, kept], bias
     inside = moments.second[kept][:, kept]
     new = torch.linalg.solve(inside, moments.second[kept] @ weight.T).T
+    if bias is None:
+        return new, None
     return new, bias + weight @ moments.mean - new @ moments.mean[kept]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nas.data.tokenizer import Tokenizer
-from nas.models.bert_checkpoint import load_bert
+from nas.models.checkpoints import load_encoder
 from nas.models.encoder import Encoder
 from nas.teachers.cuttable import require_cuttable
 from nas.teachers.hub import HUB, from_hub, hub_name
@@ -99,7 +99,7 @@ def read_checkpoint(place: str | Path, *, to_cut: bool = True) -> Checkpoint:
             "or hub:NAME."
         )
     exported = (folder / ARCHITECTURE).is_file()
-    encoder = _exported(folder) if exported else load_bert(folder, dropout=0.0)
+    encoder = _exported(folder) if exported else load_encoder(folder, dropout=0.0)
     if to_cut:
         require_cuttable(encoder.architecture, folder)
     tokenizer = Tokenizer.read(folder / "tokenizer.json")

@@ -5,10 +5,15 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from nas.models.blocks.plain import module_name
 from nas.teachers.calibration import LayerWorth, refitted
 from search_spaces.architectures.architecture import Architecture
+from search_spaces.architectures.layers import Layer
 
-_QKV = "mixers.sa_sdp.query_key_value"
+# A map of a mixer, or of a feed-forward -> how many parts its rows hold, each with all heads, or
+# all neurons: of queries, keys and values; of gates and what they multiply.
+HEAD_ROWS = {"query_key_value": 3, "query": 1, "key_value": 2}
+NEURON_ROWS = {"stack.0": 1, "gated.0": 2}
 
 
 @torch.inference_mode()
@@ -20,7 +25,7 @@ def extract(
     *,
     refit: bool = True,
 ) -> dict[str, Tensor]:
-    """Return the weights of a cut of an encoder like BERT's, named as in `Encoder`.
+    """Return the weights of a cut of an encoder, named as in `Encoder`.
 
     Args:
         child: Layers as wide as the teacher's, with no more heads and neurons than its have.
@@ -36,33 +41,44 @@ def extract(
             for name, value in weights.items()
             if name.startswith(f"layers.{source}.")
         }
-        new = _layer(old, worth[source], len(layer.heads), layer.feedforward[0], refit=refit)
+        new = _layer(old, worth[source], layer, refit=refit)
         found |= {f"layers.{place}.{name}": value.contiguous() for name, value in new.items()}
     return found
 
 
 def _layer(
-    old: Mapping[str, Tensor], worth: LayerWorth, heads: int, inner: int, *, refit: bool
+    old: Mapping[str, Tensor], worth: LayerWorth, layer: Layer, *, refit: bool
 ) -> dict[str, Tensor]:
-    """Return one layer's tensors with its first `heads` heads and `inner` neurons, by worth."""
-    new = dict(old)
+    """Return a layer's tensors with as many of its heads and neurons as `layer` has, by worth."""
     width = len(worth.heads.mean) // len(worth.head_order)
-    stay = worth.kept_heads(heads)
+    stay = worth.kept_heads(len(layer.heads))
     features = (stay[:, None] * width + torch.arange(width)).flatten()
-    for kind in ("weight", "bias"):
-        joined = old[f"{_QKV}.{kind}"]
-        thirds = joined.unflatten(0, (3, -1))[:, features]
-        new[f"{_QKV}.{kind}"] = thirds.flatten(0, 1)
-    neurons = worth.feedforward_order[:inner].sort().values
-    for kind in ("weight", "bias"):
-        new[f"feedforward.stack.0.{kind}"] = old[f"feedforward.stack.0.{kind}"][neurons]
+    neurons = worth.feedforward_order[: layer.feedforward[0]].sort().values
+    mixer = module_name(layer.heads[0].kind)
+    new = {}
+    for name, value in old.items():
+        stem = name.rpartition(".")[0]
+        if stem.startswith("mixers."):
+            # the same heads under the name of another window, if it has one
+            inner = name.split(".", 2)[2]
+            parts = HEAD_ROWS[inner.rpartition(".")[0]]
+            new[f"mixers.{mixer}.{inner}"] = _rows(value, parts, features)
+        elif (parts := NEURON_ROWS.get(stem.removeprefix("feedforward."))) is not None:
+            new[name] = _rows(value, parts, neurons)
+        else:
+            new[name] = value
     for name, moments, kept in (
         ("mixed", worth.heads, features),
         ("feedforward.output", worth.feedforward, neurons),
     ):
-        weight, bias = old[f"{name}.weight"], old[f"{name}.bias"]
-        if refit:
-            new[f"{name}.weight"], new[f"{name}.bias"] = refitted(weight, bias, moments, kept)
-        else:
-            new[f"{name}.weight"] = weight[:, kept]
+        weight, bias = old[f"{name}.weight"], old.get(f"{name}.bias")
+        weight, bias = refitted(weight, bias, moments, kept) if refit else (weight[:, kept], bias)
+        new[f"{name}.weight"] = weight
+        if bias is not None:
+            new[f"{name}.bias"] = bias
     return new
+
+
+def _rows(value: Tensor, parts: int, kept: Tensor) -> Tensor:
+    """Return the rows of some heads or neurons, out of each of several parts."""
+    return value.unflatten(0, (parts, -1))[:, kept].flatten(0, 1)

@@ -26,6 +26,7 @@ from nas.models.positions import make_positions
 from nas.teachers.attention import Attention, attention_of
 from nas.teachers.calibration import LayerWorth, Moments
 from nas.teachers.extraction import extract
+from nas.teachers.layer_choice import matching_layers
 from nas.whole_files import whole_file
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidData, quoted
@@ -136,7 +137,7 @@ class Lessons:
         return {
             "name": self.facts["source"],
             "architecture": Architecture.from_dict(self.facts["architecture"]).describe(),
-            "layers": list(self.facts["layers"][len(architecture.layers) - 1]),
+            "layers": matching_layers(architecture, self.architecture, self.layers()),
             "scores": self.scores(),
             "licence": self.facts["licence"],
         }
@@ -183,7 +184,8 @@ class Lessons:
             tuple(range(len(worth))),
             tuple(torch.arange(len(layer.head_order)) for layer in worth),
         )
-        return whole.cut(architecture, worth, self.layers(task)[len(architecture.layers) - 1])
+        layers = matching_layers(architecture, self.architecture, self.layers(task))
+        return whole.cut(architecture, worth, layers)
 
     def _read(self, task: str) -> tuple[dict[str, Tensor], dict[str, Tensor], list[LayerWorth]]:
         return _read_teacher(self.folder / f"{task}.safetensors")

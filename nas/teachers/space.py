@@ -1,14 +1,15 @@
 """The space inside a trained encoder: what of it may be left out."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from nas.teachers.cuttable import floor_of
+from nas.teachers.cuttable import fixed_layers, floor_of, layers_like
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidExperiment
 from search_spaces.flexibert.space import FlexiBertSpace
+from search_spaces.kinds import LAYER_SLOTS, SLOTS
 from search_spaces.library import load_space
+from search_spaces.operations import write_kind
 
 # Shares of a layer's heads and of its feed-forward that a candidate may keep. The least are that
 # small because many layers of one head and few neurons keep most of a score where few whole layers
@@ -31,11 +32,11 @@ def teacher_space(teacher: Architecture) -> dict[str, Any]:
     heads, inner = len(layer.heads), layer.feedforward[0]
     cuts = [[max(1, round(n)) for n in (h * heads, f * inner)] for h, f in UNIFORM_CUTS]
     uniform = [
-        Architecture(
-            [replace(layer, heads=layer.heads[:h], feedforward=(f,))] * depth, parts=teacher.parts
-        )
-        for h, f in cuts
+        Architecture(layers_like(teacher.layers, h, f), parts=teacher.parts) for h, f in cuts
     ]
+    operations: dict[str, list[str | int]] = {}
+    for head in dict.fromkeys(one.heads[0] for one in teacher.layers):
+        operations.setdefault(head.operation, []).append(head.parameter)
     return {
         "first": [a.to_dict() for a in dict.fromkeys(uniform)],
         "description": f"Cuts of an encoder of {depth} layers, width {layer.width}.",
@@ -44,13 +45,22 @@ def teacher_space(teacher: Architecture) -> dict[str, Any]:
         "shared": "width",
         "heads": sorted({max(1, round(share * heads)) for share in HEAD_SHARES}),
         "head_width": layer.heads[0].width,
-        "operations": {layer.heads[0].operation: [layer.heads[0].parameter]},
+        "operations": operations,
         "feedforward_widths": sorted(
             {max(1, round(share * inner)) for share in FEEDFORWARD_SHARES}
         ),
         "feedforward_depths": [1],
         "model": {slot: {part.kind: dict(part.settings)} for slot, part in teacher.parts},
+        **{SLOTS[slot].plural: [str(part)] for slot, part in layer.parts},
+        **({"first_layer": _parts_of_first(teacher)} if fixed_layers(teacher) else {}),
     }
+
+
+def _parts_of_first(teacher: Architecture) -> dict[str, str]:
+    """Return what the first layer has in slots where the others have something else."""
+    first, usual = teacher.layers[0], teacher.layers[-1]
+    slots = [slot for slot in LAYER_SLOTS if first.part(slot) != usual.part(slot)]
+    return {slot: str(first.part(slot)) for slot in slots}
 
 
 def require_cut(child: Architecture, teacher: Architecture) -> None:
@@ -62,7 +72,7 @@ def require_cut(child: Architecture, teacher: Architecture) -> None:
     if child.body == teacher:
         return
     most = floor_of(teacher)
-    kinds = {(head.kind, head.width) for head in most.heads}
+    kinds = {(head.kind, head.width) for layer in teacher.layers for head in layer.heads}
     wanted = f"at most {len(teacher.layers)} layers {most.width} wide, each with at most "
     wanted += f"{len(most.heads)} heads {most.heads[0]} and {most.feedforward[0]} neurons"
     reasons = [f"{len(child.layers)} layers"] if len(child.layers) > len(teacher.layers) else []
@@ -75,7 +85,9 @@ def require_cut(child: Architecture, teacher: Architecture) -> None:
             reasons.append(f"{len(layer.heads)} heads in layer {number}")
         if len(layer.feedforward) > 1 or layer.feedforward[0] > most.feedforward[0]:
             reasons.append(f"feed-forwards {list(layer.feedforward)} in layer {number}")
-        reasons += [f"{s}={p} in layer {number}" for s, p in layer.parts if p != most.part(s)]
+        its = most if number or not fixed_layers(teacher) else teacher.layers[0]
+        wrong = [slot for slot in LAYER_SLOTS if layer.part(slot) != its.part(slot)]
+        reasons += [f"{slot}={layer.part(slot)} in layer {number}" for slot in wrong]
     reasons += [f"{s}={p}" for s, p in child.parts if s != "positions" and p != teacher.part(s)]
     if reasons:
         raise InvalidExperiment(
@@ -113,8 +125,9 @@ def require_inside(space: str | Mapping[str, Any], teacher: Architecture) -> Non
                 f"The space offers {name} up to {offered}, and the checkpoint has {most}: nothing "
                 f"can be cut out that is not there. Lower {name}, or leave the space out."
             )
-    kinds = [f"{operation}_{p}" for operation, p in definition.kinds]
-    strange = [kind for kind in kinds if kind not in {head.kind for head in layer.heads}]
+    kinds = [write_kind(*kind) for kind in definition.kinds]
+    known = sorted({head.kind for of in teacher.layers for head in of.heads})
+    strange = [kind for kind in kinds if kind not in known]
     parts = [
         f"{slot}={part}"
         for slot, options in definition.layer_options.items()
@@ -130,6 +143,6 @@ def require_inside(space: str | Mapping[str, Any], teacher: Architecture) -> Non
     if strange or parts:
         raise InvalidExperiment(
             f"The space offers {(strange + parts)[0]}, for which the checkpoint has no weights. It "
-            f"has {', '.join(sorted({head.kind for head in layer.heads}))} alone. Leave the space "
+            f"has {', '.join(known)} alone. Leave the space "
             "out to search among all cuts of the checkpoint."
         )

@@ -7,7 +7,7 @@ Differs on purpose: the sizes between are geometric means, layer by layer; each 
 refit of a cut made at once, or by magnitude without one, the usual baseline.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from nas.data.prepared import EncodedSplit
 from nas.models.encoder import Encoder
 from nas.teachers.calibration import LayerWorth, Moments, calibrate
 from nas.teachers.extraction import extract
-from nas.teachers.layer_choice import choose_layers
+from nas.teachers.layer_choice import choose_layers, matching_layers
 from nas.teachers.lessons import Cut, Lessons, Origin
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
@@ -64,15 +64,18 @@ def cut_in_steps(
     whole = lessons.architecture
     weights, worth = lessons.weights(task), lessons.worth(task)
     origin = lessons.origin(whole, task)
-    chosen = lessons.layers(task)
+    chosen, here = lessons.layers(task), whole
     head.load_state_dict(lessons.cut(whole, task).classifier)
     if magnitude:
         worth = by_magnitude(_loaded(build(whole), weights))
     for step in range(1, steps + 1):
         size = between(whole, child, step / steps)
-        layers = chosen[len(size.layers) - 1]
+        layers = matching_layers(child, here, chosen, len(size.layers))
+        if step < steps:
+            size = _of_kinds(size, [here.layers[number] for number in layers])
         weights = extract(size, weights, worth, layers, refit=not magnitude)
         origin = origin.cut(size, worth, layers)
+        here = size
         if step == steps:
             break
         encoder = _loaded(build(size), weights)
@@ -111,6 +114,15 @@ def between(whole: Architecture, child: Architecture, share: float) -> Architect
     return Architecture(layers, parts=child.parts)
 
 
+def _of_kinds(size: Architecture, kept: Sequence[Layer]) -> Architecture:
+    """Return a cut whose layers are of the kinds of those that they come from."""
+    layers = [
+        Layer(of.width, (its.heads[0],) * len(of.heads), of.feedforward, its.parts)
+        for of, its in zip(size.layers, kept, strict=True)
+    ]
+    return Architecture(layers, parts=size.parts)
+
+
 def _mean(large: int, small: int, share: float) -> int:
     return max(small, round(large ** (1 - share) * small**share))
 
@@ -133,10 +145,13 @@ def by_magnitude(encoder: Encoder) -> list[LayerWorth]:
     found = []
     for layer in encoder.layers:
         (mixer,) = layer.mixers.values()
-        value = mixer.query_key_value.weight.detach().chunk(3)[2]
+        joined = getattr(mixer, "query_key_value", None) or mixer.key_value
+        value = joined.weight.detach()[-layer.mixed.in_features :]
         heads = _norms(value.T, mixer.head_width) * _norms(layer.mixed.weight, mixer.head_width)
-        inner = layer.feedforward.stack[0].weight.detach()
-        neurons = inner.norm(dim=1) * layer.feedforward.output.weight.detach().norm(dim=0)
+        first = getattr(layer.feedforward, "gated", None) or layer.feedforward.stack
+        # of gated units the rows of the gate and of what it multiplies
+        inner = first[0].weight.detach().unflatten(0, (-1, layer.feedforward.inner[0]))
+        neurons = inner.norm(dim=(0, 2)) * layer.feedforward.output.weight.detach().norm(dim=0)
         found.append(
             LayerWorth(
                 _unread(layer.mixed),

@@ -1,13 +1,19 @@
 """What a FlexiBERT-like space offers, validated: the content of a space's YAML file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
-from search_spaces.architectures.layers import MOST_LAYERS, MOST_MAPS, check_kind
+from search_spaces.architectures.layers import MOST_LAYERS, MOST_MAPS, Layer, check_kind
 from search_spaces.errors import InvalidArchitecture, InvalidSpace, UnknownName
-from search_spaces.flexibert.options import part_options, read_model, read_options, read_recipe
+from search_spaces.flexibert.options import (
+    part_options,
+    read_first_layer,
+    read_model,
+    read_options,
+    read_recipe,
+)
 from search_spaces.kinds import INSTALL, LAYER_SLOTS, SLOTS, require_together
 from search_spaces.operations import OPERATIONS, is_whole, mixer_part, write_settings
 from search_spaces.parts import Part, Value
@@ -38,6 +44,8 @@ class SpaceDefinition:
             silu]}}`.
         blocks: The same for the block slot.
         residuals: The same for the residual slot.
+        first_layer: Slot of a layer to what stands there in the first layer, whatever the others
+            have, such as `{residual: pre(norms=feedforward)}`: no choice, and not among the stacks.
         model: Slot of the model to what may stand there.
         recipe: Field or slot of the training recipe to what may be chosen with the architecture: a
             list, or `{from: 5e-4, to: 4e-3, steps: 4}` for numbers at equal ratios.
@@ -62,6 +70,7 @@ class SpaceDefinition:
     model: Any = ()
     recipe: Any = ()
     head_width: int | None = None
+    first_layer: Any = ()
     first: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
     description: str = field(default="", compare=False)
 
@@ -77,8 +86,10 @@ class SpaceDefinition:
         for slot in LAYER_SLOTS:
             key = SLOTS[slot].plural
             object.__setattr__(self, key, read_options(slot, getattr(self, key)))
+        object.__setattr__(self, "first_layer", read_first_layer(self.first_layer))
         object.__setattr__(self, "model", read_model(self.model))
         object.__setattr__(self, "recipe", read_recipe(self.recipe))
+        self._check_first_layer()
         self._check_together()
         self._check_stacks()
         self._check_heads()
@@ -130,10 +141,32 @@ class SpaceDefinition:
         """Field or slot of the recipe to what may be chosen."""
         return dict(self.recipe)
 
+    def with_first(self, layers: Sequence[Layer]) -> list[Layer]:
+        """Return layers, the first of them with what stands in every first layer."""
+        return _with_parts(layers, dict(self.first_layer))
+
+    def without_first(self, layers: Sequence[Layer]) -> list[Layer] | None:
+        """Return layers as the choices have them; None where the first lacks what it must have."""
+        if any(layers[0].part(slot) != part for slot, part in self.first_layer):
+            return None
+        # what is chosen for the first layer in these slots is lost: the first option stands for it
+        usual = {slot: self.layer_options[slot][0] for slot, _ in self.first_layer}
+        return _with_parts(layers, usual)
+
+    def _check_first_layer(self) -> None:
+        for slot, part in self.first_layer:
+            if len(self.layer_options[slot]) > 1:
+                raise InvalidSpace(
+                    f"first_layer.{slot} is {part}, and {SLOTS[slot].plural} offers "
+                    f"{len(self.layer_options[slot])} parts. What the first layer has can differ "
+                    "from the others' where they have one choice: offer one, or leave it out."
+                )
+
     def _check_together(self) -> None:
         """Every offered part must go with every other, so that all combinations exist."""
         offered = [*self.layer_options.items(), *self.model]
         parts = [(slot, part) for slot, options in offered for part in options]
+        parts += self.first_layer
         parts += [("mixer", mixer_part(*kind)) for kind in self.kinds]
         try:
             require_together(parts, "The space")
@@ -177,6 +210,15 @@ class SpaceDefinition:
         if self.head_width is not None:
             return True
         return heads <= width if self.heads_in_layer == "mixed" else width % heads == 0
+
+
+def _with_parts(layers: Sequence[Layer], parts: Mapping[str, Part]) -> list[Layer]:
+    """Return layers, the first of them with other parts."""
+    if not parts or not layers:
+        return list(layers)
+    first = layers[0]
+    changed = Layer(first.width, first.heads, first.feedforward, {**dict(first.parts), **parts})
+    return [changed, *layers[1:]]
 
 
 NUMBER_LISTS = ("layers", "widths", "heads", "feedforward_widths", "feedforward_depths")

@@ -61,7 +61,8 @@ class Interpolation(Space):
             stacks = depth // definition.layers_per_stack
             offered = [_offered(definition, (a, b), i, stacks) for i in range(stacks)]
             if definition.shared == "everything":
-                offered = [_restricted(definition, [*a.layers, *b.layers])]
+                both = [definition.without_first(p.layers) or p.layers for p in (a, b)]
+                offered = [_restricted(definition, [*both[0], *both[1]])]
             self._add_segments([choices for choices in offered if choices], len(offered), stacks)
         if not self.size:
             raise InvalidSpace(
@@ -110,8 +111,9 @@ class Interpolation(Space):
             index = rest
             stack = choices.stack_at(digit, width)
             layers += [choices.layer(stack)] * definition.layers_per_stack
-        mixed = definition.heads_in_layer == "mixed"
-        return Architecture(layers, PER_HEAD if mixed else PER_LAYER, *frame)
+        per_head = definition.heads_in_layer == "mixed" or definition.head_width is not None
+        style = PER_HEAD if per_head else PER_LAYER
+        return Architecture(definition.with_first(layers), style, *frame)
 
     def sample(
         self,
@@ -133,7 +135,7 @@ class Interpolation(Space):
         repeat = self.space.definition.layers_per_stack
         if self._frames is None or self._frames.number_of(architecture) is None:
             return False
-        layers = architecture.layers[::repeat]
+        layers = self.space.definition.without_first(architecture.layers)[::repeat]
         return any(
             len(offered) == len(layers)
             and width in (None, layers[0].width)
@@ -167,7 +169,8 @@ def _offered(
     layers: list[Layer] = []
     for parent in parents:
         depth = len(parent)
-        layers += parent.layers[i * depth // stacks : -(-(i + 1) * depth // stacks)]
+        own = definition.without_first(parent.layers) or parent.layers
+        layers += own[i * depth // stacks : -(-(i + 1) * depth // stacks)]
     return _restricted(definition, layers)
 
 

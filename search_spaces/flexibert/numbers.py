@@ -50,6 +50,8 @@ class CompactCodes:
         if frame not in self._fronts:
             whole = self.space.architecture_of(stacks, frame).canonical
             self._fronts[frame] = whole[: whole.rfind("‖") + 1]
+        if self.space.definition.first_layer:
+            texts[0] = self.space.architecture_of(stacks, frame).layers[0].canonical
         return sha256((self._fronts[frame] + "|".join(texts)).encode()).digest()[:DIGEST]
 
     def draw(self, n: int, seed: int) -> Iterator[tuple[list[int], int, bytes]]:

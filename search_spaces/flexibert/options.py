@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from search_spaces.errors import InvalidArchitecture, InvalidSpace
-from search_spaces.kinds import MODEL_SLOTS, RECIPE_SLOTS, SLOTS
+from search_spaces.kinds import LAYER_SLOTS, MODEL_SLOTS, RECIPE_SLOTS, SLOTS
 from search_spaces.parts import Part, Value, read_value
 from search_spaces.recipes import NUMBERS, read_choice
 
@@ -87,6 +87,17 @@ def read_model(offered: Any) -> tuple[tuple[str, tuple[Part, ...]], ...]:
     """Return the model's slots that a space speaks of, in the order of the slots, with options."""
     given = _mapping("model", offered, MODEL_SLOTS)
     return tuple((slot, read_options(slot, given[slot])) for slot in MODEL_SLOTS if slot in given)
+
+
+def read_first_layer(offered: Any) -> tuple[tuple[str, Part], ...]:
+    """Return what stands in slots of the first layer, in the order of the slots.
+
+    Raises:
+        InvalidSpace: If it is no mapping, or there is no such slot, kind, setting or value.
+    """
+    given = _mapping("first_layer", offered, LAYER_SLOTS)
+    where = "first_layer"
+    return tuple((s, _read(s, given[s], f"{where}.{s}")) for s in LAYER_SLOTS if s in given)
 
 
 def read_recipe(offered: Any) -> tuple[tuple[str, tuple[Value, ...]], ...]:

@@ -195,7 +195,7 @@ class FlexiBertSpace(Space):
         if framed:
             encoded[-1] = self.frame_of(architecture)
         encoded[0] = self.definition.layers.index(len(architecture))
-        for i, layer in enumerate(architecture.layers):
+        for i, layer in enumerate(self.definition.without_first(architecture.layers)):
             stack = self._choices.stack_of(layer)
             encoded[1 + 3 * i : 4 + 3 * i] = self._choices.indices(stack)
         return encoded
@@ -296,11 +296,12 @@ class FlexiBertSpace(Space):
     def _assemble(self, layers: Iterable[Layer], frame: Frame) -> Architecture:
         repeat = self.definition.layers_per_stack
         repeated = [layer for layer in layers for _ in range(repeat)]
-        return Architecture(repeated, self._style, *frame)
+        return Architecture(self.definition.with_first(repeated), self._style, *frame)
 
     def _stacks(self, architecture: Architecture) -> tuple[Stack, ...] | None:
-        definition, layers = self.definition, architecture.layers
-        if len(layers) not in definition.layers:
+        definition = self.definition
+        layers = definition.without_first(architecture.layers)
+        if layers is None or len(layers) not in definition.layers:
             return None
         stacks = [self._choices.stack_of(layer) for layer in layers]
         repeat = definition.layers_per_stack

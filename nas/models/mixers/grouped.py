@@ -138,13 +138,16 @@ class GroupedAttention(ScoringMixer):
         if alone and not exporting() and pairs_seen(length, self.window) < length * length:
             gathered = banded_attention(*self.turned(query, key), value, keep, self.window)
         else:
-            seen = None
-            if self.window < UNLIMITED:
-                place = torch.arange(length, device=x.device)
-                seen = (place[:, None] - place).abs() <= self.window
+            seen = self.seen(length, x.device)
             gathered = self.attend(query, key, value, keep, distances, rows, seen)
         gathered = join_heads(gathered)
         return gathered if self.gate is None else gathered * F.gelu(self.gate(x) + OPEN)
+
+    def seen(self, length: int, device: torch.device) -> Tensor | None:
+        if self.window == UNLIMITED:
+            return None
+        place = torch.arange(length, device=device)
+        return (place[:, None] - place).abs() <= self.window
 
     def read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         key, value = (self._spread(part) for part in self.key_value(x).chunk(2, -1))

@@ -39,6 +39,10 @@ class ScoringMixer(Mixer):
     def read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries, keys and values, `(batch, heads, length, head_width)` each."""
 
+    def seen(self, length: int, device: torch.device) -> Tensor | None:
+        """Return False for keys that a query does not see, `(length, length)`; None for all."""
+        return None
+
     def weigh(self, query: Tensor) -> Tensor:
         """Return what keys are multiplied with, of queries."""
         return query

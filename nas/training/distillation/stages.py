@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nas.evaluation.suites.task import Task
-from nas.teachers.attention import Attention
+from nas.teachers.attention import Attention, both_see
 from nas.training.distillation.base import DISTILLATIONS, Answers, Distillation
 from nas.training.distillation.hidden import state_error
 from nas.training.distillation.logits import STEPS, soft_loss
@@ -113,7 +113,12 @@ def latent_loss(student: Answers, teacher: Answers) -> Tensor:
 
 
 def score_error(student: Attention, teacher: Attention, keep: Tensor) -> Tensor:
-    """Return the squared error of the scores of real tokens over the teacher's variance."""
+    """Return the squared error of scores over the teacher's variance, a scalar.
+
+    Those count of real tokens for real tokens that both see.
+    """
     real = keep[:, None, :, None] & keep[:, None, None, :]
+    seen = both_see(student, teacher)
+    real = real if seen is None else real & seen
     mine, its = (of.scores.float().masked_select(real) for of in (student, teacher))
     return (mine - its).square().mean() / its.var(correction=0).clamp(min=1e-6)

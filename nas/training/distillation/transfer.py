@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nas.evaluation.suites.task import Task
+from nas.teachers.attention import both_see
 from nas.training.distillation.base import DISTILLATIONS, Answers, Distillation
 from nas.training.distillation.divergence import row_divergence
 from nas.training.distillation.hidden import state_error
@@ -58,7 +59,10 @@ class LayerTransfer(Distillation):
         states = zip(student.states[chosen], teacher.states[chosen], strict=True)
         heads = zip(student.attention[chosen], teacher.attention[chosen], strict=True)
         maps = [state_error(mine, its, student.keep) for mine, its in states]
-        seen = [row_divergence(mine.scores, its.scores, student.keep) for mine, its in heads]
+        seen = [
+            row_divergence(mine.scores, its.scores, student.keep, both_see(mine, its))
+            for mine, its in heads
+        ]
         return self.maps * torch.stack(maps).mean() + self.attention * torch.stack(seen).mean()
 
 
