@@ -184,6 +184,8 @@ class Encoder(nn.Module):
         # where residual sums have no norm after them, the last of them gets one
         self.output_norm = None if self.layers[-1].normed else make_norm(norm, self.width)
         self.pooler = nn.Linear(self.width, self.width)
+        # what runs the layers in place of one after the other, as `nas.models.reversible` does
+        self.coupling: nn.Module | None = None
         self.apply(initialise)
 
     @property
@@ -260,6 +262,9 @@ class Encoder(nn.Module):
         yield x
         kept_small = self.checkpointing and self.training and torch.is_grad_enabled()
         rows = None if self.distances is None else self.distances()
+        if self.coupling is not None:
+            yield from self.coupling(self.layers, x, keep, at, rows)
+            return
         for layer in self.layers:
             wanted = at if layer is self.layers[-1] else None
             given = (x, keep, wanted) if rows is None else (x, keep, wanted, rows)

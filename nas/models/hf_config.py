@@ -6,6 +6,7 @@ from typing import Any
 
 from transformers import PretrainedConfig
 
+from nas.models.coupling import couple
 from nas.models.encoder import Encoder
 from search_spaces.kinds import SLOTS
 from search_spaces.parts import Part, read_kind
@@ -30,6 +31,8 @@ class FlexiBertConfig(PretrainedConfig):
         task_names: Tasks whose fine-tuned models lie in folders of these names beside the weights.
         task_name: Which of them `FlexiBertForSequenceClassification` opens; "" for the pre-trained
             encoder with a new head. None takes the first.
+        coupling: What runs the layers otherwise than one after the other, such as
+            "reversible(scale=0.1)"; None for nothing.
         kwargs: What every configuration of `transformers` has.
     """
 
@@ -49,6 +52,7 @@ class FlexiBertConfig(PretrainedConfig):
         parts: dict[str, str] | None = None,
         pooling: str = "first",
         token_texts: list[str] | None = None,
+        coupling: str | None = None,
         **kwargs: Any,
     ):
         # No layers: `transformers` builds an empty configuration to find out what is not default.
@@ -66,6 +70,8 @@ class FlexiBertConfig(PretrainedConfig):
             self.pooling = pooling
         if token_texts is not None:
             self.token_texts = list(token_texts)
+        if coupling is not None:
+            self.coupling = coupling
         derived = {"hidden_size": self.layers[-1]["width"], "num_hidden_layers": len(self.layers)}
         super().__init__(pad_token_id=pad_token_id, **(kwargs | derived))
 
@@ -118,7 +124,12 @@ class FlexiBertConfig(PretrainedConfig):
             )
             for layer in self.layers
         )
-        return ConfiguredArchitecture(layers, _read(getattr(self, "parts", None)))
+        coupling = getattr(self, "coupling", None)
+        return ConfiguredArchitecture(
+            layers,
+            _read(getattr(self, "parts", None)),
+            None if coupling is None else Part.parse(coupling, "coupling"),
+        )
 
     def build_encoder(self) -> Encoder:
         """Build the encoder this configuration describes, with new weights.
@@ -126,8 +137,9 @@ class FlexiBertConfig(PretrainedConfig):
         Raises:
             UnknownName: If a part is of a kind that is not there.
         """
-        return Encoder(
-            self.describe(),
+        described = self.describe()
+        found = Encoder(
+            described,
             self.vocab_size,
             max_length=self.max_position_embeddings,
             token_types=self.type_vocab_size,
@@ -137,6 +149,9 @@ class FlexiBertConfig(PretrainedConfig):
             pooling=getattr(self, "pooling", "first"),
             texts=getattr(self, "token_texts", None),
         )
+        if described.coupling is not None:
+            couple(found, described.coupling)
+        return found
 
 
 # An architecture as the encoder reads it. The classes of the search check more, and bring more
@@ -179,6 +194,7 @@ class ConfiguredArchitecture:
 
     layers: tuple[ConfiguredLayer, ...]
     parts: Mapping[str, Part]
+    coupling: Part | None = None
 
     def part(self, slot: str) -> Part | None:
         """Return what stands in one of the model's slots; None where the recipe says."""

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from nas.models.blocks import BLOCKS
+from nas.models.coupling import COUPLINGS
 from nas.models.embeddings import EMBEDDINGS
 from nas.models.feedforwards import FEEDFORWARDS
 from nas.models.hf_base import MODULE
@@ -51,6 +52,7 @@ MODULES: dict[str, tuple[str, Registry]] = {
     "norm": ("NORMS", NORMS),
     "output": ("OUTPUTS", OUTPUTS),
     "projection": ("PROJECTIONS", PROJECTIONS),
+    "coupling": ("COUPLINGS", COUPLINGS),
 }
 
 
@@ -68,7 +70,8 @@ def standalone_source(architecture: Any, positions: str = "absolute") -> str:
     """Return the source of the model classes with everything that an architecture needs of them.
 
     Args:
-        architecture: Anything with the `layers` and the `part(slot)` of an `Architecture`.
+        architecture: Anything with the `layers` and the `part(slot)` of an `Architecture`, and
+            perhaps a `coupling`.
         positions: The kind of positions where the architecture does not say.
 
     Raises:
@@ -112,7 +115,8 @@ def _in_use(architecture: Any, positions: str) -> set[_Entry]:
     for slot in MODEL_SLOTS:
         part = architecture.part(slot)
         found.add(_entry(slot, positions if part is None else part.kind))
-    return found
+    coupling = getattr(architecture, "coupling", None)
+    return found if coupling is None else found | {_entry("coupling", coupling.kind)}
 
 
 def _entry(slot: str, name: str) -> _Entry:
@@ -131,6 +135,9 @@ def _entry(slot: str, name: str) -> _Entry:
 def _registries(entries: Iterable[_Entry]) -> Iterator[_Entry]:
     """The registries of what other packages have, into which the file enters it."""
     for entry in entries:
+        if entry.slot == "coupling":
+            yield _Entry(entry.slot, entry.name, "nas.models.coupling", MODULES[entry.slot][0])
+            continue
         plural = "mixers" if entry.slot == "mixer" else SLOTS[entry.slot].plural
         yield _Entry(entry.slot, entry.name, f"nas.models.{plural}.base", MODULES[entry.slot][0])
 

@@ -1,16 +1,15 @@
 """What of a recipe makes no sense together: refused when the recipe is read, with what to do."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nas.training.finetuning_rules import FINETUNING_RULES, Objections
 from search_spaces.errors import InvalidExperiment
 from search_spaces.kinds import SLOTS
 
 if TYPE_CHECKING:
     from nas.training.recipe import Recipe
 
-# what is refused, why, and the nearest that works
-Objections = Iterator[tuple[str, str, str]]
 Rule = Callable[["Recipe"], Objections]
 _PAIR = 16  # tokens: two short sentences
 # numbers that a rule looks at, beside the slots
@@ -90,28 +89,4 @@ def _noise(recipe: "Recipe") -> Objections:
             )
 
 
-def _between(recipe: "Recipe") -> Objections:
-    for part in recipe.standing("finetuning"):
-        task = dict(part.settings).get("task", "mnli")
-        if part.kind == "stilts" and task not in recipe.tasks:
-            listed = [t for t in ("mnli", "qnli", "qqp") if t in recipe.tasks]
-            instead = f"stilts(task={listed[0]})" if listed else "full"
-            yield (
-                f"finetuning: {part} on the tasks {', '.join(recipe.tasks)}",
-                f"all begin from weights fine-tuned on {task}, which is not among them",
-                f"finetuning: {instead}, or tasks with {task} among them",
-            )
-
-
-def _taught(recipe: "Recipe") -> Objections:
-    teacher = recipe.standing("distillation")[0].kind != "none"
-    for part in recipe.standing("finetuning"):
-        if teacher and part.kind in ("stilts", "sift"):
-            yield (
-                f"finetuning: {part} with a teacher",
-                "every task begins from the teacher's weights and is answered as it stands",
-                "finetuning: full",
-            )
-
-
-RULES: tuple[Rule, ...] = (_sharpness, _views, _sentences, _noise, _between, _taught)
+RULES: tuple[Rule, ...] = (_sharpness, _views, _sentences, _noise, *FINETUNING_RULES)

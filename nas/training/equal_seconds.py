@@ -25,6 +25,7 @@ from torch import nn
 
 from nas.data.prepared import PreparedData
 from nas.evaluation.suites.task import Task
+from nas.models.coupling import uncouple
 from nas.training.device import device_seconds, length_multiple
 from nas.training.finetune import planned_passes, task_batches, task_losses
 from nas.training.finetunings import Together, finetuning_of
@@ -189,6 +190,7 @@ class Measuring:
             ways = finetuning_of(own)
             with ways.applied(self.encoder):
                 (seconds,) = self._seconds([self._task(task, own, ways)])
+            uncouple(self.encoder)
             total += mean(seconds) * count
         return total * recipe.finetune_seeds * (1 + recipe.tune_trials)
 

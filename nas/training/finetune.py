@@ -4,6 +4,7 @@ Unless asked to, nothing is selected on the development set: it is looked at onc
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -99,7 +100,10 @@ def finetune(
     if lesson is not None:
         steps = max(1, round(steps * budget.share))
     ways = finetuning_of(recipe)
-    with ways.applied(encoder):
+    with ExitStack() as stack:
+        # what it adds starts alike, whether this is the first attempt or goes on with one
+        with random_state(named_seed(seed, "added")):
+            stack.enter_context(ways.applied(encoder))
         loop = Loop(
             [encoder, head],
             schedule=schedule_of(recipe, steps, steps, finetuning=True),

@@ -11,6 +11,7 @@ from nas.data.prepared import EncodedSplit, PreparedData
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
+from nas.models.coupling import uncouple
 from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead
 from nas.teachers.general import GeneralText
@@ -93,6 +94,7 @@ class TaskTraining:
                 self._once(task, number, setting)
             self.seconds[task.name] = self.watch.elapsed - before
         self.checkpoint.remove("finetune")
+        uncouple(self.encoder)
         return {task.name: self._result(task) for task in tasks}
 
     def _result(self, task: Task) -> TaskResult:
@@ -124,6 +126,7 @@ class TaskTraining:
         head = task_head(self.encoder, task, self.recipe, seed)
         recipe = replace(self.recipe.for_task(task.name), **setting)
         lesson, budget = None, self.budget
+        uncouple(self.encoder)  # what a fine-tuning put beside the layers before
         if self.lessons is None:
             self.encoder.load_state_dict(self._weights_before(task, number))
         else:
@@ -275,6 +278,7 @@ class TaskTraining:
         return settings[task.name]
 
     def _tuning_score(self, task: Task, recipe: Recipe, number: int) -> float:
+        uncouple(self.encoder)
         self.encoder.load_state_dict(self._weights_before(task, 0))
         seed = named_seed(self.seed, task.name)
         splits, chosen_on = _splits(task, self.data, self.recipe, seed, tuning=True)

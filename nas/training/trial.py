@@ -29,6 +29,7 @@ from nas.training.device import (
     memory_errors,
 )
 from nas.training.equal_seconds import Allowance, Measuring
+from nas.training.finetunings import finetuning_of
 from nas.training.likelihood import pair_accuracy
 from nas.training.loop import split_by_decay
 from nas.training.measurement import Measurement
@@ -128,6 +129,7 @@ def run_trial(
         with random_state(named_seed(seed, "weights")):
             encoder = build_encoder(architecture, recipe, data.vocabulary_size, data.tokenizer_json)
             mlm = make_output(encoder)
+        finetuning_of(recipe).require(encoder)
         inherited = _start_from(inherit, encoder, mlm, seed)
         encoder.to(device)
         mlm.to(device)

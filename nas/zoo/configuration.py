@@ -77,6 +77,7 @@ _KEYS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "task_names": ("a list of names of folders", _all(_is_name)),
     "task_name": ("a name or null", lambda value: value in (None, "") or _is_name(value)),
     "parts": ("texts of kinds by slot", _texts),
+    "coupling": ("the text of a kind", lambda value: isinstance(value, str)),
     "pooling": ("first or mean", lambda value: value in ("first", "mean")),
     "token_texts": ("a list of texts", _all(lambda value: isinstance(value, str), _MOST_ENTRIES)),
     "id2label": ("names of labels by number", _texts),

@@ -13,6 +13,7 @@ from torch import Tensor
 from nas.data.tokenizer import special_names, token_texts
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.task import Task
+from nas.models.coupling import coupling_of
 from nas.models.embeddings import reads_texts
 from nas.models.hf import (
     FlexiBertConfig,
@@ -168,6 +169,8 @@ def write_task(
         NotAModel: If the weights do not fit.
     """
     values = config.to_dict() | {"task_names": [], "task_name": task.name, **label_facts(task)}
+    coupling = coupling_of(weights)
+    values |= {} if coupling is None else {"coupling": coupling}
     config = FlexiBertConfig.from_dict(values)
     model = HEADS[TASK_KINDS[task.kind].auto](config)
     named = {

@@ -83,6 +83,31 @@ class EncoderLayer(nn.Module):
             at: Flattened places that are wanted, `(n,)`, for a result of `(n, next_width)`.
             rows: The encoder's table of distances, `(rows, width)`; None where it has none.
         """
+        joined = self._joined(x, keep, rows)
+        # unless the feed-forward reads sequences, all from here on is a function of each token
+        whole = self.feedforward.reads == "sequence"
+        if at is not None and not whole:
+            x, joined = (part.flatten(0, 1).index_select(0, at) for part in (x, joined))
+            keep = None  # nobody wants padding
+        x = self.mixed_residual.after(x, self.dropout(self.mixed(joined)), self.mixed_norm)
+        x = self.after_feedforward(x, keep)
+        if at is not None and whole:
+            x = x.flatten(0, 1).index_select(0, at)
+        return x if self.projection is None else self.projection(x)
+
+    def after_heads(self, x: Tensor, keep: Tensor | None, rows: Tensor | None = None) -> Tensor:
+        """Return the hidden states `(batch, length, width)` between heads and feed-forward."""
+        mixed = self.dropout(self.mixed(self._joined(x, keep, rows)))
+        return self.mixed_residual.after(x, mixed, self.mixed_norm)
+
+    def after_feedforward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """Return the hidden states after the feed-forward, of those before it, same shape."""
+        read = self.feedforward_residual.before(x, self.feedforward_norm)
+        fed = self.dropout(feed(self.feedforward, read, keep))
+        return self.feedforward_residual.after(x, fed, self.feedforward_norm)
+
+    def _joined(self, x: Tensor, keep: Tensor | None, rows: Tensor | None) -> Tensor:
+        """Return the results of all heads side by side, `(batch, length, attended)`."""
         distances = None if self.distances is None else self.distances(x.shape[1])
         read = self.mixed_residual.before(x, self.mixed_norm)
         parts = [
@@ -91,20 +116,7 @@ class EncoderLayer(nn.Module):
             else mixer(read, keep, distances, rows)
             for mixer in self.mixers.values()
         ]
-        joined = parts[0] if len(parts) == 1 else torch.cat(parts, -1)
-        # unless the feed-forward reads sequences, all from here on is a function of each token
-        whole = self.feedforward.reads == "sequence"
-        if at is not None and not whole:
-            x, joined = (part.flatten(0, 1).index_select(0, at) for part in (x, joined))
-            keep = None  # nobody wants padding
-        mixed = self.dropout(self.mixed(joined))
-        x = self.mixed_residual.after(x, mixed, self.mixed_norm)
-        read = self.feedforward_residual.before(x, self.feedforward_norm)
-        fed = self.dropout(feed(self.feedforward, read, keep))
-        x = self.feedforward_residual.after(x, fed, self.feedforward_norm)
-        if at is not None and whole:
-            x = x.flatten(0, 1).index_select(0, at)
-        return x if self.projection is None else self.projection(x)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
 
 def _kind(item: tuple[tuple[str, str, str | int, int], int]) -> str:

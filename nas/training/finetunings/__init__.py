@@ -3,6 +3,7 @@
 from nas.training.finetunings.base import FINETUNINGS, FineTuning, Together, finetuning_of
 from nas.training.finetunings.full import full  # full
 from nas.training.finetunings.lora import LoRA  # lora
+from nas.training.finetunings.meft import Meft  # meft
 from nas.training.finetunings.sift import Sift  # sift
 from nas.training.finetunings.stilts import stilts  # stilts
 
@@ -10,6 +11,7 @@ __all__ = [
     "FINETUNINGS",
     "FineTuning",
     "LoRA",
+    "Meft",
     "Sift",
     "Together",
     "finetuning_of",

@@ -26,8 +26,19 @@ FINETUNINGS: Registry[Callable[..., "FineTuning"]] = Registry(
 class FineTuning:
     """All weights learn, by the loss against the labels: what others change one thing of."""
 
+    def require(self, encoder: nn.Module) -> None:
+        """Check that an encoder can learn so, before anything is trained.
+
+        Raises:
+            InvalidExperiment: It cannot; the message has the reason and the nearest that works.
+        """
+        return
+
     def applied(self, encoder: nn.Module) -> Context[None]:
-        """Return a context in which the encoder is as it learns; after it, as others read it."""
+        """Return a context in which the encoder is as it learns; after it, as others read it.
+
+        Its tensors are then those it had, and at most an `encoder.coupling` more.
+        """
         return nullcontext()
 
     def extra_loss(
@@ -54,6 +65,10 @@ class Together(FineTuning):
 
     def __init__(self, ways: list[FineTuning]):
         self.ways = ways
+
+    def require(self, encoder: nn.Module) -> None:
+        for way in self.ways:
+            way.require(encoder)
 
     @contextmanager
     def applied(self, encoder: nn.Module) -> Iterator[None]:

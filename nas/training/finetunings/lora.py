@@ -37,6 +37,9 @@ class LoRA(FineTuning):
     def __init__(self, rank: int, alpha: float):
         self.rank, self.alpha = rank, alpha
 
+    def require(self, encoder: nn.Module) -> None:
+        _peft()
+
     @contextmanager
     def applied(self, encoder: nn.Module) -> Iterator[None]:
         peft = _peft()

@@ -27,6 +27,18 @@ REFUSED = [
         "neither noise nor dropout",
         {"pretrain_dropout": 0.1},
     ),
+    ({"finetuning": "meft", "distillation": "logits"}, "teacher", {"finetuning": "full"}),
+    (
+        {"finetuning": "meft", "finetune_optimizer": "adahessian"},
+        "gradients of gradients",
+        {"finetune_optimizer": "adamw"},
+    ),
+    (
+        {"finetuning": "meft", "precision": "bf16"},
+        "half precision",
+        {"finetuning": "meft(segment=2)"},
+    ),
+    ({"finetuning": "meft(inner=4)+lora"}, "adapters", {"finetuning": "meft(inner=4)"}),
     ({"objective": "sso", "short_blocks": 0.5, "block_length": 16}, "two", {"block_length": 32}),
 ]
 

@@ -8,6 +8,7 @@ import torch
 from nas.data.batches import batches
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.glue import glue_task
+from nas.models.coupling import uncouple
 from nas.models.encoder import Encoder
 from nas.training.finetunings import FINETUNINGS, Sift, finetuning_of
 from nas.training.finetunings.sift import disturbed
@@ -17,10 +18,15 @@ from nas.training.prediction import Scale, outputs_of, task_loss
 from nas.training.recipe import Recipe
 from nas.training.task_runs import task_head
 from nas.training.trial import model_options, run_trial
+from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment, TrialError
+from search_spaces.parts import Part
 
 CPU = torch.device("cpu")
-TEXTS = ["full", "sift", "lora", "lora+sift", "stilts"]
+TEXTS = ["full", "sift", "lora", "lora+sift", "stilts", "meft", "meft(variant=2)+sift",
+         "meft(variant=3)"]  # fmt: skip
+# "preserved" is a matter of how much of an older state each layer of meft reads
+STATED = {"meft": 0.1}
 
 
 def needs_peft(text):
@@ -50,7 +56,7 @@ def model(architecture, recipe, data):
 
 
 def test_every_way_is_tried_here():
-    assert {part for text in TEXTS for part in text.split("+")} == set(FINETUNINGS)
+    assert {Part.parse(part).kind for text in TEXTS for part in text.split("+")} == set(FINETUNINGS)
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -58,7 +64,7 @@ def test_every_way_is_tried_here():
     "kind", [("sa", "sdp"), ("sa", "wma"), ("c", 5), ("longconv", "filter=64")]
 )
 def test_it_begins_and_ends_as_a_plain_encoder(text, kind, model, recipe):
-    """Before training the answers are the backbone's; after it nothing is left but weights."""
+    """Before training the answers are the backbone's; after it, what was learnt is kept."""
     needs_peft(text)
     encoder, _, _, batch = model(kind=kind)
     names, frozen = list(encoder.state_dict()), [p.requires_grad for p in encoder.parameters()]
@@ -66,32 +72,40 @@ def test_it_begins_and_ends_as_a_plain_encoder(text, kind, model, recipe):
     ways = finetuning_of(with_way(recipe, text))
     with ways.applied(encoder):
         inside = encoder.pooled(batch.tokens, batch.keep)
-        torch.testing.assert_close(inside, before, atol=1e-6, rtol=0)
+        stated = next((v for name, v in STATED.items() if name in text), 1e-6)
+        torch.testing.assert_close(inside, before, atol=stated, rtol=0)
         inside.square().sum().backward()
         learning = [p for p in encoder.parameters() if p.requires_grad and p.grad is not None]
         with torch.no_grad():
             for p in learning:
                 p.add_(0.1)
         moved = encoder.pooled(batch.tokens, batch.keep)
-    assert list(encoder.state_dict()) == names
-    assert [p.requires_grad for p in encoder.parameters()] == frozen
+    added = [name for name in encoder.state_dict() if name not in names]
+    assert [name for name in encoder.state_dict() if name in names] == names
+    assert all(name.startswith("coupling.") for name in added)
+    assert bool(added) == ("meft" in text)
+    assert [p.requires_grad for name, p in encoder.named_parameters() if name in names] == frozen
     after = encoder.pooled(batch.tokens, batch.keep)
     torch.testing.assert_close(after, moved, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(after, before, atol=1e-3)
+    uncouple(encoder)
+    assert list(encoder.state_dict()) == names
 
 
-def test_adapters_alone_learn_and_only_a_little(model, recipe):
-    needs_peft("lora")
+@pytest.mark.parametrize("text", ["lora(rank=2)", "meft(inner=2)", "meft(variant=3,inner=2)"])
+def test_adapters_alone_learn_and_only_a_little(text, model, recipe):
+    needs_peft(text)
     encoder, _, _, batch = model()
     total = sum(p.numel() for p in encoder.parameters())
-    ways = finetuning_of(with_way(recipe, "lora(rank=2)"))
+    ways = finetuning_of(with_way(recipe, text))
     with ways.applied(encoder):
         learning = {name for name, p in encoder.named_parameters() if p.requires_grad}
         count = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
         encoder.pooled(batch.tokens, batch.keep).sum().backward()
         reached = {name for name, p in encoder.named_parameters() if p.grad is not None}
     assert count < total / 2
-    assert all("lora" in name or name.startswith("pooler") for name in learning)
+    beside = ("pooler", "coupling", "embeddings.norm")
+    assert all("lora" in name or name.startswith(beside) for name in learning)
     assert reached == learning
 
 
@@ -170,7 +184,28 @@ def test_which_tasks_begin_from_another():
     assert {start_of(Recipe(tasks=tasks), task) for task in tasks} == {None}
 
 
-@pytest.mark.parametrize("text", ["sift", "lora"])
+def test_meft_says_what_cannot_be_reversed(model, recipe, data):
+    way = finetuning_of(with_way(recipe, "meft"))
+    described = {"l": 2, "o": ["sa"] * 2, "h": [16, 32], "n": [2] * 2, "f": [[32]] * 2,
+                 "p": ["sdp"] * 2}  # fmt: skip
+    uneven = Architecture.from_dict(described)
+    with pytest.raises(InvalidExperiment, match=r"widths 16, 32 .* finetuning: lora, or layers of"):
+        run_trial(uneven, with_way(recipe, "meft"), data, seed=0)
+    encoder, *_ = model()
+    encoder.layers[1].feedforward = torch.nn.Identity()
+    with pytest.raises(InvalidExperiment, match="another form"):
+        way.require(encoder)
+
+    class Other(torch.nn.Module):
+        feedforward = encoder.layers[0].feedforward
+
+    encoder.layers[1] = Other()
+    way.require(encoder)
+    with pytest.raises(InvalidExperiment, match=r"kind Other .* finetuning: meft\(variant=1\)"):
+        finetuning_of(with_way(recipe, "meft(variant=3)")).require(encoder)
+
+
+@pytest.mark.parametrize("text", ["sift", "lora", "meft"])
 def test_what_was_cut_off_while_it_was_fine_tuned_ends_with_the_same_bits(
     text, architecture, recipe, data, tmp_path, monkeypatch
 ):

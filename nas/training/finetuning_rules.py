@@ -1,0 +1,79 @@
+"""What no way of fine-tuning can stand beside, with the reason and the nearest that works."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from search_spaces.kinds import SLOTS
+from search_spaces.parts import Part, Value
+
+if TYPE_CHECKING:
+    from nas.training.recipe import Recipe
+
+# what is refused, why, and the nearest that works
+Objections = Iterator[tuple[str, str, str]]
+
+
+def between(recipe: "Recipe") -> Objections:
+    """Object to an intermediate task that is not there."""
+    for part in recipe.standing("finetuning"):
+        task = dict(part.settings).get("task", "mnli")
+        if part.kind == "stilts" and task not in recipe.tasks:
+            listed = [t for t in ("mnli", "qnli", "qqp") if t in recipe.tasks]
+            instead = f"stilts(task={listed[0]})" if listed else "full"
+            yield (
+                f"finetuning: {part} on the tasks {', '.join(recipe.tasks)}",
+                f"all begin from weights fine-tuned on {task}, which is not among them",
+                f"finetuning: {instead}, or tasks with {task} among them",
+            )
+
+
+def reversed_layers(recipe: "Recipe") -> Objections:
+    """Object to what layers that run backwards cannot do."""
+    for part in recipe.standing("finetuning"):
+        if part.kind != "meft":
+            continue
+        from nas.models.reversible import HALF_SEGMENT
+
+        (optimizer,) = recipe.standing("finetune_optimizer")
+        if optimizer.kind == "adahessian":
+            yield (
+                f"finetuning: {part} with finetune_optimizer: {optimizer}",
+                "the curvature needs gradients of gradients, and what made them is not kept",
+                "finetune_optimizer: adamw",
+            )
+        if recipe.precision == "bf16" and not 1 <= _settings(part)["segment"] <= HALF_SEGMENT:
+            yield (
+                f"finetuning: {part} with precision: bf16",
+                "what went into a layer is computed from what came out, and half precision loses "
+                f"it over more than {HALF_SEGMENT} layers",
+                f"finetuning: {_with(part, segment=HALF_SEGMENT)}, or precision: fp32",
+            )
+        if any(other.kind == "lora" for other in recipe.standing("finetuning")):
+            yield (
+                f"finetuning: {part}+lora",
+                "both put adapters into the same frozen layers",
+                f"finetuning: {part}",
+            )
+
+
+def taught(recipe: "Recipe") -> Objections:
+    """Object to what would be ignored where a teacher's answers are the loss."""
+    teacher = recipe.standing("distillation")[0].kind != "none"
+    for part in recipe.standing("finetuning"):
+        if teacher and part.kind not in ("full", "lora") and part.kind in SLOTS["finetuning"].kinds:
+            yield (
+                f"finetuning: {part} with a teacher",
+                "every task begins from the teacher's weights and is answered as it stands",
+                "finetuning: full, or distillation: none",
+            )
+
+
+def _settings(part: Part) -> dict[str, Value]:
+    return SLOTS["finetuning"].kinds[part.kind].settings_of(part)
+
+
+def _with(part: Part, **settings: Value) -> Part:
+    return Part.of(part.kind, dict(part.settings) | settings)
+
+
+FINETUNING_RULES = (between, reversed_layers, taught)
