@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nas.data.passages import Passages, encode_passages
 from nas.data.tables import Split
 from nas.data.tokenizer import WORDLESS, Tokenizer
 from nas.evaluation.kinds.words import BETWEEN, CONTINUED
@@ -23,16 +24,23 @@ class EncodedSplit:
             Of a choice among answers, each answer is a sequence of its own in `offsets` and here,
             `(n * answers,)`, row by row.
         labels: Class numbers or regression targets, float32, `(n,)`; of several labels at once,
-            `(n, labels)`; of words, `(tokens,)`.
+            `(n, labels)`; of words and of spans, `(tokens,)`.
+        passages: Of questions about texts, the texts; each window of one is a sequence of its own.
     """
 
     tokens: np.ndarray
     offsets: np.ndarray
     second_start: np.ndarray
     labels: np.ndarray
+    passages: Passages | None = None
 
     def __len__(self) -> int:
         return len(self.second_start) // self.each
+
+    @property
+    def examples(self) -> int:
+        """How many examples there are: of questions about texts fewer than windows."""
+        return len(self) if self.passages is None else len(self.passages.answers)
 
     @property
     def each(self) -> int:
@@ -60,7 +68,8 @@ def encode_split(tokenizer: Tokenizer, split: Split, max_length: int) -> Encoded
 def token_lengths(tokenizer: Tokenizer, split: Split) -> np.ndarray:
     """Return how many tokens each example has before any is cut, `(n,)`.
 
-    Of a choice among answers, those of each answer with what is asked.
+    Of a choice among answers, those of each answer with what is asked; of a question about a text,
+    those of both.
     """
     return np.diff(encode(tokenizer, split, _UNCUT, np.int32).offsets)
 
@@ -69,6 +78,10 @@ def encode(tokenizer: Tokenizer, split: Split, max_length: int, kind: type) -> E
     """Encode examples with ids of a type; NaN stands in the place of labels that are not there."""
     if split.words:
         return _encode_words(tokenizer, split, max_length, kind)
+    if split.answers is not None:
+        found, marks, passages = encode_passages(tokenizer, split, max_length)
+        tokens = found.tokens.astype(kind)
+        return EncodedSplit(tokens, found.offsets, found.second_start, marks, passages)
     first, second = split.first, split.second
     if split.choices is not None:
         pairs = zip(split.first, split.choices, strict=True)

@@ -6,7 +6,7 @@ memory-mapped.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -15,9 +15,11 @@ import numpy as np
 from nas.data.encoding import EncodedSplit, encode
 from nas.data.marks import keeps_marks
 from nas.data.minimal_pairs import EncodedPairs
+from nas.data.passages import Passages
 from nas.data.prepared_files import (
     VERSION,
     check_ids,
+    check_passages,
     check_split,
     check_tasks,
     read_array,
@@ -27,6 +29,7 @@ from nas.data.prepared_files import (
 )
 from nas.data.tables import Split, TaskData, take_examples
 from nas.data.tokenizer import CLS, SEP, UNK, Tokenizer, train_tokenizer
+from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
 from nas.limits import available_memory
@@ -44,7 +47,7 @@ _MOST_UNKNOWN = 0.5
 _MEMORY_SHARE = 0.2  # of a corpus as ids, which preparing has three of at a time
 
 
-_ARRAYS = tuple(EncodedSplit.__annotations__)
+_ARRAYS = ("tokens", "offsets", "second_start", "labels")
 _PAIRS = "pairs"
 _DIMENSIONS = {"labels": (1, 2)}
 
@@ -102,6 +105,8 @@ class PreparedData:
             for split, data in splits.items():
                 for array in _ARRAYS:
                     np.save(directory / f"{name}.{split}.{array}.npy", getattr(data, array))
+                if data.passages is not None:
+                    data.passages.save(directory, f"{name}.{split}")
         index = {
             "version": VERSION,
             "vocabulary_size": self.vocabulary_size,
@@ -151,8 +156,18 @@ class PreparedData:
             check_split(arrays, size, directory / name)
             return EncodedSplit(*arrays)
 
+        def task_split(task: str, name: str) -> EncodedSplit:
+            found, row = split(name), index["own"].get(task)
+            if row is None or not TASK_KINDS[row.kind].reads_passages:
+                return found
+            questions = read_array(directory, f"{name}.questions", mmap=mmap)
+            places = read_array(directory, f"{name}.places", mmap=mmap, dimensions=2)
+            check_passages(found, questions, places, directory / name)
+            passages = Passages.load(directory, name, questions, places)
+            return replace(found, passages=passages)
+
         tasks = {
-            name: {part: split(f"{name}.{part}") for part in splits}
+            name: {part: task_split(name, f"{name}.{part}") for part in splits}
             for name, splits in index["tasks"].items()
         }
         check_tasks(
@@ -313,6 +328,8 @@ def _encode_task(
 def _texts(split: Split) -> list[str]:
     if split.words:
         return [" ".join(words) for words in split.first]
+    if split.answers is not None:  # many questions are about one text
+        return [*split.first, *dict.fromkeys(split.second)]
     answers = (answer for many in split.choices or () for answer in many)
     return [*split.first, *(split.second or ()), *answers]
 

@@ -222,6 +222,18 @@ def check_split(arrays: Sequence[np.ndarray], vocabulary_size: int, path: Path) 
     check_ids(tokens, vocabulary_size, path)
 
 
+def check_passages(
+    split: EncodedSplit, questions: np.ndarray, places: np.ndarray, path: Path
+) -> None:
+    """Check that what is said of a split's windows and their tokens belongs to it.
+
+    Raises:
+        InvalidData: It does not.
+    """
+    if len(questions) != len(split.second_start) or places.shape != (len(split.tokens), 2):
+        raise _damaged(path, "its windows do not fit together")
+
+
 def _are_choices(labels: np.ndarray, second: np.ndarray) -> bool:
     return labels.ndim == 1 and 0 < len(labels) < len(second) and not len(second) % len(labels)
 

@@ -21,6 +21,9 @@ class Split:
         words: Whether a text is a list of words, with a label for each.
         choices: Of a choice among answers, the answers of each row, as many everywhere; `labels`
             say which of them is right, and `second` is None.
+        answers: Of questions about texts, which are `second`: the words of each that are right,
+            none where there is no answer or it is not known; `labels` are the first character of
+            the first of them and the one after its last, `(n, 2)`, -1 twice for no answer.
     """
 
     first: Sequence[str]
@@ -28,6 +31,7 @@ class Split:
     labels: np.ndarray | None
     words: bool = False
     choices: Sequence[Sequence[str]] | None = None
+    answers: Sequence[Sequence[str]] | None = None
 
     def __len__(self) -> int:
         return len(self.first)
@@ -57,10 +61,11 @@ def take_examples(split: Split, rows: np.ndarray) -> Split:
     first = [split.first[int(i)] for i in rows]
     second = None if split.second is None else [split.second[int(i)] for i in rows]
     choices = None if split.choices is None else [split.choices[int(i)] for i in rows]
+    answers = None if split.answers is None else [split.answers[int(i)] for i in rows]
     if split.labels is None:
-        return Split(first, second, None, split.words, choices)
+        return Split(first, second, None, split.words, choices, answers)
     if not split.words:
-        return Split(first, second, split.labels[rows], choices=choices)
+        return Split(first, second, split.labels[rows], choices=choices, answers=answers)
     ends = np.cumsum([len(words) for words in split.first])
     places = [np.arange(ends[i] - len(split.first[int(i)]), ends[i]) for i in rows]
     return Split(first, second, split.labels[np.concatenate(places)], words=True)

@@ -59,6 +59,9 @@ class Tokenizer:
         special: The ids of [PAD], [UNK], [CLS], [SEP] and [MASK], in this order: 0 to 4 in a
             tokenizer that is trained here, others in that of a checkpoint.
         names: What these five are called; "<s>" for [CLS] and so on in RoBERTa's.
+        cls: The id of [CLS].
+        sep: The id of [SEP].
+        between: The ids that part a first text from a second.
 
     Raises:
         InvalidData: It lacks one of the special tokens.
@@ -76,7 +79,9 @@ class Tokenizer:
         self._backend = backend
         self._backend.no_padding()
         cls, sep = self.names[CLS], self.names[SEP]
-        between = sep if self.names is SPECIAL_TOKENS else f"{sep} {sep}"  # RoBERTa has two
+        self.cls, self.sep = self.special[CLS], self.special[SEP]
+        self.between = (self.sep,) * (1 if self.names is SPECIAL_TOKENS else 2)  # RoBERTa has two
+        between = " ".join([sep] * len(self.between))
         self._backend.post_processor = processors.TemplateProcessing(
             single=f"{cls} $A {sep}",
             pair=f"{cls} $A {between} $B:1 {sep}:1",
@@ -209,6 +214,18 @@ class Tokenizer:
         tokens = np.fromiter(chain.from_iterable(e.ids for e in found), np.int32, lengths.sum())
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         return Encoded(tokens, offsets, lengths.astype(np.int32)), np.array(places, np.int64)
+
+    def encode_places(self, texts: Sequence[str]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return the ids of texts without special tokens, and where in its text each stands.
+
+        Returns:
+            For each text `(tokens,)` int32; and the first character of each token with the one
+            after its last, `(tokens, 2)` int32.
+        """
+        self._backend.no_truncation()
+        found = self._backend.encode_batch(list(texts), add_special_tokens=False)
+        ids = [np.array(e.ids, np.int32) for e in found]
+        return ids, [np.array(e.offsets, np.int32).reshape(-1, 2) for e in found]
 
     def encode_lines(self, lines: Sequence[str]) -> np.ndarray:
         """Return the ids of running text, `(tokens,)` int32: every line ends with [SEP]."""

@@ -12,7 +12,7 @@ from nas.evaluation.suites.task import Task
 
 
 class Labelled(Protocol):
-    """Anything with the labels of a split, `(n,)`."""
+    """Anything with the labels of a split, `(n,)`; of spans, with their texts, too."""
 
     labels: np.ndarray
 
@@ -31,9 +31,10 @@ def majority_score(task: Task | str, splits: Mapping[str, Labelled]) -> float:
 
 def majority_metrics(row: Task, splits: Mapping[str, Labelled]) -> dict[str, dict[str, float]]:
     """Return split -> metric -> value of that answer."""
-    answer = TASK_KINDS[row.kind].constant(np.asarray(splits["train"].labels))
-    metrics = {}
-    for name in row.dev:
-        right = np.asarray(splits[name].labels)
-        metrics[name] = score(row, np.broadcast_to(answer, right.shape), right)
-    return metrics
+    kind = TASK_KINDS[row.kind]
+    return {
+        name: score(
+            row, kind.without_reading(splits["train"], splits[name]), kind.right(splits[name])
+        )
+        for name in row.dev
+    }

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from nas.evaluation.answer_texts import best_of, word_overlap
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.glue import GLUE, glue_task
 from nas.evaluation.suites.task import Task
@@ -118,6 +119,21 @@ def entities(labels: Iterable[str]) -> set[tuple[int, int, str]]:
     return found
 
 
+@METRICS.register("token_f1")
+def token_f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean over questions of how many words answers have in common, in [0, 1].
+
+    Source: Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text", EMNLP
+    2016 (the harmonic mean of precision and recall of words, against the nearest right answer).
+
+    Args:
+        predictions: Texts, `(questions,)`; "" for no answer.
+        labels: For each question the texts that are right, none where it has no answer.
+    """
+    pairs = zip(predictions, labels, strict=True)
+    return float(np.mean([best_of(word_overlap, said, rights) for said, rights in pairs]))
+
+
 @METRICS.register("auc")
 def auc(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the chance that a right example is put before a wrong one, in [0, 1].
@@ -169,7 +185,7 @@ def score(
     Args:
         task: A task, or the name of a GLUE task.
         predictions: Class numbers, or real numbers for a regression, `(n,)`; of several labels at
-            once 0 or 1 for each, `(n, labels)`; of words what `nas.evaluation.kinds.words` says.
+            once 0 or 1 for each, `(n, labels)`; of words and spans what their kind says.
         labels: The right answers in the same form, `(n,)`.
         probabilities: How sure each class is, `(n, classes)`, for the metrics that read it; None
             takes the answers for certain.
@@ -184,7 +200,7 @@ def score(
             f"{task.name}: predictions {predictions.shape} and labels {labels.shape} must be two "
             "vectors of the same length, at least 1"
         )
-    wrong = int(np.sum(~np.isfinite(predictions.astype(np.float64))))
+    wrong = count_broken(predictions)
     if wrong:
         raise TrialError(
             f"{task.name}: {wrong} of {len(predictions)} predictions are NaN or infinite; "
@@ -198,6 +214,13 @@ def score(
             given = _certain(task, predictions) if probabilities is None else probabilities
         found[name] = METRICS[name](given, right)
     return found
+
+
+def count_broken(answers: np.ndarray) -> int:
+    """Return how many answers are NaN or infinite, or, of spans, come from such logits."""
+    if answers.dtype == object:
+        return sum(answer is None for answer in answers)
+    return int(np.sum(~np.isfinite(answers.astype(np.float64))))
 
 
 def _certain(task: Task, predictions: np.ndarray) -> np.ndarray:

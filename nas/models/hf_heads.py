@@ -3,6 +3,7 @@
 from typing import Any
 
 import transformers
+from torch import nn
 
 from nas.models.hf import FlexiBertForSequenceClassification, register_with_transformers
 from nas.models.hf_base import FlexiBertPreTrainedModel
@@ -11,7 +12,7 @@ from nas.models.hf_config import FlexiBertConfig
 from nas.models.hf_spans import FlexiBertForQuestionAnswering
 from nas.models.hf_tokens import FlexiBertForTokenClassification
 
-# Every exported folder has the code of all; searches train the first three.
+# Every exported folder has the code of all.
 USUAL = "AutoModelForSequenceClassification"
 HEADS: dict[str, type[FlexiBertPreTrainedModel]] = {
     USUAL: FlexiBertForSequenceClassification,
@@ -19,6 +20,12 @@ HEADS: dict[str, type[FlexiBertPreTrainedModel]] = {
     "AutoModelForMultipleChoice": FlexiBertForMultipleChoice,
     "AutoModelForQuestionAnswering": FlexiBertForQuestionAnswering,
 }
+
+
+def head_of(model: FlexiBertPreTrainedModel) -> nn.Module:
+    """Return what stands on top of a fine-tuned model's encoder."""
+    spans = isinstance(model, FlexiBertForQuestionAnswering)
+    return model.qa_outputs if spans else model.classifier
 
 
 def register_heads_with_transformers() -> None:

@@ -6,19 +6,24 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import QuestionAnsweringModelOutput
 
 from nas.models.dropout import Dropout
-from nas.models.hf_base import FlexiBertModel, FlexiBertPreTrainedModel, as_asked
+from nas.models.hf import FlexiBertForSequenceClassification
+from nas.models.hf_base import as_asked
 from nas.models.hf_config import FlexiBertConfig
 from nas.models.hf_losses import span_loss
 
 
-class FlexiBertForQuestionAnswering(FlexiBertPreTrainedModel):
-    """An encoder with a head for where in the text the answer starts and ends."""
+class FlexiBertForQuestionAnswering(FlexiBertForSequenceClassification):
+    """An encoder with a head for where the answer starts and ends; it loads as the others do.
+
+    The question is the first text. A long text is read in windows, each with the question before
+    it; the first token of a window stands for no answer in it.
+    """
 
     _keys_to_ignore_on_load_unexpected = [r"^mlm\.", r"^classifier\."]
 
     def __init__(self, config: FlexiBertConfig):
         super().__init__(config)
-        self.flexibert = FlexiBertModel(config)
+        del self.classifier  # of whole texts
         self.dropout = Dropout(config.hidden_dropout_prob)
         self.qa_outputs = nn.Linear(config.hidden_size, 2)
         self.post_init()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import numpy as np
 from nas.data.own.columns import find_texts
 from nas.data.own.formats import is_table, read_table, row_word
 from nas.data.own.reading import choice_split
+from nas.data.own.spans import span_split
 from nas.data.own.text_columns import text_column, words_column
 from nas.data.own.texts import Texts
 from nas.data.sentences import read_sentences
@@ -25,7 +27,7 @@ from search_spaces.errors import InvalidData
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LABEL, ANSWER, PROBABILITY = "label", "answer", "probability"
+LABEL, ANSWER, PROBABILITY, START = "label", "answer", "probability", "start"
 
 
 def answers_text(model: ExportedModel, task: Task, file: Path, recipe: Recipe) -> str:
@@ -33,7 +35,8 @@ def answers_text(model: ExportedModel, task: Task, file: Path, recipe: Recipe) -
 
     Columns of the file stay as they are; those of the answers are called "label" and, of classes,
     "probability", with "predicted_" before it where the file has a column of that name. Of a choice
-    among answers, "answer" is the text of the chosen one.
+    among answers, "answer" is the text of the chosen one; of spans it is the words of the text, ""
+    for no answer, and "start" their first character.
 
     Args:
         model: Who answers.
@@ -48,7 +51,12 @@ def answers_text(model: ExportedModel, task: Task, file: Path, recipe: Recipe) -
     sentences = _lines(file, task) if table is None else _sentences(table, task, file)
     answers, sure = answer_surely(model, task, sentences, recipe)
     kept = _columns(sentences, task) if table is None else _kept(table)
-    if sentences.words:
+    if sentences.answers is not None:
+        found = {
+            ANSWER: [span.text for span in answers],
+            START: ["" if span.start < 0 else span.start for span in answers],
+        }
+    elif sentences.words:
         found = {LABEL: _word_labels(model, task, sentences, answers, recipe)}
     else:
         found = {LABEL: _texts(model, task, answers)}
@@ -87,6 +95,9 @@ def _sentences(table: "pa.Table", task: Task, file: Path) -> Split:
         words = words_column(table[name], name, str(file), row_word(str(file)))
         return Split(Texts([words]), None, None, words=True)
     names = find_texts(table, (*task.columns, *task.choices), str(file))
+    if task.kind == "span":
+        unlabelled = table.select(list(task.columns))  # nobody is asked whether answers are right
+        return span_split(unlabelled, task, str(file), row_word(str(file)))
     if task.choices:
         return choice_split(table, task, str(file))
     columns = [text_column(table[name], name, str(file), row_word(str(file))) for name in names]
@@ -94,14 +105,24 @@ def _sentences(table: "pa.Table", task: Task, file: Path) -> Split:
 
 
 def _kept(table: "pa.Table") -> dict[str, Sequence[object]]:
-    return {
-        name: [" ".join(map(str, v)) if isinstance(v, list) else v for v in table[name].to_pylist()]
-        for name in table.column_names
-    }
+    return {name: [_cell(v) for v in table[name].to_pylist()] for name in table.column_names}
+
+
+def _cell(value: object) -> object:
+    """Return a value as a cell of CSV has it."""
+    nested = (
+        isinstance(value, dict)
+        or isinstance(value, list)
+        and value[:1]
+        and isinstance(value[0], dict)
+    )
+    if nested:
+        return json.dumps(value, ensure_ascii=False)
+    return " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _lines(file: Path, task: Task) -> Split:
-    if task.choices:
+    if task.choices or task.kind == "span":
         raise InvalidData(
             f"{file} is no table, and {task.name} needs the columns "
             f"{', '.join((*task.columns, *task.choices))}. Give CSV, JSON lines or Parquet with "

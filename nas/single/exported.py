@@ -13,10 +13,12 @@ from nas.data.prepared import TEST, PreparedData, prepare_tasks
 from nas.data.source import load_source
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import Tokenizer
+from nas.evaluation.metrics import count_broken
 from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.named import is_suite_task, suite_tasks
 from nas.evaluation.suites.own import HUB, TaskSettings, read_task_settings
 from nas.evaluation.suites.task import Task
+from nas.models.hf_heads import head_of
 from nas.training.device import choose_device, choose_precision
 from nas.training.prediction import Scale, evaluate, predict_surely
 from nas.training.recipe import Recipe
@@ -251,7 +253,7 @@ def answer_surely(
         found, sure = predict_surely(
             encoder, head, task, encoded, scale=Scale(), precision=_precision(recipe)
         )
-    if not np.isfinite(found).all():
+    if count_broken(found):
         raise NotAModel(
             f"The model of {task.name} in {model.folder} answers with NaN or infinite numbers, so "
             "its weights are broken. Export or copy it again."
@@ -271,7 +273,7 @@ def _parts(model: ExportedModel, task: Task, recipe: Recipe) -> tuple[Any, Any]:
             f"with: nas evaluate {quoted(model.folder)} --finetune"
         )
     loaded = model.read(task.name).to(choose_device(recipe))
-    return loaded.flexibert.encoder, loaded.classifier
+    return loaded.flexibert.encoder, head_of(loaded)
 
 
 def finetune_exported(

@@ -11,6 +11,7 @@ import numpy as np
 from nas.data.encoding import EncodedSplit, encode_split
 from nas.data.prepared import sample
 from nas.data.tables import Split
+from nas.evaluation.answer_texts import best_of, is_same, word_overlap
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.task import Task
 from nas.single.exported import ExportedModel, answer_surely
@@ -46,7 +47,8 @@ class Row:
         text: What was read.
         label: What is right, in the words of the file.
         predicted: The answer, in the same words.
-        loss: How surprised the model is of what is right; squared error of a number.
+        loss: How surprised the model is of what is right; squared error of a number; of spans the
+            share of words that answer and right answer have not in common.
     """
 
     row: int
@@ -96,6 +98,8 @@ def per_class(
     split = sample(split, recipe.max_dev_examples, seed)
     encoded = encode_split(model.tokenizer, split, recipe.max_length)
     answers, sure = answer_surely(model, task, split, recipe)
+    if encoded.passages is not None:
+        return _of_spans(task, split, answers)
     labels = np.asarray(encoded.labels, np.float64)
     losses = _losses(labels, answers, sure)
     classes, confusion = _figures(task, labels, answers)
@@ -119,6 +123,19 @@ def per_class(
         [row(int(place)) for place in worst],
         [row(int(place)) for place in np.flatnonzero(bad)],
     )
+
+
+def _of_spans(task: Task, split: Split, answers: np.ndarray) -> PerClass:
+    """Return where spans are wrong; the loss is the share of words that is not in common."""
+    found = []
+    for place, (answer, rights) in enumerate(zip(answers, split.answers, strict=True)):
+        loss = 1 - best_of(word_overlap, answer.text, rights)
+        right = " | ".join(dict.fromkeys(rights))
+        same = bool(best_of(is_same, answer.text, rights))
+        read = f"{split.first[place]} | {split.second[place]}"
+        found.append((same, Row(place + 1, read, right, answer.text, loss)))
+    worst = sorted((row for _, row in found), key=lambda row: -row.loss)[:WORST]
+    return PerClass(task.name, worst=worst, wrong=[row for same, row in found if not same])
 
 
 def wrong_text(found: Sequence[PerClass]) -> str:

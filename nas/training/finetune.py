@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -147,7 +146,7 @@ def finetune(
         answers, metrics[name] = judge(
             encoder, head, task, splits[name], scale=scale, precision=precision
         )
-        constant |= bool((np.ptp(answers, axis=0) == 0).all())
+        constant |= bool((answers == answers[:1]).all())
     return Finetuning(
         task_score(task, metrics), metrics, loss, steps, scale, best.passes or epochs, constant
     )

@@ -78,7 +78,7 @@ def judge(
     """
     found = predict_surely(encoder, head, task, split, scale=scale, precision=precision)
     sure = found[1] if OF_PROBABILITIES & set(task.metrics) else None
-    return found[0], score(task, found[0], split.labels, sure)
+    return found[0], score(task, found[0], TASK_KINDS[task.kind].right(split), sure)
 
 
 def predict(
@@ -90,7 +90,7 @@ def predict(
     scale: Scale,
     precision: str = "fp32",
 ) -> np.ndarray:
-    """Return class numbers, or real numbers for a regression, in the order of `split`."""
+    """Return class numbers, numbers of a regression, or spans, in the order of `split`."""
     return predict_surely(encoder, head, task, split, scale=scale, precision=precision)[0]
 
 
@@ -126,7 +126,9 @@ def predict_surely(
             predictions = _put(predictions, kind.answers(outputs, scale), places, length)
             found = kind.probabilities(outputs)
             sure = None if found is None else _put(sure, found, places, length)
-    return np.zeros(0) if predictions is None else predictions, sure
+    if predictions is None:
+        return np.zeros(0), sure
+    return kind.of_examples(task, split, predictions, sure)
 
 
 def _put(whole: np.ndarray | None, values: Tensor, places: np.ndarray, length: int) -> np.ndarray:

@@ -11,21 +11,32 @@ from nas.training.prediction import Scale, evaluate
 
 
 def hold_out(split: EncodedSplit, share: float, seed: int) -> tuple[EncodedSplit, EncodedSplit]:
-    """Return a split without a random share of its examples, and these; each has at least one."""
-    count = min(max(1, round(share * len(split))), len(split) - 1)
-    order = np.random.default_rng(seed).permutation(len(split))
-    return take_rows(split, np.sort(order[count:])), take_rows(split, np.sort(order[:count]))
+    """Return a split without a random share of its examples, and these; each has at least one.
+
+    All windows of a question stay together.
+    """
+    examples = split.examples
+    count = min(max(1, round(share * examples)), examples - 1)
+    order = np.random.default_rng(seed).permutation(examples)
+    parts = [np.sort(order[count:]), np.sort(order[:count])]
+    if split.passages is not None:
+        parts = [np.flatnonzero(np.isin(split.passages.questions, part)) for part in parts]
+    return take_rows(split, parts[0]), take_rows(split, parts[1])
 
 
 def take_rows(split: EncodedSplit, rows: np.ndarray) -> EncodedSplit:
-    """Return the examples of `split` at `rows`, `(n,)`, in that order."""
+    """Return the examples of `split` at `rows`, `(n,)`, in that order.
+
+    Of questions about texts these are windows, ascending and all of a question's.
+    """
     examples, rows = rows, split.sequences_of(rows)
     lengths = np.diff(split.offsets)[rows]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(split.offsets.dtype)
     # the place of each token in the old array: its example's old beginning, and how far it is in
     places = np.repeat(split.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
     labels = split.labels[places if split.per_token else examples]
-    return EncodedSplit(split.tokens[places], offsets, split.second_start[rows], labels)
+    passages = None if split.passages is None else split.passages.take(rows, places)
+    return EncodedSplit(split.tokens[places], offsets, split.second_start[rows], labels, passages)
 
 
 class BestPass:

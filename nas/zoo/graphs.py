@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from nas.models.hf import FlexiBertForSequenceClassification
 from nas.models.hf_choice import FlexiBertForMultipleChoice
+from nas.models.hf_spans import FlexiBertForQuestionAnswering
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -19,7 +20,8 @@ class Graph(nn.Module):
     """A model without the classes of `transformers` around its outputs.
 
     Attributes:
-        outputs: What `forward` returns: "logits" of a classifier; "last_hidden_state" and
+        outputs: What `forward` returns: "logits" of a classifier; "start_logits" and "end_logits"
+            of a model of spans; "last_hidden_state" and
             "pooler_output" of an encoder.
 
     Args:
@@ -31,6 +33,8 @@ class Graph(nn.Module):
         self.model = model.eval()
         classifies = isinstance(model, FlexiBertForSequenceClassification)
         self.outputs = ("logits",) if classifies else ("last_hidden_state", "pooler_output")
+        if isinstance(model, FlexiBertForQuestionAnswering):
+            self.outputs = ("start_logits", "end_logits")
         self._chooses = isinstance(model, FlexiBertForMultipleChoice)
         self.max_length = model.config.max_position_embeddings
         self.vocabulary_size = model.config.vocab_size

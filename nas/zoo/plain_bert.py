@@ -50,7 +50,8 @@ def write_plain(
     """Write a model as a plain BERT below an exported folder; return where.
 
     A classifier that reads the first token comes as `BertForSequenceClassification` or
-    `BertForMultipleChoice`, one for words as `BertForTokenClassification`. A model that reads means
+    `BertForMultipleChoice`, one for words as `BertForTokenClassification`, one for spans as
+    `BertForQuestionAnswering`. A model that reads means
     has no class of `transformers`: its folder has the encoder, whose last hidden states are equal.
 
     Args:
@@ -78,8 +79,9 @@ def write_plain(
         build = f"Bert{TASK_KINDS[task.kind].auto.removeprefix('AutoModel')}"
         config |= {"architectures": [build], **label_facts(task)}
         tensors = {f"bert.{k}": v for k, v in tensors.items() if not (words and "pooler" in k)}
+        head = "qa_outputs" if TASK_KINDS[task.kind].reads_passages else "classifier"
         for part in ("weight", "bias"):
-            tensors[f"classifier.{part}"] = weights[f"classifier.output.{part}"].detach().cpu()
+            tensors[f"{head}.{part}"] = weights[f"classifier.output.{part}"].detach().cpu()
     place = folder / PLAIN / (_ENCODER if task is None else task.name)
     place.mkdir(parents=True)
     (place / WEIGHTS).write_bytes(

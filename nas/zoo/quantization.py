@@ -44,7 +44,9 @@ def onnx_score(path: Path, task: Task, splits: Mapping[str, EncodedSplit]) -> fl
     """
     run = open_onnx(path)
     found = {
-        name: score(task, _answers(run, task, splits[name]), splits[name].labels)
+        name: score(
+            task, _answers(run, task, splits[name]), TASK_KINDS[task.kind].right(splits[name])
+        )
         for name in task.dev
     }
     return task_score(task, found)
@@ -55,10 +57,13 @@ def _answers(run: Runner, task: Task, split: EncodedSplit) -> np.ndarray:
     for batch in batches(split, batch_size=_BATCH, shuffle=False):
         flat = batch.sequences
         inputs = [flat.tokens, flat.keep, flat.token_types]
-        (logits,) = run([np.asarray(tensor, dtype=np.int64) for tensor in inputs])
-        outputs = batch.side_by_side(torch.from_numpy(np.asarray(logits)))
+        logits = [np.asarray(o) for o in run([np.asarray(t, dtype=np.int64) for t in inputs])]
+        # of spans those of first and of last tokens; of other kinds there are no more
+        whole = np.stack(logits, -1) if kind.reads_passages else logits[0]
+        outputs = batch.side_by_side(torch.from_numpy(whole))
         places = batch.rows.numpy()
         if kind.reads_tokens:
             outputs, places = outputs[batch.keep], token_places(split, batch)
         found |= zip(places.tolist(), kind.answers(outputs, _IN_LABELS).numpy(), strict=True)
-    return np.stack([found[place] for place in sorted(found)]).astype(np.float64)
+    whole = np.stack([found[place] for place in sorted(found)]).astype(np.float64)
+    return kind.of_examples(task, split, whole, None)[0]

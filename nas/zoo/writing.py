@@ -173,8 +173,11 @@ def write_task(
     values |= {} if coupling is None else {"coupling": coupling}
     config = FlexiBertConfig.from_dict(values)
     model = HEADS[TASK_KINDS[task.kind].auto](config)
+    spans = TASK_KINDS[task.kind].reads_passages
     named = {
-        f"flexibert.{name}" if name.startswith("encoder.") else name: tensor
+        f"flexibert.{name}"
+        if name.startswith("encoder.")
+        else (name.replace("classifier.output", "qa_outputs") if spans else name): tensor
         for name, tensor in weights.items()
     }
     check_names(named, model.state_dict(), f"The weights of {task.name} to export")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nas.data.own.choice_columns import RIGHT, find_choices, find_question
+from nas.data.own.span_columns import find_spans
 from nas.evaluation.suites.own import TaskSettings
 from search_spaces.errors import InvalidData, UnknownName
 
@@ -48,12 +49,16 @@ class Columns:
         label: The one with the label.
         others: The rest, which nothing reads.
         choices: Those with the answers of a choice.
+        span: Whether questions about texts are answered by spans of them.
+        start: That with the first character of such an answer, where it has a column.
     """
 
     text: tuple[str, ...]
     label: str
     others: tuple[str, ...]
     choices: tuple[str, ...] = ()
+    span: bool = False
+    start: str = ""
 
 
 def find_columns(table: "pa.Table", settings: TaskSettings, place: str) -> Columns:
@@ -64,10 +69,14 @@ def find_columns(table: "pa.Table", settings: TaskSettings, place: str) -> Colum
         InvalidData: No column, or more than one, could be the text or the label.
     """
     names = table.column_names
-    given = (*settings.text, *settings.choices, *([settings.label] if settings.label else []))
-    for name in given:
+    given = (*settings.text, *settings.choices, settings.label, settings.start)
+    for name in filter(None, given):
         if name not in names:
             raise UnknownName(f"column of {place}", name, names)
+    span = find_spans(table, settings, place)
+    if span is not None:
+        others = tuple(n for n in names if n not in (*span.text, span.label, span.start))
+        return Columns(span.text, span.label, others, span=True, start=span.start)
     choices = find_choices(table, settings, place)
     taken = (*settings.text, *choices)
     label = settings.label or _named(names, (*_LABELS, *(RIGHT if choices else ())), taken)

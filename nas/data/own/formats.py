@@ -3,6 +3,7 @@
 Nothing here looks at what the columns mean. Every cell of CSV and TSV is text.
 """
 
+import contextlib
 import csv
 import json
 import re
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.data.own.squad import is_squad, squad_table
 from nas.evaluation.suites.own import HUB
 from search_spaces.errors import InvalidData
 
@@ -210,11 +212,16 @@ _TYPES = {str: "a text", int: "a number", float: "a number", bool: "true or fals
 
 
 def _json_document(path: Path) -> "pa.Table":
-    """Read one list of objects, as pandas writes it; or JSON lines that are called .json."""
+    """Read one list of objects, as pandas writes it; SQuAD's; or JSON lines that are .json."""
     import pyarrow as pa
 
     with path.open("rb") as file:
-        start = file.read(256).lstrip()
+        start = file.read(1 << 16).lstrip()
+    if b'"data"' in start and start.startswith(b"{"):
+        with contextlib.suppress(InvalidData):  # lines are no document
+            found = _json(path)
+            if is_squad(found):
+                return squad_table(found, path)
     if not start.startswith(b"["):
         return _json_lines(path)
     found = _json(path)

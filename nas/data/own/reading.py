@@ -15,6 +15,9 @@ from nas.data.own.columns import IDS, Columns, find_columns
 from nas.data.own.formats import read_table, row_word, splits_of
 from nas.data.own.label_kinds import READERS
 from nas.data.own.labels import kind_of
+from nas.data.own.span_columns import KIND as SPAN
+from nas.data.own.span_columns import SpanColumns
+from nas.data.own.spans import span_names, span_split
 from nas.data.own.splitting import split_off
 from nas.data.own.text_columns import text_column, words_column
 from nas.data.own.texts import Texts
@@ -132,14 +135,15 @@ def read_split(place: str, row: Task) -> Split:
         InvalidData: It cannot be read, a column is missing, or a label is none of the task's.
     """
     table = read_table(place)
-    columns = Columns(row.columns, row.label, (), row.choices)
+    columns = Columns(row.columns, row.label, (), row.choices, row.kind == SPAN, row.start)
     _require_columns(table, columns, place, labelled=True)
     return _split(table, columns, row, place)
 
 
 def _require_columns(table: "pa.Table", columns: Columns, place: str, *, labelled: bool) -> None:
-    wanted = [*columns.text, *columns.choices, *([columns.label] if labelled else [])]
-    for name in wanted:
+    wanted = [*columns.text, *columns.choices]
+    wanted += [columns.label, columns.start] if labelled else []
+    for name in filter(None, wanted):
         if name not in table.column_names:
             raise InvalidData(
                 f"{place} has no column {name!r}, which the training file has. Columns found: "
@@ -174,7 +178,7 @@ def _require_ids_once(table: "pa.Table", columns: Columns, place: str) -> None:
 def _task(settings: TaskSettings, columns: Columns, table: "pa.Table") -> Task:
     """Return the row of the task, as its training file shows it."""
     place, word = settings.train, row_word(settings.train)
-    usual = None if not columns.choices else "choice"
+    usual = SPAN if columns.span else "choice" if columns.choices else None
     kind = settings.kind or usual or kind_of(table[columns.text[0]], table[columns.label])
     found = TASK_KINDS[kind]
     metrics = settings.metrics or found.metrics
@@ -185,7 +189,10 @@ def _task(settings: TaskSettings, columns: Columns, table: "pa.Table") -> Task:
                 f"The metric {name!r} of the task {settings.name!r} does not go with "
                 f"{found.title}.{known} Allowed: {', '.join(found.allowed)}."
             )
-    if columns.choices:
+    if columns.span:
+        spans = SpanColumns(columns.text, columns.label, columns.start)
+        names = span_names(table, spans, place, word)
+    elif columns.choices:
         answers = answers_column(table, columns.choices, None, place, word)
         names = choice_names(
             table[columns.label], answers, columns.choices, columns.label, place, word
@@ -205,12 +212,15 @@ def _task(settings: TaskSettings, columns: Columns, table: "pa.Table") -> Task:
         own=True,
         language=settings.language,
         choices=columns.choices,
+        start=columns.start,
     )
     found.check(task)
     return task
 
 
 def _split(table: "pa.Table", columns: Columns, task: Task, place: str) -> Split:
+    if task.kind == SPAN:
+        return span_split(table, task, place, row_word(place))
     if task.choices:
         return choice_split(table, task, place)
     word, words = row_word(place), task.kind == "words"

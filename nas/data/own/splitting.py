@@ -14,7 +14,8 @@ _FEWEST = 10
 def split_off(split: Split, seed: int, place: str) -> tuple[Split, Split, str]:
     """Return what is left to train on, the part to score on, and a text that says so.
 
-    Of every class the same share goes, and at least one example where it has two.
+    Of every class the same share goes, and at least one example where it has two; of questions
+    about texts, all of some texts.
 
     Args:
         split: All examples.
@@ -32,6 +33,10 @@ def split_off(split: Split, seed: int, place: str) -> tuple[Split, Split, str]:
         )
     share = min(SHARE, _MOST / count)
     rng = np.random.default_rng([seed, count])
+    if split.answers is not None:
+        left, held_out = _whole_texts(split, share, rng, place)
+        how = f"{len(held_out) / count:.0%} of {place}, split off by seed {seed}, all of a text"
+        return rows_of(split, left), rows_of(split, held_out), how
     classes = split.labels if split.labels.dtype == np.int64 and not split.words else None
     groups = [np.arange(count)]
     if classes is not None:
@@ -50,6 +55,24 @@ def split_off(split: Split, seed: int, place: str) -> tuple[Split, Split, str]:
     )
 
 
+def _whole_texts(
+    split: Split, share: float, rng: np.random.Generator, place: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of some texts, and those of enough others to score on."""
+    numbers: dict[str, int] = {}
+    of = np.array([numbers.setdefault(text, len(numbers)) for text in split.second])
+    if len(numbers) < 2:
+        raise InvalidData(
+            f"All questions of {place} are about one text, and a part to score on must be split "
+            "off. Give questions about another one, or a second file to score on: TRAIN,DEV."
+        )
+    order = rng.permutation(len(numbers))
+    ends = np.cumsum(np.bincount(of)[order])
+    most = min(int(np.searchsorted(ends, share * len(of))) + 1, len(numbers) - 1)
+    held_out = np.isin(of, order[:most])
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
 def rows_of(split: Split, rows: np.ndarray) -> Split:
     """Return the examples at `rows`, `(n,)`, of a split read from files."""
     if split.words:
@@ -59,4 +82,7 @@ def rows_of(split: Split, rows: np.ndarray) -> Split:
         return None if texts is None else texts.take(rows)
 
     labels = None if split.labels is None else split.labels[rows]
-    return Split(take(split.first), take(split.second), labels, choices=take(split.choices))
+    answers = None if split.answers is None else [split.answers[int(row)] for row in rows]
+    return Split(
+        take(split.first), take(split.second), labels, choices=take(split.choices), answers=answers
+    )

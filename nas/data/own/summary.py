@@ -61,10 +61,13 @@ def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> 
     ]
     splits = {"train": own.data.train, **own.data.dev, **own.data.test}
     for name, split in splits.items():
-        kept = len(data.tasks[task.name][name]) if name in data.tasks[task.name] else len(split)
+        there = data.tasks[task.name].get(name)
+        kept = len(split) if there is None else there.examples
         some = f", {kept:,} of them used" if kept < len(split) else ""
         lines.append(f"  {name + ':':<11}{len(split):,} examples{some} ({own.places[name]})")
-    if task.labels:
+    if own.data.train.answers is not None:
+        lines.append(f"  {'answers:':<11}{_answers(own.data.train)}")
+    elif task.labels:
         what = "right:" if columns.choices else "classes:"
         lines.append(f"  {what:<11}{_counts(task.labels, own.data.train.labels)}")
     else:
@@ -73,15 +76,17 @@ def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> 
             f"  {'numbers:':<11}{values.min():g} to {values.max():g}, mean {values.mean():.3g}"
         )
     lengths = token_lengths(data.tokenizer, train)
+    windows = own.data.train.answers is not None
     cut = float(np.mean(lengths > max_length))
     lines.append(
         f"  {'lengths:':<11}median {np.median(lengths):.0f} tokens, 95 % up to "
-        f"{np.quantile(lengths, 0.95):.0f}, longest {lengths.max()}; cut after {max_length}: "
+        f"{np.quantile(lengths, 0.95):.0f}, longest {lengths.max()}; "
+        f"{'in windows of' if windows else 'cut after'} {max_length}: "
         f"{cut:.1%}{_longer(lengths, max_length) if cut > _MAY_BE_CUT else ''}"
     )
     metrics = majority_metrics(task, data.tasks[task.name])
     listed = ", ".join(f"{k} {v:.3f}" for found in metrics.values() for k, v in found.items())
-    what = "majority:" if task.labels else "mean:"
+    what = "unread:" if windows else "majority:" if task.labels else "mean:"
     lines.append(f"  {what:<11}{listed}; score {task_score(task, metrics):.3f}")
     floor = data.floors.get(task.name)
     if floor:
@@ -90,6 +95,20 @@ def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> 
             f"  {'TF-IDF:':<11}{listed}; score {floor['score']:.3f}, in {floor['seconds']:.1f} s"
         )
     return lines + [f"  {warning}" for warning in own.warnings]
+
+
+def _answers(train: Split) -> str:
+    """Say how long the answers are, and how many questions have none."""
+    words = [len(found[0].split()) for found in train.answers if found]
+    none = len(train.answers) - len(words)
+    several = sum(len(found) > 1 for found in train.answers)
+    more = f", several right {several:,}" if several else ""
+    more += f", no answer {none:,}" if none else ""
+    texts = len(set(train.second))
+    return (
+        f"{len(words):,} in {texts:,} texts, median {np.median(words):.0f} words, 95 % up to "
+        f"{np.quantile(words, 0.95):.0f}{more}"
+    )
 
 
 def _longer(lengths: np.ndarray, max_length: int) -> str:

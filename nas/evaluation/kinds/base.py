@@ -25,6 +25,26 @@ class Scaled(Protocol):
     deviation: float
 
 
+class Passages(Protocol):
+    """Texts that questions are asked about, as `nas.data.passages` has them."""
+
+    questions: np.ndarray
+    places: np.ndarray
+    answers: Sequence[Sequence[str]]
+
+    def context_of(self, question: int) -> str:
+        """Return the text that a question is asked about."""
+
+
+class Examples(Protocol):
+    """The examples of a split, as `nas.data.encoding.EncodedSplit` has them."""
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    passages: Passages | None
+
+
 class TaskKind(ABC):
     """One kind of task.
 
@@ -34,6 +54,7 @@ class TaskKind(ABC):
         metrics: What counts where nobody says; the score is their mean.
         allowed: Every metric that can be asked for.
         reads_tokens: Whether the head gives outputs for each token, not for the whole text.
+        reads_passages: Whether an example is a question about a text that is read in windows.
         problem_type: What `transformers` calls it in a configuration; None where it has no word.
         pipeline: What the hub calls it; `transformers` has a pipeline of that name of most.
         auto: The class of `transformers` that loads such a model.
@@ -46,6 +67,7 @@ class TaskKind(ABC):
     allowed: ClassVar[tuple[str, ...]]
     problem_type: ClassVar[str | None] = None
     reads_tokens: ClassVar[bool] = False
+    reads_passages: ClassVar[bool] = False
     pipeline: ClassVar[str] = "text-classification"
     auto: ClassVar[str] = "AutoModelForSequenceClassification"
     use: ClassVar[str] = (
@@ -82,6 +104,28 @@ class TaskKind(ABC):
     @abstractmethod
     def constant(self, labels: np.ndarray) -> np.ndarray | float:
         """Return the one answer that is best without reading, in the form of one label."""
+
+    def of_examples(
+        self, task: "Task", split: Examples, answers: np.ndarray, sure: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the answers to a split's examples, and how sure they are.
+
+        Args:
+            task: What is asked.
+            split: The examples.
+            answers: As `answers` gave them, of each example or token.
+            sure: As `probabilities` gave it.
+        """
+        return answers, sure
+
+    def right(self, split: Examples) -> np.ndarray:
+        """Return what is right of a split's examples, beside which answers are held."""
+        return np.asarray(split.labels)
+
+    def without_reading(self, train: Examples, split: Examples) -> np.ndarray:
+        """Return the answers to a split that are best in training if nothing is read."""
+        right = self.right(split)
+        return np.broadcast_to(self.constant(self.right(train)), right.shape)
 
     def check(self, task: "Task") -> None:
         """Check that a task that comes from a file can be of this kind.

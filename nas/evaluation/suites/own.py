@@ -33,6 +33,8 @@ class TaskSettings(BaseModel):
         label: Column with the label; None finds it.
         choices: Of a choice among answers, the columns with them: one of lists, or one for each
             answer; none finds them.
+        start: Of spans of texts, the column with the first character of each answer; None finds
+            it.
         kind: Kind of task; None tells it from the labels.
         metrics: What counts; none takes those of the kind.
         language: Of the texts, as a code of two letters.
@@ -47,6 +49,7 @@ class TaskSettings(BaseModel):
     text: tuple[str, ...] = ()
     label: str | None = None
     choices: tuple[str, ...] = ()
+    start: str | None = None
     kind: str | None = None
     metrics: tuple[str, ...] = ()
     language: str = "en"

@@ -31,6 +31,8 @@ class Task:
         language: Of the texts, as a code of two letters.
         choices: Of a choice among answers, the columns with them: one that holds lists, or one for
             each answer; `labels` says how many there are.
+        start: Of spans of texts, the column with the first character of each answer; "" where the
+            label column says it, or the text of the answer is looked for.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Task:
     own: bool = False
     language: str = "en"
     choices: tuple[str, ...] = ()
+    start: str = ""
 
     def __post_init__(self) -> None:
         if not self.kind:
@@ -89,7 +92,7 @@ class Task:
             raise ValueError(f"a task has the facts {', '.join((*_OWN, 'dev'))}")
         given: dict[str, Any] = {}
         for name, value in values.items():
-            lists = name in ("columns", "labels", "metrics", "dev", *_SOME)
+            lists = name in ("columns", "labels", "metrics", "dev", "choices")
             if lists and not (
                 isinstance(value, list) and all(isinstance(text, str) for text in value)
             ):
@@ -105,5 +108,5 @@ class Task:
 
 
 _OWN = ("name", "kind", "columns", "label", "labels", "metrics", "language", "source")
-_SOME = ("choices",)  # said only of tasks that have any
+_SOME = ("choices", "start")  # said only of tasks that have any
 assert set(_OWN) <= {f.name for f in fields(Task)}
