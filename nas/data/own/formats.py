@@ -218,10 +218,11 @@ def _json_document(path: Path) -> "pa.Table":
     with path.open("rb") as file:
         start = file.read(1 << 16).lstrip()
     if b'"data"' in start and start.startswith(b"{"):
+        found = None
         with contextlib.suppress(InvalidData):  # lines are no document
             found = _json(path)
-            if is_squad(found):
-                return squad_table(found, path)
+        if is_squad(found):
+            return squad_table(found, path)
     if not start.startswith(b"["):
         return _json_lines(path)
     found = _json(path)

@@ -94,6 +94,7 @@ class SpanOfText(TaskKind):
         first_tokens[split.offsets[:-1]] = True
         found = best_spans(
             answers,
+            passages.places,
             (np.asarray(split.labels) >= INSIDE) & ~first_tokens,
             split.offsets,
             passages.questions,

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from nas.evaluation.kinds import TASK_KINDS
+from nas.evaluation.kinds.span import Span
 from nas.evaluation.kinds.words import BETWEEN, CONTINUED
 from nas.evaluation.majority import majority_metrics
 from nas.evaluation.metrics import entities, entity_f1, exact_match, micro_f1, score
@@ -19,7 +20,10 @@ NAMES = {
     "choice": ("0", "1", "2"),
     "labels": ("a", "b"),
     "words": ("B-x", "I-x", "O"),
+    "span": ("no answer",),
 }
+COLUMNS = {"span": ("question", "context")}
+PER_TOKEN = ("words", "span")
 LABELS = {
     "classes": RNG.integers(3, size=12).astype(np.float32),
     "choice": np.arange(12, dtype=np.float32) % 3,
@@ -28,6 +32,7 @@ LABELS = {
     "words": np.array(
         [BETWEEN, 0, CONTINUED, 1, 2, BETWEEN, BETWEEN, 2, 0, BETWEEN], dtype=np.float32
     ),
+    "span": np.array([0, -1, 1, 2, -1, 3, -1, 0, 0, -1], dtype=np.float32),
 }
 
 
@@ -35,13 +40,23 @@ def task(name, **facts):
     kind = TASK_KINDS[name]
     usual = {"labels": NAMES[name], "metrics": kind.metrics} | facts
     return Task(
-        name="t", folder="", columns=("text",), label="y", source="", kind=name, own=True, **usual
-    )
+        name="t", folder="", columns=COLUMNS.get(name, ("text",)), label="y", source="",
+        kind=name, own=True, **usual,
+    )  # fmt: skip
 
 
 class Part:
-    def __init__(self, labels):
-        self.labels = labels
+    def __init__(self, labels, passages=None):
+        self.labels, self.passages = labels, passages
+
+
+class Asked:
+    """Two questions about one text: the second has no answer."""
+
+    answers = (("the sea", "sea"), ())
+
+    def context_of(self, question):
+        return "It was the sea"
 
 
 @pytest.mark.parametrize("name", sorted(TASK_KINDS))
@@ -50,11 +65,16 @@ def test_a_kind(name):
     kind.check(row)
     assert kind.check_labels(row, labels) is None
     assert set(kind.metrics) <= set(kind.allowed)
-    answers = np.where(labels < 0, 0, labels) if name == "words" else labels
+    part = Part(labels, Asked() if name == "span" else None)
+    right = kind.right(part)
+    answers = np.where(labels < 0, 0, labels) if name == "words" else labels.astype(np.float64)
+    if name == "span":
+        answers = np.empty(2, dtype=object)
+        answers[:] = [Span("The sea.", 7), Span("", -1)]
     every = task(name, metrics=tuple(m for m in kind.allowed if m not in ("f1", "matthews")))
-    found = score(every, answers.astype(np.float64), labels)
+    found = score(every, answers, right)
     assert all(value == pytest.approx(1.0) for value in found.values()), found
-    constant = majority_metrics(row, {"train": Part(labels), "dev": Part(labels)})["dev"]
+    constant = majority_metrics(row, {"train": part, "dev": part})["dev"]
     assert all(value < 1 for value in constant.values())
     with pytest.raises(InvalidData, match="does not go with"):
         kind.check(task(name, metrics=("bleu",)))
@@ -67,10 +87,10 @@ def test_a_kind(name):
 @pytest.mark.parametrize("name", sorted(TASK_KINDS))
 def test_a_loss_falls_and_its_answers_are_the_labels(name):
     kind, labels = TASK_KINDS[name], torch.from_numpy(LABELS[name])
-    if name == "words":
+    if name in PER_TOKEN:
         labels = labels.view(2, 5)
     wide = 3 if name == "choice" else kind.outputs(task(name))  # answers stand side by side
-    shape = (*labels.shape[: 2 if name == "words" else 1], wide)
+    shape = (*labels.shape[: 2 if name in PER_TOKEN else 1], wide)
     outputs = torch.zeros(shape, requires_grad=True)
     optimizer = torch.optim.Adam([outputs], 0.2)
     scale = Scale.of(LABELS[name]) if name == "number" else Scale()
@@ -83,6 +103,10 @@ def test_a_loss_falls_and_its_answers_are_the_labels(name):
         optimizer.step()
     assert losses[-1] < 0.1 * losses[0]
     answers = kind.answers(outputs.detach(), scale)
+    if name == "span":  # of each window its first and its last token
+        likely = outputs.detach().masked_fill((labels < 0)[..., None], -torch.inf).argmax(1)
+        assert likely.tolist() == [[2, 3], [0, 0]]
+        answers = labels
     there = labels >= 0 if name == "words" else torch.ones_like(labels, dtype=torch.bool)
     assert torch.allclose(answers[there].float(), labels[there], atol=0.1)
     same = kind.soft_loss(outputs.detach(), outputs.detach(), 2.0)
