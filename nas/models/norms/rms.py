@@ -5,7 +5,8 @@ Source: Zhang and Sennrich, "Root Mean Square Layer Normalization", NeurIPS 2019
 
 from typing import ClassVar
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from nas.models.norms.base import NORMS
 from search_spaces.kinds import SLOTS, Kind
@@ -36,3 +37,12 @@ class RootMeanSquareNorm(nn.RMSNorm):
 
     def __init__(self, width: int):
         super().__init__(width, eps=EPSILON)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return `hidden`, normalised over its last axis.
+
+        The gain takes the input's type, or torch leaves its fused kernel and says so each time.
+        """
+        return functional.rms_norm(
+            hidden, self.normalized_shape, self.weight.to(hidden.dtype), self.eps
+        )

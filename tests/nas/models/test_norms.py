@@ -1,5 +1,7 @@
 """Norms without a norm and in low precision equal their formulas; biases can be left out."""
 
+import warnings
+
 import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -48,3 +50,15 @@ def test_a_bias_can_be_left_out():
         x.var(-1, keepdim=True, unbiased=False) + 1e-3
     ).sqrt()
     assert_close(norm(x), spread)
+
+
+def test_rms_in_bfloat16_takes_the_fused_kernel_and_is_near():
+    norm, x = make_norm(Part("rms"), 8), torch.randn(2, 3, 8)
+    torch.nn.init.normal_(norm.weight)
+    exact = x / (x.pow(2).mean(-1, keepdim=True) + norm.eps).sqrt() * norm.weight
+    torch.testing.assert_close(norm(x), exact)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        low = norm(x.bfloat16())
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.float(), exact, atol=0.05, rtol=0.02)
