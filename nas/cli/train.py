@@ -96,6 +96,11 @@ def train(
     folder = folder or Path("zoo") / f"{chosen.short}"
     if folder.exists():
         raise NasError(f"{folder} exists already. Choose another folder with --to, or remove it.")
+    if "teacher" in plan.recipe:
+        raise NasError(
+            "teacher is of a search's recipe, and nas train learns from what its architecture is "
+            "cut out of. Give the folder with --from, or leave teacher out."
+        )
     recipe = experiment_recipe(plan)
 
     from dataclasses import replace

@@ -40,8 +40,14 @@ from nas.search.preconditions import require_candidates, require_possible
 from nas.search.progress import Progress
 from nas.search.reaiming import reaim
 from nas.search.trackers import require_trackers, tracked
-from nas.training.preparing import default_preset, experiment_recipe, prepare_experiment
+from nas.training.preparing import (
+    default_preset,
+    experiment_recipe,
+    for_teacher,
+    prepare_experiment,
+)
 from nas.training.recipe import RECIPES
+from nas.training.taught import outside_teacher, require_same_tokens
 from search_spaces.errors import InvalidExperiment
 
 if TYPE_CHECKING:
@@ -86,6 +92,7 @@ def _start(
     checkpoint = None
     if experiment.checkpoint is not None:
         checkpoint, experiment = inside_checkpoint(experiment)
+    cut_from = checkpoint
     refuse_given_twice(experiment)
     require_possible(experiment)
     recipe = experiment_recipe(experiment)
@@ -94,10 +101,16 @@ def _start(
     data, options = None, {"vocabulary_size": recipe.vocabulary_size}
     if experiment.execution.trial_function is None:
         say("Reading the data and training the tokenizer")
-        data, recipe = _prepare_beside_ray(experiment, recipe, checkpoint, say)
+        if recipe.teacher:
+            checkpoint = outside_teacher(experiment, recipe)
+            # so that a resume finds it from anywhere
+            recipe = replace(recipe, teacher=str(checkpoint.folder))
+        data, recipe = _prepare_beside_ray(experiment, recipe, cut_from, say)
         from nas.training.trial import model_options
 
         if checkpoint is not None:
+            if recipe.teacher:
+                require_same_tokens(recipe, data, checkpoint)
             data = replace(data, teacher=directory.resolve() / TEACHER)
         policy = build_policy(experiment, recipe, data.vocabulary_size)
         options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
@@ -178,7 +191,8 @@ def _resume(
 
             say("Reading the record and the tokenised data")
             data = PreparedData.load(run.directory / "data", mmap=False, needed=recipe.tasks)
-            if experiment.checkpoint is not None:
+            taught = experiment.checkpoint is not None or bool(recipe.teacher)
+            if taught:
                 data = replace(data, teacher=run.directory.resolve() / TEACHER)
         vocabulary_size = run.model_options.get("vocabulary_size")
         policy = run_policy(experiment, vocabulary_size)
@@ -188,7 +202,7 @@ def _resume(
             _workers(experiment, recipe, data, storage, run.directory, say) as executor,
             tracked(run, experiment.trackers, watch) as told,
         ):
-            if data is not None and experiment.checkpoint is not None:
+            if data is not None and taught:
                 _teach(run, None, data, recipe, say)
             reason = Search(run, experiment, proposer, executor, told, storage).run_until_done()
         return run, with_finalists(run, reason, say)
@@ -241,10 +255,13 @@ def _teach(
     from nas.teachers.lessons import is_complete
     from nas.training.teaching import make_teacher
 
+    outside = bool(recipe.teacher)
     if is_complete(data.teacher, data.tasks):
         return
     experiment = run.experiment
-    checkpoint = checkpoint or read_checkpoint(experiment.checkpoint)
+    checkpoint = checkpoint or read_checkpoint(
+        recipe.teacher or experiment.checkpoint, to_cut=not outside
+    )
     # a session of its own, so that what the teacher takes counts for the budget of time
     session = run.journal.begin_session()
 
@@ -252,9 +269,12 @@ def _teach(
         run.journal.seen(session)
         say(line)
 
+    folder, cuts = data.teacher, not outside
+    if outside:
+        data, recipe = for_teacher(experiment, recipe, checkpoint)
     make_teacher(
-        data.teacher, checkpoint, data, recipe,
-        seed=experiment.seed, threads=available_cpus(), say=told,
+        folder, checkpoint, data, recipe,
+        seed=experiment.seed, threads=available_cpus(), say=told, cuts=cuts,
     )  # fmt: skip
     run.journal.seen(session)
 

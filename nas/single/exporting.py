@@ -193,9 +193,13 @@ def trial_card(run: Run, trial: Mapping[str, Any], *, licence: str | None = None
         card["data"]["files"] = files_of(experiment)
     taught = _teacher(run, trial)
     if taught:
-        card |= {"teacher": taught, "licence": licence or taught.pop("licence")}
-        card["lineage"] = [f"cut out of {taught['name']}, layers {taught['layers']}"]
-        card["data"]["corpus"] = "none: the teacher was pre-trained"
+        given = taught.pop("licence")
+        card["teacher"] = taught
+        card["recipe"].pop("teacher", None)  # its folder, of no use elsewhere
+        if "layers" in taught:
+            card["licence"] = licence or given
+            card["lineage"] = [f"cut out of {taught['name']}, layers {taught['layers']}"]
+            card["data"]["corpus"] = "none: the teacher was pre-trained"
     return {name: value for name, value in card.items() if value != {}}
 
 

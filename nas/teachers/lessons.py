@@ -137,10 +137,19 @@ class Lessons:
         return {
             "name": self.facts["source"],
             "architecture": Architecture.from_dict(self.facts["architecture"]).describe(),
-            "layers": matching_layers(architecture, self.architecture, self.layers()),
+            **(
+                {"layers": matching_layers(architecture, self.architecture, self.layers())}
+                if self.cuts
+                else {}
+            ),
             "scores": self.scores(),
             "licence": self.facts["licence"],
         }
+
+    @property
+    def cuts(self) -> bool:
+        """Whether students are cut out of the teacher, and not only taught."""
+        return self.facts.get("cuts", True)
 
     def cut(self, architecture: Architecture, task: str = WHOLE) -> Cut:
         """Return the weights with which a student of `task` starts; without one, no head's."""
@@ -187,6 +196,11 @@ class Lessons:
         layers = matching_layers(architecture, self.architecture, self.layers(task))
         return whole.cut(architecture, worth, layers)
 
+    def aims(self, depth: int) -> Origin:
+        """Return what the states of a student that is no cut are to be like, evenly by depth."""
+        whole = len(self.architecture.layers)
+        return Origin((0, *(round(n * whole / depth) for n in range(1, depth))), ())
+
     def _read(self, task: str) -> tuple[dict[str, Tensor], dict[str, Tensor], list[LayerWorth]]:
         return _read_teacher(self.folder / f"{task}.safetensors")
 
@@ -199,7 +213,7 @@ class Lessons:
         read; after the last, the teacher's last.
 
         Args:
-            origin: Of the student.
+            origin: Of the student; of one that is no cut, `aims`.
             task: Name of the task.
             split: Its training examples, as they were when the teacher was made ready.
             reads: Which of "states", "attention" and "last" are wanted beside the outputs.
@@ -210,7 +224,7 @@ class Lessons:
         logits = self._array(f"{task}.logits.npy", rows)
         stored = self._array(f"{task}.states.npy") if reads else None
         attending = {n: self._layer(task, n) for n in (kept if "attention" in reads else ())}
-        last = self._layer(task, len(self.worth(task)) - 1) if "last" in reads else None
+        last = self._layer(task, len(self.architecture.layers) - 1) if "last" in reads else None
 
         def answers(batch: Batch) -> Answers:
             device = batch.tokens.device
@@ -229,8 +243,7 @@ class Lessons:
             with torch.no_grad():
                 attention = [
                     attention_of(attending[number].to(device), state(number), chosen.to(device))
-                    for number, chosen in zip(kept, heads, strict=True)
-                    if number in attending
+                    for number, chosen in zip(attending, heads, strict=False)
                 ]
                 end = None if last is None else attention_of(last.to(device), state(-2))
             return Answers(outputs, [state(n) for n in wanted], keep.to(device), attention, end)

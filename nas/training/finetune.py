@@ -86,7 +86,7 @@ def finetune(
         select_on: Examples that are scored after each pass: the best pass's weights are taken.
             None of them takes the weights after the last step.
         lesson: What a teacher says of the training examples; then `budget` decides the number of
-            steps, since nothing comes before them that could be shorter.
+            steps, unless pre-training comes before them that is shorter.
 
     Raises:
         TrialError: Training became unstable or ran out of time.
@@ -96,7 +96,7 @@ def finetune(
     scale = Scale.of(train.labels) if task.is_regression else Scale()
     epochs, steps = planned_passes(len(train), recipe)
     a_pass = steps // epochs
-    if lesson is not None:
+    if lesson is not None and not lesson.follows:
         steps = max(1, round(steps * budget.share))
     ways = finetuning_of(recipe)
     with ExitStack() as stack:

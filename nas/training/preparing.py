@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from nas.config import Experiment
 from nas.evaluation.suites.own import OWN_DATA
-from nas.training.recipe import Recipe
-from search_spaces.errors import InvalidExperiment
+from nas.training.recipe import RECIPES, Recipe
+from nas.training.taught import check_taught
 
 if TYPE_CHECKING:
     from nas.data.minimal_pairs import Pairs
@@ -52,31 +52,8 @@ def experiment_recipe(experiment: Experiment) -> Recipe:
         # have nothing to continue
         settings.setdefault("pretrain_decay", _RUNG_DECAY)
     recipe = Recipe.from_dict(settings)
-    _check_taught(recipe, experiment.checkpoint)
+    check_taught(recipe, experiment)
     return recipe
-
-
-def _check_taught(recipe: Recipe, checkpoint: str | None) -> None:
-    """Refuse what a recipe says of a teacher that is not there, and what no teacher goes with."""
-    how = recipe.open.get("distillation", recipe.slots.get("distillation", "none"))
-    if how != "none" and checkpoint is None:
-        raise InvalidExperiment(
-            f"distillation is {how!r}, and there is no teacher. Give one with --from FOLDER, or "
-            "leave distillation out."
-        )
-    if checkpoint is None:
-        return
-    # a teacher's answers are stored for the training examples as they are, row by row
-    for name, given, instead in (
-        ("selection", recipe.selection == "train-part", "none or dev"),
-        ("tune_trials", recipe.tune_trials > 0, "0"),
-        ("from_mnli", recipe.from_mnli, "false"),
-    ):
-        if given:
-            raise InvalidExperiment(
-                f"{name} is {getattr(recipe, name)!r}, which does not go with a checkpoint's "
-                f"teacher. Give {instead}, or leave the checkpoint out."
-            )
 
 
 def prepare_data(
@@ -182,6 +159,20 @@ def prepare_experiment(
             for line in summary(found, data, recipe.max_length, kept):
                 say(line)
     return data, recipe
+
+
+def for_teacher(
+    experiment: Experiment, recipe: Recipe, checkpoint: "Checkpoint"
+) -> "tuple[PreparedData, Recipe]":
+    """Return the same examples in the teacher's tokens, and the recipe by which it learns them."""
+    own = replace(recipe, pooling=RECIPES["checkpoint"].pooling, positions="absolute")
+    data, own = prepare_experiment(experiment, own, checkpoint)
+    # longer texts than it has positions for are cut
+    longest = min(max(own.max_length, own.block_length), checkpoint.max_length)
+    if longest < max(own.max_length, own.block_length):
+        own = replace(own, max_length=longest, block_length=longest)
+        data, own = prepare_experiment(experiment, own, checkpoint)
+    return data, own
 
 
 def _read_pairs(experiment: Experiment) -> "dict[str, Pairs]":

@@ -97,6 +97,8 @@ class Recipe:
         open: Fields that every architecture chooses for itself: name to the values there are. In an
             experiment a field is left open by a list or `{from: LOW, to: HIGH, steps: N}` in place
             of its value, a slot by its kinds; `OPEN` names those that may be.
+        teacher: Folder of a trained encoder, or hub:NAME, that students which are no cuts of it
+            learn from as `distillation` says; "" for none. It is fine-tuned once a run.
         slots: What stands in slots of the recipe, where that is not what the fields say: name of
             the slot to text, such as `{"optimizer": "lamb"}`. In an experiment each slot is a key.
     """
@@ -142,6 +144,7 @@ class Recipe:
     open: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     slots: Mapping[str, str] = field(default_factory=dict)
     own_tasks: tuple[str, ...] = ()
+    teacher: str = ""
 
     OPEN: ClassVar[tuple[str, ...]] = OPEN
 
@@ -163,6 +166,10 @@ class Recipe:
             check_choice(name, getattr(self, name), allowed)
         if not str(self.tokenizer).endswith(".json"):
             check_choice("tokenizer", self.tokenizer, ("wordpiece", "bpe", "FILE.json"))
+        if not isinstance(self.teacher, str):
+            raise InvalidExperiment(
+                f"teacher is {self.teacher!r}. Give the folder of a trained encoder, or hub:NAME."
+            )
         check_choice("from_mnli", self.from_mnli, (True, False))
         if self.from_mnli and "mnli" not in self.tasks:
             raise InvalidExperiment(
@@ -291,7 +298,13 @@ class Recipe:
 _WHOLE = [f.name for f in fields(Recipe) if f.type is int]
 _MOST_COMBINATIONS = 2_000  # of open slots that are checked; more would take seconds
 # fields that came later, with what they mean where a record does not have them
-_LATER = {"pooling": "first", "marks": "auto", "size_exponent": 0.0, "short_blocks": 0.0}
+_LATER = {
+    "pooling": "first",
+    "marks": "auto",
+    "size_exponent": 0.0,
+    "short_blocks": 0.0,
+    "teacher": "",
+}
 _LIMITS = [f.name for f in fields(Recipe) if f.type == int | None]
 # a sequence needs its [CLS], [SEP] and some words; a vocabulary its five special tokens and text
 _LEAST = {"vocabulary_size": 32, "max_length": 4, "block_length": 4, "tune_trials": 0}

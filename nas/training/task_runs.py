@@ -27,6 +27,7 @@ from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state
 from nas.training.selection import hold_out
 from nas.training.task_result import TaskResult
+from nas.training.taught import require_comparable
 from nas.training.tuning import tune
 from nas.training.watch import Watch
 from search_spaces.architectures.architecture import Architecture
@@ -56,8 +57,8 @@ class TaskTraining:
         keep: Called with task, encoder, head and result of the first fine-tuning of each task,
             while their weights are those that were scored.
         seconds: Filled with the seconds of each task.
-        lessons: A teacher's: each task starts from what is cut out of the teacher fine-tuned on it,
-            and learns from that teacher's answers if the recipe says how.
+        lessons: A teacher's: each task learns from the answers of the teacher fine-tuned on it if
+            the recipe says how, and cuts start from what is cut out of that.
         magnitude: Whether cuts are made by the smallest weights, in any case in steps: a baseline.
     """
 
@@ -127,8 +128,10 @@ class TaskTraining:
         recipe = replace(self.recipe.for_task(task.name), **setting)
         lesson, budget = None, self.budget
         uncouple(self.encoder)  # what a fine-tuning put beside the layers before
-        if self.lessons is None:
+        if not self._cuts:
             self.encoder.load_state_dict(self._weights_before(task, number))
+            if self.lessons is not None:
+                lesson = self._taught(task, recipe)
         else:
             how, steps = distillation_of(self.recipe), 1
             if how is not None and (self.magnitude or self._keeps_less_than_half()):
@@ -234,8 +237,23 @@ class TaskTraining:
         )
         return Lesson(how, answers, general)
 
+    @property
+    def _cuts(self) -> bool:
+        return self.lessons is not None and self.lessons.cuts
+
+    def _taught(self, task: Task, recipe: Recipe) -> Lesson | None:
+        """Return what a student that is no cut learns."""
+        how = distillation_of(recipe)
+        if how is None:
+            return None
+        require_comparable(how, self.encoder, self.lessons.architecture)
+        aims = self.lessons.aims(len(self.encoder.layers))
+        split = self.data.tasks[task.name]["train"]
+        answers = self.lessons.answers(aims, task.name, split, how.reads)
+        return Lesson(how, answers, follows=True)
+
     def _weights_before(self, task: Task, number: int) -> dict[str, Tensor]:
-        if self.lessons is not None:
+        if self._cuts:
             return self.lessons.cut(self.encoder.architecture, task.name).encoder
         start = start_of(self.recipe, task.name)
         if start is None:

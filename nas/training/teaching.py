@@ -25,6 +25,7 @@ from nas.teachers.checkpoint import Checkpoint
 from nas.teachers.layer_choice import choose_layers
 from nas.teachers.lessons import WHOLE, write_teacher
 from nas.training.device import autocast, choose_device, choose_precision
+from nas.training.distillation.base import read_by
 from nas.training.finetune import finetune
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count
@@ -48,6 +49,7 @@ def make_teacher(
     seed: int,
     threads: int = 1,
     say: Callable[[str], None] = lambda line: None,
+    cuts: bool = True,
 ) -> None:
     """Make everything that trials of a run learn from a checkpoint; what is there stays.
 
@@ -59,6 +61,8 @@ def make_teacher(
         seed: The run's.
         threads: CPU threads to use.
         say: Called with a line for each task.
+        cuts: Whether students are cut out of it: then it is calibrated. Otherwise its states are
+            kept only where the recipe's distillation reads them.
 
     Raises:
         TrialError: Fine-tuning became unstable.
@@ -66,26 +70,29 @@ def make_teacher(
     folder.mkdir(parents=True, exist_ok=True)
     with thread_count(threads):
         if not (folder / f"{WHOLE}.json").is_file():
-            _make_whole(folder, checkpoint, data, recipe)
+            _make_whole(folder, checkpoint, data, recipe, cuts=cuts)
         for task in data.rows():
             if not (folder / f"{task.name}.json").is_file():
                 say(f"Fine-tuning the teacher on {task.name}")
-                say(_make_task(folder, checkpoint, task, data.tasks[task.name], recipe, seed))
+                splits = data.tasks[task.name]
+                say(_make_task(folder, checkpoint, task, splits, recipe, seed, cuts=cuts))
 
 
-def _make_whole(folder: Path, checkpoint: Checkpoint, data: PreparedData, recipe: Recipe) -> None:
+def _make_whole(
+    folder: Path, checkpoint: Checkpoint, data: PreparedData, recipe: Recipe, *, cuts: bool
+) -> None:
     """Make the part of the checkpoint as it came, calibrated on the text of all tasks."""
     encoder = checkpoint.build(max_length=model_length(recipe), pooling=recipe.pooling)
     each = -(-_CALIBRATION_BATCHES // len(data.tasks))
     text = [b for splits in data.tasks.values() for b in _text(splits["train"], each)]
-    write_teacher(
-        folder / f"{WHOLE}.safetensors", encoder.state_dict(), {}, calibrate(encoder, text)
-    )
+    worth = calibrate(encoder, text) if cuts else []
+    write_teacher(folder / f"{WHOLE}.safetensors", encoder.state_dict(), {}, worth)
     facts = {
         "source": checkpoint.name,
         "licence": checkpoint.licence,
         "architecture": checkpoint.architecture.to_dict(),
-        "layers": choose_layers(encoder, text[:: max(1, each)][:_CHOICE_BATCHES]),
+        "layers": _layers(encoder, text[:: max(1, each)][:_CHOICE_BATCHES] if cuts else []),
+        **({} if cuts else {"cuts": False}),
         "costs": {
             "parameters": sum(parameter.numel() for parameter in encoder.parameters()),
             "latency_ms": measure_latency(
@@ -112,6 +119,8 @@ def _make_task(
     splits: dict[str, EncodedSplit],
     recipe: Recipe,
     seed: int,
+    *,
+    cuts: bool,
 ) -> str:
     """Make one task's part; return what to say of it."""
     device = choose_device(recipe)
@@ -136,10 +145,11 @@ def _make_task(
         )  # fmt: skip
     encoder.eval()
     head.eval()
-    _store_answers(folder, task, encoder, head, splits["train"], precision)
+    stored = cuts or bool(read_by(recipe))
+    _store_answers(folder, task, encoder, head, splits["train"], precision, with_states=stored)
     encoder.cpu()
-    text = _text(splits["train"], _CALIBRATION_BATCHES)
-    worth = calibrate(encoder, text)
+    text = _text(splits["train"], _CALIBRATION_BATCHES) if cuts else []
+    worth = calibrate(encoder, text) if cuts else []
     write_teacher(
         folder / f"{task.name}.safetensors", encoder.state_dict(), head.state_dict(), worth
     )
@@ -147,12 +157,19 @@ def _make_task(
     facts = {
         "score": result.score,
         "majority": majority,
-        "layers": choose_layers(encoder, text[:_CHOICE_BATCHES]),
+        "layers": _layers(encoder, text[:_CHOICE_BATCHES]),
     }
     # last: with it, the task is complete
     write_whole(folder / f"{task.name}.json", json.dumps(facts))
     said = f"The teacher reaches {result.score:.3f} on {task.name} (majority {majority:.3f})"
     return said if result.score > majority else f"{said}: it has nothing to teach there"
+
+
+def _layers(encoder: Encoder, text: list[Batch]) -> list[tuple[int, ...]]:
+    """Return which layers cuts of each depth keep; without text, of which there are none."""
+    if text:
+        return choose_layers(encoder, text)
+    return [tuple(range(n)) for n in range(1, len(encoder.layers) + 1)]
 
 
 @torch.inference_mode()
@@ -163,13 +180,16 @@ def _store_answers(
     head: nn.Module,
     split: EncodedSplit,
     precision: str,
+    *,
+    with_states: bool,
 ) -> None:
     """Write logits `(examples, outputs)` and states `(layers + 1, tokens, width)`."""
     device = next(encoder.parameters()).device
     kind = TASK_KINDS[task.kind]
     tokens, wide = kind.reads_tokens, kind.outputs(task) * split.each
     logits = np.zeros((len(split.tokens if tokens else split), wide), np.float32)
-    shape = (len(encoder.layers) + 1, len(split.tokens), encoder.width)
+    count = len(encoder.layers) + 1 if with_states else 0
+    shape = (count, len(split.tokens), encoder.width)
     with whole_file(folder / f"{task.name}.states.npy") as partial:
         states = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
         for batch in batches(split, batch_size=_ANSWER_BATCH, shuffle=False):
@@ -180,7 +200,7 @@ def _store_answers(
                 read = found[-1][moved.keep] if tokens else encoder.pool(found[-1], moved.keep)
                 said = batch.side_by_side(head(read))
             logits[places if tokens else batch.rows.numpy()] = said.float().cpu().numpy()
-            for number, state in enumerate(found):
+            for number, state in enumerate(found[:count]):
                 states[number, places] = state[moved.keep].half().cpu().numpy()
         states.flush()
         del states

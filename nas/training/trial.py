@@ -136,20 +136,21 @@ def run_trial(
         compile_for(encoder, device, tokens=recipe.pretrain_tokens * fidelity)
         allowed = None
         lessons = None if data.teacher is None else Lessons(data.teacher)
-        if lessons is None:
+        cut = lessons is not None and lessons.cuts
+        if not cut:
             text = augmented(
                 recipe, data.pretrain, data.tokenizer_json, named_seed(seed, "augmentation")
             )
             data = dataclasses.replace(data, pretrain=text)
         # a cut pre-trains nothing that could be shorter where its recipe is slower
-        if architecture.recipe and tokens is None and lessons is None:
+        if architecture.recipe and tokens is None and not cut:
             measuring = Measuring(encoder, mlm, data, tasks, seed, watch, precision, micro_batches)
             allowed = _allowed(measuring, reference, recipe, kept)
             recipe = dataclasses.replace(recipe, pretrain_tokens=allowed.tokens)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         pretraining = None
-        if lessons is None:
+        if not cut:
             set_dropout(encoder, recipe.pretrain_dropout)
             pretraining = pretrain(
                 encoder,

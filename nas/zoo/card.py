@@ -51,7 +51,7 @@ _TITLES = {
     "seeds": "Seeds",
     "data": "Data",
     "run": "Run",
-    "teacher": "Teacher that it was cut out of and learned from",
+    "teacher": "Teacher that it learned from",
     "lineage": "Lineage of the weights",
     "chosen_recipe": "Chosen of the recipe together with the architecture",
     "recipe": "Recipe",

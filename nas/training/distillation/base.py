@@ -73,6 +73,7 @@ class Lesson:
     Attributes:
         distillation: How.
         answers: Gives what the teacher says of a batch, on the batch's device.
+        follows: Whether pre-training comes before, which a smaller budget shortens instead.
         general: Gives the batch of all tasks' text for a step, and what the teacher says of it that
             is fine-tuned, or not. None where no kind asks for it.
     """
@@ -80,6 +81,7 @@ class Lesson:
     distillation: Distillation
     answers: Callable[[Batch], Answers]
     general: "General | None" = None
+    follows: bool = False
 
     def loss(
         self,
@@ -170,6 +172,14 @@ def _alone(encoder: nn.Module, focus: int | None) -> Iterator[None]:
 
 def _start(state: Tensor, number: int, focus: int | None) -> Tensor:
     return state.detach() if number == focus else state
+
+
+def read_by(recipe: Recipe) -> frozenset[str]:
+    """Return what distillations look at beside outputs, of all that stand or may be chosen."""
+    given = recipe.open.get("distillation") or [str(recipe.standing("distillation")[0])]
+    parts = [SLOTS["distillation"].read(text) for text in given]
+    found = [DISTILLATIONS[part.kind] for part in parts if part.kind != "none"]
+    return frozenset().union(*(kind.reads for kind in found))
 
 
 def distillation_of(recipe: Recipe) -> Distillation | None:
