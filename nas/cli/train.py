@@ -233,6 +233,10 @@ def _print_result(trained: Any, data: Any, folder: Path) -> None:
     for line in test_lines(trained.test):
         echo(line)
     first = trained.measurements[0]
+    from nas.training.task_relations import similarity_lines
+
+    for line in similarity_lines(first.details, list(data.tasks)):
+        echo(line)
     costs, details = first.costs, first.details
     echo(
         f"\n{costs['parameters']:,.0f} parameters, {costs['flops']:,.0f} FLOPs a sequence, "

@@ -31,6 +31,7 @@ from nas.training.finetune import planned_passes, task_batches, task_losses
 from nas.training.finetunings import Together, finetuning_of
 from nas.training.loop import Loop
 from nas.training.objectives import objectives_of, own_modules
+from nas.training.one_task import task_head
 from nas.training.optimizers import optimizer_of
 from nas.training.prediction import Scale
 from nas.training.pretrain import batch_losses, on_device
@@ -38,7 +39,7 @@ from nas.training.recipe import Recipe
 from nas.training.schedule import Schedule
 from nas.training.seeds import named_seed, random_state
 from nas.training.stages import Stage, planned_stages, stage_batches
-from nas.training.task_runs import set_dropout, task_head
+from nas.training.task_runs import set_dropout
 from nas.training.watch import Watch
 from search_spaces.kinds import RECIPE_SLOTS
 

@@ -141,15 +141,27 @@ def finetune(
                 state.save_if_due()
         loss = loop.finish()
         best.take()
+    score, metrics, constant = scored(encoder, head, task, splits, scale=scale, precision=precision)
+    return Finetuning(score, metrics, loss, steps, scale, best.passes or epochs, constant)
+
+
+def scored(
+    encoder: nn.Module,
+    head: nn.Module,
+    task: Task,
+    splits: Mapping[str, EncodedSplit],
+    *,
+    scale: Scale,
+    precision: str,
+) -> tuple[float, dict[str, dict[str, float]], bool]:
+    """Return score and metrics on the development splits, and whether one got a single answer."""
     metrics, constant = {}, False
     for name in task.dev:
         answers, metrics[name] = judge(
             encoder, head, task, splits[name], scale=scale, precision=precision
         )
         constant |= bool((answers == answers[:1]).all())
-    return Finetuning(
-        task_score(task, metrics), metrics, loss, steps, scale, best.passes or epochs, constant
-    )
+    return task_score(task, metrics), metrics, constant
 
 
 class _State:
@@ -201,8 +213,9 @@ def task_losses(
     lesson: Lesson | None = None,
     progress: float = 0.0,
     step: int = 0,
+    weight: float = 1.0,
 ) -> Iterator[Tensor]:
-    """Yield scalars whose sum is the loss of a batch that passes in `parts` parts.
+    """Yield scalars whose sum is `weight` of the loss of a batch that passes in `parts` parts.
 
     With a lesson, `progress` is the share of the steps that are done, `step` their number.
     """
@@ -213,6 +226,7 @@ def task_losses(
                 loss = ways.loss(encoder, head, task, portion.to(device), scale)
             else:
                 loss = lesson.loss(encoder, head, task, portion.to(device), scale, progress, step)
+        share *= weight
         yield loss if share == 1.0 else loss * share
 
 

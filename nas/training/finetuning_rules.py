@@ -56,6 +56,41 @@ def reversed_layers(recipe: "Recipe") -> Objections:
             )
 
 
+def together(recipe: "Recipe") -> Objections:
+    """Object to what tasks that learn at once cannot have each for itself."""
+    parts = recipe.standing("finetuning")
+    for part in parts:
+        if part.kind != "multi-task":
+            continue
+        beside = [str(other) for other in parts if other.kind not in (part.kind, "sift")]
+        if beside:
+            yield (
+                f"finetuning: {part}+{beside[0]}",
+                "all tasks share one encoder, which the other would change for one of them",
+                f"finetuning: {part}",
+            )
+        if len(recipe.tasks) < 2:
+            yield (
+                f"finetuning: {part} on the task {recipe.tasks[0]} alone",
+                "there is none to learn together with",
+                "finetuning: full",
+            )
+        if recipe.selection != "none" or recipe.tune_trials:
+            yield (
+                f"finetuning: {part} with selection: {recipe.selection}, "
+                f"tune_trials: {recipe.tune_trials}",
+                "the weights after a pass, or a setting, would be chosen for one task alone",
+                "selection: none, and tune_trials: 0",
+            )
+        rates = [name for name, own in recipe.per_task.items() if "learning_rate" in own]
+        if rates:
+            yield (
+                f"finetuning: {part} with per_task: a learning_rate of {rates[0]}",
+                "one optimizer moves the weights of all tasks",
+                "one finetune_learning_rate",
+            )
+
+
 def taught(recipe: "Recipe") -> Objections:
     """Object to what would be ignored where a teacher's answers are the loss."""
     teacher = recipe.standing("distillation")[0].kind != "none"
@@ -76,4 +111,4 @@ def _with(part: Part, **settings: Value) -> Part:
     return Part.of(part.kind, dict(part.settings) | settings)
 
 
-FINETUNING_RULES = (between, reversed_layers, taught)
+FINETUNING_RULES = (between, reversed_layers, together, taught)

@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from nas.data.prepared import EncodedSplit, PreparedData
-from nas.evaluation.kinds import TASK_KINDS
+from nas.data.prepared import PreparedData
 from nas.evaluation.suites.glue import glue_task
 from nas.evaluation.suites.task import Task
 from nas.models.coupling import uncouple
@@ -22,12 +21,13 @@ from nas.training.distillation import Distillation, Lesson, distillation_of
 from nas.training.finetune import Finetuning, finetune
 from nas.training.in_steps import cut_in_steps, share_kept
 from nas.training.intermediate import intermediate_task, start_of
+from nas.training.one_task import finetune_task, splits_of, task_head
 from nas.training.prediction import Scale
 from nas.training.recipe import Recipe
-from nas.training.seeds import named_seed, random_state
-from nas.training.selection import hold_out
+from nas.training.seeds import named_seed
 from nas.training.task_result import TaskResult
 from nas.training.taught import require_comparable
+from nas.training.together import JointTraining
 from nas.training.tuning import tune
 from nas.training.watch import Watch
 from search_spaces.architectures.architecture import Architecture
@@ -60,6 +60,7 @@ class TaskTraining:
         lessons: A teacher's: each task learns from the answers of the teacher fine-tuned on it if
             the recipe says how, and cuts start from what is cut out of that.
         magnitude: Whether cuts are made by the smallest weights, in any case in steps: a baseline.
+        relations: Columns that say how tasks are related, where they are learnt at once.
     """
 
     encoder: Encoder
@@ -74,6 +75,7 @@ class TaskTraining:
     seconds: dict[str, float] = field(default_factory=dict)
     lessons: Lessons | None = None
     magnitude: bool = False
+    relations: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._start = {name: value.clone() for name, value in self.encoder.state_dict().items()}
@@ -94,6 +96,8 @@ class TaskTraining:
             for number in range(self.recipe.finetune_seeds):
                 self._once(task, number, setting)
             self.seconds[task.name] = self.watch.elapsed - before
+        if self._joint is not None:
+            self._joint.recall()
         self.checkpoint.remove("finetune")
         uncouple(self.encoder)
         return {task.name: self._result(task) for task in tasks}
@@ -107,6 +111,19 @@ class TaskTraining:
             tuple(Finetuning(**{**run, "scale": Scale(**run["scale"])}) for run in runs),
             self._finished["settings"].get(task.name, {}),
         )
+
+    @cached_property
+    def _joint(self) -> JointTraining | None:
+        """What trains all tasks at once, where the recipe says so."""
+        if all(part.kind != "multi-task" for part in self.recipe.standing("finetuning")):
+            return None
+        start = self._start
+        if self._cuts:
+            start = self.lessons.cut(self.encoder.architecture).encoder
+        return JointTraining(
+            self.encoder, self.data, self.recipe, self.seed, self.watch, self.precision,
+            self.budget, self.checkpoint, start, self.relations,
+        )  # fmt: skip
 
     @cached_property
     def _finished(self) -> dict[str, Any]:
@@ -126,8 +143,27 @@ class TaskTraining:
         seed = named_seed(self.seed, task.name, *([str(number)] if number else []))
         head = task_head(self.encoder, task, self.recipe, seed)
         recipe = replace(self.recipe.for_task(task.name), **setting)
-        lesson, budget = None, self.budget
         uncouple(self.encoder)  # what a fine-tuning put beside the layers before
+        if self._joint is not None:
+            result = self._joint.result(task, number, head)
+        else:
+            result = self._alone(task, number, recipe, seed, head)
+        if self.keep is not None and not number:
+            self.keep(task, self.encoder, head, result)
+        if task.name == intermediate_task(self.recipe):
+            weights = {name: v.clone() for name, v in self.encoder.state_dict().items()}
+            self._between[number] = weights
+            self.checkpoint.save(
+                f"{task.name}-{number}", {f"encoder.{k}": v for k, v in weights.items()}
+            )
+        self._finished["runs"][key] = asdict(result)
+        self._note()
+
+    def _alone(
+        self, task: Task, number: int, recipe: Recipe, seed: int, head: ClassificationHead
+    ) -> Finetuning:
+        """Fine-tune encoder and `head` on one task."""
+        lesson, budget = None, self.budget
         if not self._cuts:
             self.encoder.load_state_dict(self._weights_before(task, number))
             if self.lessons is not None:
@@ -142,7 +178,7 @@ class TaskTraining:
             if how is not None:
                 lesson = self._lesson(task, how, cut.origin)
                 budget = replace(budget, share=budget.share / steps)
-        result = finetune_task(
+        return finetune_task(
             self.encoder,
             task,
             self.data,
@@ -155,16 +191,6 @@ class TaskTraining:
             checkpoint=self.checkpoint,
             lesson=lesson,
         )
-        if self.keep is not None and not number:
-            self.keep(task, self.encoder, head, result)
-        if task.name == intermediate_task(self.recipe):
-            weights = {name: v.clone() for name, v in self.encoder.state_dict().items()}
-            self._between[number] = weights
-            self.checkpoint.save(
-                f"{task.name}-{number}", {f"encoder.{k}": v for k, v in weights.items()}
-            )
-        self._finished["runs"][key] = asdict(result)
-        self._note()
 
     def _cut(
         self,
@@ -299,7 +325,7 @@ class TaskTraining:
         uncouple(self.encoder)
         self.encoder.load_state_dict(self._weights_before(task, 0))
         seed = named_seed(self.seed, task.name)
-        splits, chosen_on = _splits(task, self.data, self.recipe, seed, tuning=True)
+        splits, chosen_on = splits_of(task, self.data, self.recipe, seed, tuning=True)
         if self.recipe.selection != "dev":
             splits |= dict.fromkeys(task.dev, chosen_on[0])
         head = task_head(self.encoder, task, recipe, seed)
@@ -327,65 +353,6 @@ class TaskTraining:
 
 def _key(task: Task, number: int) -> str:
     return f"{task.name}/{number}"
-
-
-def _splits(
-    task: Task, data: PreparedData, recipe: Recipe, seed: int, *, tuning: bool = False
-) -> tuple[dict[str, EncodedSplit], list[EncodedSplit]]:
-    """Return the splits to train and report on, and those to choose on."""
-    splits = dict(data.tasks[task.name])
-    if recipe.selection == "dev":
-        return splits, [splits[name] for name in task.dev]
-    if recipe.selection == "none" and not tuning:
-        return splits, []
-    splits["train"], held_out = hold_out(
-        splits["train"], recipe.selection_share, named_seed(seed, "held out")
-    )
-    return splits, [held_out]
-
-
-def task_head(encoder: Encoder, task: Task, recipe: Recipe, seed: int) -> ClassificationHead:
-    """Return the untrained head of a task, beside the encoder on its device."""
-    with random_state(named_seed(seed, "head")):
-        outputs = TASK_KINDS[task.kind].outputs(task)
-        head = ClassificationHead(encoder.width, outputs, recipe.dropout)
-    return head.to(next(encoder.parameters()).device)
-
-
-def finetune_task(
-    encoder: Encoder,
-    task: Task,
-    data: PreparedData,
-    recipe: Recipe,
-    seed: int,
-    watch: Watch,
-    precision: str,
-    head: ClassificationHead | None = None,
-    *,
-    budget: Budget = WHOLE,
-    checkpoint: Checkpoint | None = None,
-    lesson: Lesson | None = None,
-) -> Finetuning:
-    """Train `encoder` in place on one task, with the head that `task_head` gives unless given.
-
-    What `per_task` says is in `recipe` already; see `Recipe.for_task`.
-    """
-    head = task_head(encoder, task, recipe, seed) if head is None else head
-    splits, select_on = _splits(task, data, recipe, seed)
-    return finetune(
-        encoder,
-        head,
-        task,
-        splits,
-        recipe,
-        seed=seed,
-        watch=watch,
-        precision=precision,
-        budget=budget,
-        checkpoint=checkpoint,
-        select_on=select_on,
-        lesson=lesson,
-    )
 
 
 def set_dropout(module: nn.Module, probability: float) -> None:

@@ -27,9 +27,10 @@ from nas.teachers.lessons import WHOLE, write_teacher
 from nas.training.device import autocast, choose_device, choose_precision
 from nas.training.distillation.base import read_by
 from nas.training.finetune import finetune
+from nas.training.one_task import task_head
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state, thread_count
-from nas.training.task_runs import set_dropout, task_head
+from nas.training.task_runs import set_dropout
 from nas.training.watch import Watch
 from nas.whole_files import whole_file, write_whole
 

@@ -191,6 +191,7 @@ def run_trial(
             **spread,
             **_pretrain_details(pretraining, inherited),
             **_budget_details(allowed, fidelity * (recipe.inherit_tokens if inherit else 1)),
+            **training.relations,
             **{k: v for name, r in results.items() for k, v in r.details(name).items()},
             **{f"{stage}_seconds": value for stage, value in seconds.items()},
         },

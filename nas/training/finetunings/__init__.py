@@ -4,6 +4,7 @@ from nas.training.finetunings.base import FINETUNINGS, FineTuning, Together, fin
 from nas.training.finetunings.full import full  # full
 from nas.training.finetunings.lora import LoRA  # lora
 from nas.training.finetunings.meft import Meft  # meft
+from nas.training.finetunings.multi_task import MultiTask  # multi-task
 from nas.training.finetunings.sift import Sift  # sift
 from nas.training.finetunings.stilts import stilts  # stilts
 
@@ -12,6 +13,7 @@ __all__ = [
     "FineTuning",
     "LoRA",
     "Meft",
+    "MultiTask",
     "Sift",
     "Together",
     "finetuning_of",

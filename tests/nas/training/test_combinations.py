@@ -39,6 +39,11 @@ REFUSED = [
         {"finetuning": "meft(segment=2)"},
     ),
     ({"finetuning": "meft(inner=4)+lora"}, "adapters", {"finetuning": "meft(inner=4)"}),
+    ({"finetuning": "multi-task+lora"}, "share one encoder", {"finetuning": "multi-task"}),
+    ({"finetuning": "multi-task", "tasks": ["rte"]}, "none to learn", {"finetuning": "full"}),
+    ({"finetuning": "multi-task", "selection": "dev"}, "one task alone", {"selection": "none"}),
+    ({"finetuning": "multi-task", "tune_trials": 2}, "one task alone", {"tune_trials": 0}),
+    ({"finetuning": "multi-task", "distillation": "logits"}, "teacher", {"finetuning": "full"}),
     ({"objective": "sso", "short_blocks": 0.5, "block_length": 16}, "two", {"block_length": 32}),
 ]
 
@@ -51,6 +56,13 @@ def test_it_is_refused_with_the_reason_and_what_works(given, reason, works):
     for slot, text in works.items():
         assert f"{slot}: {text}" in str(error.value)
     Recipe.from_dict({k: v for k, v in given.items() if k not in works} | works)
+
+
+def test_tasks_that_learn_at_once_have_one_rate():
+    given = {"finetuning": "multi-task", "per_task": {"rte": {"learning_rate": 1e-4}}}
+    with pytest.raises(InvalidExperiment, match="one optimizer .* one finetune_learning_rate"):
+        Recipe.from_dict(given)
+    Recipe.from_dict({**given, "per_task": {"rte": {"epochs": 2}}})
 
 
 @pytest.mark.parametrize(("given", "reason", "works"), REFUSED)

@@ -14,9 +14,9 @@ from nas.training.finetunings import FINETUNINGS, Sift, finetuning_of
 from nas.training.finetunings.sift import disturbed
 from nas.training.intermediate import start_of
 from nas.training.loop import Loop
+from nas.training.one_task import task_head
 from nas.training.prediction import Scale, outputs_of, task_loss
 from nas.training.recipe import Recipe
-from nas.training.task_runs import task_head
 from nas.training.trial import model_options, run_trial
 from search_spaces import Architecture
 from search_spaces.errors import InvalidExperiment, TrialError
@@ -24,7 +24,7 @@ from search_spaces.parts import Part
 
 CPU = torch.device("cpu")
 TEXTS = ["full", "sift", "lora", "lora+sift", "stilts", "meft", "meft(variant=2)+sift",
-         "meft(variant=3)"]  # fmt: skip
+         "meft(variant=3)", "multi-task"]  # fmt: skip
 # "preserved" is a matter of how much of an older state each layer of meft reads
 STATED = {"meft": 0.1}
 
@@ -205,7 +205,7 @@ def test_meft_says_what_cannot_be_reversed(model, recipe, data):
         finetuning_of(with_way(recipe, "meft(variant=3)")).require(encoder)
 
 
-@pytest.mark.parametrize("text", ["sift", "lora", "meft"])
+@pytest.mark.parametrize("text", ["sift", "lora", "meft", "multi-task(weights=svd)"])
 def test_what_was_cut_off_while_it_was_fine_tuned_ends_with_the_same_bits(
     text, architecture, recipe, data, tmp_path, monkeypatch
 ):
@@ -217,7 +217,7 @@ def test_what_was_cut_off_while_it_was_fine_tuned_ends_with_the_same_bits(
     whole, step = run(tmp_path / "whole"), Loop.step
 
     def until(self, *arguments):
-        if self._stage == "stsb" and self.step_number == 3:
+        if self._stage in ("stsb", "all tasks") and self.step_number == 3:
             raise TrialError("cut off", cause="time-out")
         return step(self, *arguments)
 
@@ -225,4 +225,8 @@ def test_what_was_cut_off_while_it_was_fine_tuned_ends_with_the_same_bits(
         patch.setattr(Loop, "step", until)
         with pytest.raises(TrialError, match="cut off"):
             run(tmp_path / "cut")
-    assert run(tmp_path / "cut").scores == whole.scores
+    again = run(tmp_path / "cut")
+    assert again.scores == whole.scores
+    said = {name: v for name, v in whole.details.items() if "similarity" in name}
+    assert bool(said) == ("multi-task" in text)
+    assert said.items() <= again.details.items()

@@ -20,9 +20,9 @@ from nas.evaluation.cost import Latency
 from nas.evaluation.suites.glue import GLUE
 from nas.models.transfer import Inheritance
 from nas.training.loop import Loop
+from nas.training.one_task import finetune_task
 from nas.training.preparing import prepare_data
 from nas.training.recipe import Recipe
-from nas.training.task_runs import finetune_task
 from nas.training.trial import build_encoder, run_trial
 from nas.training.watch import Watch
 from search_spaces import Architecture

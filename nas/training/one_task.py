@@ -1,0 +1,74 @@
+"""Fine-tuning on one task, with what is chosen for it: its head, and what weights are picked by."""
+
+from nas.data.prepared import EncodedSplit, PreparedData
+from nas.evaluation.kinds import TASK_KINDS
+from nas.evaluation.suites.task import Task
+from nas.models.encoder import Encoder
+from nas.models.heads import ClassificationHead
+from nas.training.budget import WHOLE, Budget
+from nas.training.checkpoint import Checkpoint
+from nas.training.distillation import Lesson
+from nas.training.finetune import Finetuning, finetune
+from nas.training.recipe import Recipe
+from nas.training.seeds import named_seed, random_state
+from nas.training.selection import hold_out
+from nas.training.watch import Watch
+
+
+def task_head(encoder: Encoder, task: Task, recipe: Recipe, seed: int) -> ClassificationHead:
+    """Return the untrained head of a task, beside the encoder on its device."""
+    with random_state(named_seed(seed, "head")):
+        outputs = TASK_KINDS[task.kind].outputs(task)
+        head = ClassificationHead(encoder.width, outputs, recipe.dropout)
+    return head.to(next(encoder.parameters()).device)
+
+
+def splits_of(
+    task: Task, data: PreparedData, recipe: Recipe, seed: int, *, tuning: bool = False
+) -> tuple[dict[str, EncodedSplit], list[EncodedSplit]]:
+    """Return the splits to train and report on, and those to choose on."""
+    splits = dict(data.tasks[task.name])
+    if recipe.selection == "dev":
+        return splits, [splits[name] for name in task.dev]
+    if recipe.selection == "none" and not tuning:
+        return splits, []
+    splits["train"], held_out = hold_out(
+        splits["train"], recipe.selection_share, named_seed(seed, "held out")
+    )
+    return splits, [held_out]
+
+
+def finetune_task(
+    encoder: Encoder,
+    task: Task,
+    data: PreparedData,
+    recipe: Recipe,
+    seed: int,
+    watch: Watch,
+    precision: str,
+    head: ClassificationHead | None = None,
+    *,
+    budget: Budget = WHOLE,
+    checkpoint: Checkpoint | None = None,
+    lesson: Lesson | None = None,
+) -> Finetuning:
+    """Train `encoder` in place on one task, with the head that `task_head` gives unless given.
+
+    What `per_task` says is in `recipe` already; see `Recipe.for_task`.
+    """
+    head = task_head(encoder, task, recipe, seed) if head is None else head
+    splits, select_on = splits_of(task, data, recipe, seed)
+    return finetune(
+        encoder,
+        head,
+        task,
+        splits,
+        recipe,
+        seed=seed,
+        watch=watch,
+        precision=precision,
+        budget=budget,
+        checkpoint=checkpoint,
+        select_on=select_on,
+        lesson=lesson,
+    )
