@@ -13,6 +13,10 @@ from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed, random_state
 from nas.training.selection import hold_out
 from nas.training.watch import Watch
+from search_spaces.errors import TrialError
+
+# The lowest value of any metric: what a setting gets whose training fell apart.
+_WORST = -1.0
 
 
 def task_head(encoder: Encoder, task: Task, recipe: Recipe, seed: int) -> ClassificationHead:
@@ -72,3 +76,58 @@ def finetune_task(
         select_on=select_on,
         lesson=lesson,
     )
+
+
+def setting_score(
+    encoder: Encoder,
+    task: Task,
+    data: PreparedData,
+    run: Recipe,
+    recipe: Recipe,
+    seed: int,
+    number: int,
+    watch: Watch,
+    precision: str,
+    budget: Budget,
+) -> float:
+    """Return what a setting that is tried reaches, larger is better; the lowest where it fails.
+
+    Args:
+        encoder: With the weights that the task starts from.
+        task: What is learnt.
+        data: Holds its examples.
+        run: Says what settings are chosen by.
+        recipe: The run's with the setting.
+        seed: Of the task.
+        number: Of the try.
+        watch: The trial's clock.
+        precision: "fp32" or "bf16" (autocast).
+        budget: How batches pass.
+
+    Raises:
+        TrialError: The time is up, or memory is too small.
+    """
+    splits, chosen_on = splits_of(task, data, run, seed, tuning=True)
+    if run.selection != "dev":
+        splits |= dict.fromkeys(task.dev, chosen_on[0])
+    head = task_head(encoder, task, recipe, seed)
+    try:
+        result = finetune(
+            encoder,
+            head,
+            task,
+            {"train": splits["train"], **dict.fromkeys(task.dev, chosen_on[0])}
+            if run.selection != "dev"
+            else splits,
+            recipe,
+            seed=named_seed(seed, "try", str(number)),
+            watch=watch,
+            precision=precision,
+            budget=budget,
+            select_on=() if run.selection == "none" else chosen_on,
+        )
+    except TrialError as error:
+        if error.cause != "nan":
+            raise
+        return _WORST
+    return result.score

@@ -18,10 +18,10 @@ from nas.teachers.lessons import Cut, Lessons, Origin
 from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint, part
 from nas.training.distillation import Distillation, Lesson, distillation_of
-from nas.training.finetune import Finetuning, finetune
+from nas.training.finetune import Finetuning
 from nas.training.in_steps import cut_in_steps, share_kept
 from nas.training.intermediate import intermediate_task, start_of
-from nas.training.one_task import finetune_task, splits_of, task_head
+from nas.training.one_task import finetune_task, setting_score, task_head
 from nas.training.prediction import Scale
 from nas.training.recipe import Recipe
 from nas.training.seeds import named_seed
@@ -31,10 +31,6 @@ from nas.training.together import JointTraining
 from nas.training.tuning import tune
 from nas.training.watch import Watch
 from search_spaces.architectures.architecture import Architecture
-from search_spaces.errors import TrialError
-
-# The lowest value of any metric: what a setting gets whose training fell apart.
-_WORST = -1.0
 
 _HALF = 0.5
 
@@ -324,31 +320,10 @@ class TaskTraining:
     def _tuning_score(self, task: Task, recipe: Recipe, number: int) -> float:
         uncouple(self.encoder)
         self.encoder.load_state_dict(self._weights_before(task, 0))
-        seed = named_seed(self.seed, task.name)
-        splits, chosen_on = splits_of(task, self.data, self.recipe, seed, tuning=True)
-        if self.recipe.selection != "dev":
-            splits |= dict.fromkeys(task.dev, chosen_on[0])
-        head = task_head(self.encoder, task, recipe, seed)
-        try:
-            result = finetune(
-                self.encoder,
-                head,
-                task,
-                {"train": splits["train"], **dict.fromkeys(task.dev, chosen_on[0])}
-                if self.recipe.selection != "dev"
-                else splits,
-                recipe,
-                seed=named_seed(seed, "try", str(number)),
-                watch=self.watch,
-                precision=self.precision,
-                budget=self.budget,
-                select_on=() if self.recipe.selection == "none" else chosen_on,
-            )
-        except TrialError as error:
-            if error.cause != "nan":
-                raise
-            return _WORST
-        return result.score
+        return setting_score(
+            self.encoder, task, self.data, self.recipe, recipe, named_seed(self.seed, task.name),
+            number, self.watch, self.precision, self.budget,
+        )  # fmt: skip
 
 
 def _key(task: Task, number: int) -> str:

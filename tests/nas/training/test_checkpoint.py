@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from nas.evaluation.cost import Latency
-from nas.training import task_runs
+from nas.training import one_task
 from nas.training.budget import Budget
 from nas.training.checkpoint import Checkpoint
 from nas.training.loop import Loop
@@ -72,9 +72,9 @@ def test_interrupted_and_continued_equals_uninterrupted(
     with pytest.raises(Cut):
         run_trial(architecture(), long, data, checkpoint_seconds=0.0, **settings)
     tasks = []
-    real = task_runs.finetune
+    real = one_task.finetune
     monkeypatch.setattr(
-        task_runs,
+        one_task,
         "finetune",
         lambda e, h, task, *a, **k: tasks.append(task) or real(e, h, task, *a, **k),
     )

@@ -11,7 +11,7 @@ from nas.data.tables import Split, TaskData
 from nas.evaluation.cost import Latency
 from nas.evaluation.metrics import score
 from nas.evaluation.suites.glue import GLUE
-from nas.training import task_runs, tuning
+from nas.training import one_task, tuning
 from nas.training.prediction import predict
 from nas.training.selection import hold_out, take_rows
 from nas.training.trial import run_trial
@@ -59,7 +59,7 @@ def starts(architecture, recipe, entailment):
 
     def run(**changes):
         seen = []
-        real = task_runs.finetune
+        real = one_task.finetune
 
         def watched(encoder, head, task, splits, recipe, **settings):
             weight = encoder.pooler.weight.detach().clone()
@@ -68,7 +68,7 @@ def starts(architecture, recipe, entailment):
             return result
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(task_runs, "finetune", watched)
+            patch.setattr(one_task, "finetune", watched)
             changed = dataclasses.replace(recipe, tasks=("rte", "mnli"), **changes)
             return seen, run_trial(architecture(), changed, entailment, seed=0)
 
@@ -140,7 +140,7 @@ def test_selection_on_dev_is_never_worse_and_on_the_training_part_never_sees_it(
     common = run_trial(architecture(), dataclasses.replace(noisy, selection="dev"), data, seed=0)
     for name in ("sst2", "stsb"):
         assert common.scores[name] >= plain.scores[name]
-    sizes, real = [], task_runs.finetune
+    sizes, real = [], one_task.finetune
 
     def watched(encoder, head, task, splits, recipe, *, select_on, **settings):
         train = splits["train"]
@@ -151,7 +151,7 @@ def test_selection_on_dev_is_never_worse_and_on_the_training_part_never_sees_it(
         return real(encoder, head, task, splits, recipe, select_on=select_on, **settings)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(task_runs, "finetune", watched)
+        patch.setattr(one_task, "finetune", watched)
         run_trial(architecture(), dataclasses.replace(noisy, selection="train-part"), data, seed=0)
     assert sizes == [(58, [6])] * 2
 
@@ -186,14 +186,14 @@ def test_tuning_tries_the_recipe_first_and_continues_where_it_was(recipe):
 
 def test_settings_are_tried_in_the_precision_that_they_will_train_in(architecture, recipe, data):
     tuned = dataclasses.replace(recipe, tune_trials=2, tasks=("sst2",), precision="bf16")
-    seen, real = [], task_runs.finetune
+    seen, real = [], one_task.finetune
 
     def watched(*given, precision, **settings):
         seen.append(precision)
         return real(*given, precision=precision, **settings)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(task_runs, "finetune", watched)
+        patch.setattr(one_task, "finetune", watched)
         run_trial(architecture(), tuned, data, seed=0)
     assert seen == ["bf16"] * 3
 
