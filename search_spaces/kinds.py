@@ -7,7 +7,7 @@ that file is imported when the kind is first asked for, so that today's kinds co
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from search_spaces.errors import InvalidArchitecture
@@ -31,6 +31,10 @@ class LayerShape(NamedTuple):
         feedforward: Widths of the inner feed-forward maps, first to last.
         norm: Parameters of one norm over the width.
         last: Whether no layer follows.
+        inner_norm: Parameters of one norm over what the map after the heads writes.
+        sums: Residual sums over the layer's own width, each with its norm.
+        states: Hidden states there are when the layer begins: one more than layers before it.
+        rows: Rows of a table of distances that heads of the layer read; 0 for none.
     """
 
     width: int
@@ -39,6 +43,28 @@ class LayerShape(NamedTuple):
     feedforward: tuple[int, ...]
     norm: int
     last: bool
+    inner_norm: int = 0
+    sums: int = 2
+    states: int = 1
+    rows: int = 0
+
+
+class LayerWidths(NamedTuple):
+    """How wide what stands in a layer reads and writes, as the layer's block has it.
+
+    Attributes:
+        inner: What the map after the heads writes, and feed-forwards read and write.
+        read: What heads read.
+        values: What the values of heads read, where these can read something else.
+        feedforwards: How many feed-forwards stand one after the other.
+        sums: Residual sums over the layer's own width.
+    """
+
+    inner: int
+    read: int
+    values: int
+    feedforwards: int = 1
+    sums: int = 2
 
 
 class ModelShape(NamedTuple):
@@ -53,6 +79,8 @@ class ModelShape(NamedTuple):
         norm: Parameters of one norm over so many features.
         attends: Whether any head makes scores of queries and keys.
         table: Width of the rows of the embedding's table, which an output decodes with.
+        carried: For each layer how many earlier hidden states pass the projection after it beside
+            its own, because a later layer reads them; empty for none.
     """
 
     widths: tuple[int, ...]
@@ -63,6 +91,7 @@ class ModelShape(NamedTuple):
     norm: Callable[[int], int]
     attends: bool = True
     table: int = 0
+    carried: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,6 +144,10 @@ class Kind:
         formats: Export format it cannot be written in, with the reason.
         bare: The setting that is written bare, as the kernel in "c_5"; mixers only.
         attends: Whether it makes scores of queries and keys, that positions add to; mixers only.
+        splits: Whether its values can be read from other hidden states; mixers only.
+        widths: How wide what stands in a layer is, for the layer's width; blocks only. None where
+            all is as wide as the layer.
+        looks_back: Whether it reads what every earlier layer wrote; residuals only.
         rows: Of a table of distances that attention makes queries and keys of, at a length;
             positions only.
         table: Width of the rows of its table, for a width of the first layer; embeddings only.
@@ -133,6 +166,9 @@ class Kind:
     formats: Mapping[str, str] = field(default_factory=dict)
     bare: str | None = None
     attends: bool = False
+    splits: bool = False
+    widths: Callable[[int, Part], LayerWidths] | None = None
+    looks_back: bool = False
     rows: Callable[[Part, int], int] = _nothing
     table: Callable[[int, Part], int] = lambda width, part: width
 
@@ -273,6 +309,13 @@ SLOTS: Mapping[str, Slot] = {slot.name: slot for slot in _slots()}
 LAYER_SLOTS = tuple(s.name for s in SLOTS.values() if s.level == "layer")
 MODEL_SLOTS = tuple(s.name for s in SLOTS.values() if s.level == "model")
 RECIPE_SLOTS = tuple(s.name for s in SLOTS.values() if s.level == "recipe")
+
+
+@lru_cache(maxsize=1 << 12)
+def layer_widths(width: int, block: Part) -> LayerWidths:
+    """Return how wide what stands in a layer is, for its width and its block."""
+    widths = SLOTS["block"].kinds[block.kind].widths
+    return LayerWidths(width, width, width) if widths is None else widths(width, block)
 
 
 def require_together(parts: Iterable[tuple[str, Part]], where: str) -> None:

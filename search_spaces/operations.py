@@ -27,6 +27,7 @@ class HeadGroup:
         parameter: The operation's parameter, a name or a kernel size.
         relative: True when the model has relative positions.
         rows: Of a table of distances that attention makes queries and keys of; 0 for none.
+        values: Width of what its values are read from, where that is something else; 0 for `width`.
     """
 
     width: int
@@ -35,6 +36,7 @@ class HeadGroup:
     parameter: str | int
     relative: bool
     rows: int = 0
+    values: int = 0
 
     @property
     def inner(self) -> int:
@@ -45,6 +47,11 @@ class HeadGroup:
     def projection(self) -> int:
         """Parameters of one linear map with bias from the layer's width to `inner`."""
         return (self.width + 1) * self.inner
+
+    @property
+    def more_for_values(self) -> int:
+        """How much wider than `width` that is which values are read from."""
+        return self.values - self.width if self.values else 0
 
 
 class Operation(Kind):
@@ -179,14 +186,15 @@ def is_whole(value: object) -> bool:
 
 def _attention_parameters(group: HeadGroup) -> int:
     weighted = group.heads * group.head_width**2 if group.parameter == "wma" else 0
-    return 3 * group.projection + weighted
+    return 3 * group.projection + group.more_for_values * group.inner + weighted
 
 
 def _attention_flops(group: HeadGroup, length: int) -> int:
     pair = 2 * length * length * group.inner
     weighted = 2 * length * group.inner * group.head_width if group.parameter == "wma" else 0
     relative = pair if group.relative else 0
-    return 3 * _linear(group, length) + 2 * pair + weighted + relative + rows_flops(group, length)
+    maps = 3 * _linear(group, length) + 2 * length * group.more_for_values * group.inner
+    return maps + 2 * pair + weighted + relative + rows_flops(group, length)
 
 
 def rows_flops(group: HeadGroup, length: int) -> int:
@@ -239,6 +247,7 @@ for _operation in (
         _attention_parameters,
         _attention_flops,
         attends=True,
+        splits=True,
     ),
     Operation("l", "linear transform", ("dft", "dct"), _transform_parameters, _transform_flops),
     Operation("c", "dynamic convolution", (), _convolution_parameters, _convolution_flops),

@@ -31,8 +31,12 @@ def without_common_bias(a: Part, b: Part) -> Part | None:
     return b if without_bias(b) else a
 
 
-def _projections(shape: ModelShape) -> Iterator[tuple[int, int]]:
-    yield from ((a, b) for a, b in pairwise(shape.widths) if a != b)
+def _projections(shape: ModelShape) -> Iterator[tuple[int, int, int]]:
+    """Yield what every projection reads and writes, and how many hidden states pass it."""
+    carried = shape.carried or (0,) * len(shape.widths)
+    for (a, b), more in zip(pairwise(shape.widths), carried, strict=False):
+        if a != b:
+            yield a, b, 1 + more
 
 
 def _register(slot: str, *kinds: Kind) -> None:
@@ -80,7 +84,7 @@ _register(
     Kind(
         "post",
         "norm after each residual sum",
-        parameters=lambda shape, part: 2 * shape.norm,
+        parameters=lambda shape, part: shape.sums * shape.norm,
     ),
 )
 _register(
@@ -130,8 +134,10 @@ _register(
     Kind(
         "linear",
         "a linear map with bias where widths differ",
-        parameters=lambda shape, part: sum((a + 1) * b for a, b in _projections(shape)),
-        flops=lambda shape, part, length: 2 * length * sum(a * b for a, b in _projections(shape)),
+        parameters=lambda shape, part: sum((a + 1) * b for a, b, _ in _projections(shape)),
+        flops=lambda shape, part, length: (
+            2 * length * sum(a * b * passing for a, b, passing in _projections(shape))
+        ),
     ),
 )
 _register(

@@ -2,10 +2,12 @@
 
 A tensor is carried axis by axis. What an axis is, is one of these words:
 
-- "width": the hidden states a layer reads and writes; "out": all features of all heads of a group;
-  "feature": those of one head; "head"; "tap": a kernel for each head; "kernel"; "inner 0", ...: a
-  feed-forward's inner layers, "last" the last of them; "one": an axis of one, "3" of three, always;
-  the name of a mixer's setting: as many as it says.
+- "width": the hidden states a layer reads and writes, of heads and feed-forwards those that they
+  read and write inside its block; "narrow": those inside a block with a width of its own; "values":
+  what values are made of; "states": the hidden states there are when a layer begins;
+- "out": all features of all heads of a group; "feature": those of one head; "head"; "tap": a kernel
+  for each head; "kernel"; "inner 0", ...: a feed-forward's inner layers, "last" the last of them;
+  "one": an axis of one, "3" of three, always; the name of a mixer's setting: as many as it says.
 - "<word" reads that axis: the columns of a linear map, whose rows write another one.
 - "=word" scales it, one number per feature; "^word" does so after a norm over the axis.
 - "word[1::2]" is every second feature of that axis, from number 1 on.
@@ -142,8 +144,9 @@ class AxisMaps:
         self.generator = torch.Generator().manual_seed(number(seed, "noise"))
 
     def __call__(self, name: str, c: int, p: int) -> AxisMap:
-        """Return the map of the axis `name` from `p` features to `c`; norms are over "width"."""
-        return self._build(c, p, number(self._seed, name), normed=name == "width")
+        """Return the map of the axis `name` from `p` features to `c`; some are under norms."""
+        normed = name.partition(" ")[0] in ("width", "narrow")
+        return self._build(c, p, number(self._seed, name), normed=normed)
 
 
 def number(seed: int, name: str) -> int:

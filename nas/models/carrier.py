@@ -127,6 +127,32 @@ def shared_heads(kind: str, other: str, chosen: Sequence[int | None], heads: int
     return selection([None if h is None else h // theirs for h in firsts], -(-heads // theirs))
 
 
+def states_axis(matched: Sequence[int | None], i: int, j: int) -> AxisMap:
+    """Map of the hidden states that layer i of a child may read, from those of layer j of a parent.
+
+    State 0 is the embeddings, state k + 1 what layer k wrote. What an additional layer wrote stands
+    for what the layer before it did, since it changes nothing at first; a parent's state whose
+    layer has no match for that of the match before.
+
+    Args:
+        matched: For each layer of the child the parent's, or None for an additional one.
+        i: Number of the child's layer.
+        j: Number of the parent's, its match.
+    """
+    matrix = torch.zeros(i + 1, j + 1)
+    for state in range(j + 1):
+        own = 0
+        for k in range(i):
+            # additional layers pass on what is before them
+            if matched[k] is None or matched[k] < state:
+                own = k + 1
+            else:
+                break
+        matrix[own, state] = 1.0
+    same = list(matched[:i]) == list(range(j))
+    return AxisMap(matrix, matrix, matrix, matrix.any(1), identity=same)
+
+
 def unchanged(carrier: Carrier, source: str, scope: dict[str, AxisMap]) -> tuple[str, ...]:
     """Words for the axes of a tensor that is taken as it is."""
     words = []

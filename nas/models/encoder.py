@@ -175,9 +175,14 @@ class Encoder(nn.Module):
         )
         inside = Inside(places, norm, architecture.part("projection"), dropout)
         self.layers = nn.ModuleList(
-            make_block(layer, following, inside)
-            for layer, following in zip(architecture.layers, [*widths[1:], widths[-1]], strict=True)
+            make_block(layer, following, inside, states=states)
+            for states, (layer, following) in enumerate(
+                zip(architecture.layers, [*widths[1:], widths[-1]], strict=True), 1
+            )
         )
+        # the last layer that reads more than the one before it wrote; -1 for none
+        looking = [i for i, layer in enumerate(self.layers) if _looks_back(layer)]
+        self._looking = looking[-1] if looking else -1
         read = any(getattr(module, "buckets", None) is not None for module in self.modules())
         # one table for all layers, where any head reads it
         self.distances = places.table(widths[0], norm) if read else None
@@ -259,19 +264,27 @@ class Encoder(nn.Module):
                 f"{self.max_length}. {EXTENDING}"
             )
         x = self.embeddings(tokens, token_types, keep) if embedded is None else embedded
-        yield x
+        seen = [x]
         kept_small = self.checkpointing and self.training and torch.is_grad_enabled()
         rows = None if self.distances is None else self.distances()
         if self.coupling is not None:
+            yield x
             yield from self.coupling(self.layers, x, keep, at, rows)
             return
-        for layer in self.layers:
+        for i, layer in enumerate(self.layers):
+            if i <= self._looking:
+                x = layer.residual.mix(seen) if _looks_back(layer) else x
+            yield x
             wanted = at if layer is self.layers[-1] else None
             given = (x, keep, wanted) if rows is None else (x, keep, wanted, rows)
             x = checkpoint(layer, *given, use_reentrant=False) if kept_small else layer(*given)
-            yield x
             if rows is not None and layer.projection is not None:
                 rows = layer.projection(rows)
+            if i < self._looking:
+                if layer.projection is not None:
+                    seen = [layer.projection(state) for state in seen]
+                seen.append(x)
+        yield x
 
     def pooled(
         self, tokens: Tensor, keep: Tensor | None = None, token_types: Tensor | None = None
@@ -301,3 +314,9 @@ class Encoder(nn.Module):
         # one at least: an empty sequence must not give NaN
         mean = (hidden * real).sum(1) / real.sum(1).clamp(min=1.0)
         return torch.tanh(self.pooler(mean))
+
+
+def _looks_back(layer: nn.Module) -> bool:
+    """Whether a layer reads what all earlier ones wrote."""
+    residual = getattr(layer, "residual", None)
+    return residual is not None and residual.looks_back

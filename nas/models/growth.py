@@ -31,18 +31,38 @@ def add_layers(encoder: Encoder, matched: Sequence[int | None]) -> None:
     before = encoder.embeddings.norm
     for layer, match in zip(encoder.layers, matched, strict=True):
         if match is None:
-            ends = getattr(layer, "mixed", None), getattr(layer.feedforward, "output", None)
-            for end in filter(None, ends):  # a linear map, or several
-                for parameter in end.parameters():
-                    nn.init.zeros_(parameter)
+            for end in layer.ends:
+                _silence(end)
             if layer.normed and before is not None:
-                _move(before, layer.feedforward_norm)
+                _move(before, layer.last_norm)
         if layer.projection is not None:
             before = None
         elif layer.normed:
-            before = layer.feedforward_norm
+            before = layer.last_norm
         elif match is not None:
             before = None
+
+
+def add_stacked(layer: nn.Module, known: int) -> None:
+    """Make the feed-forwards of a bottleneck beyond those of its parent add nothing.
+
+    Args:
+        layer: The child's layer.
+        known: How many its parent had.
+    """
+    stacked = getattr(layer, "stacked", ())
+    for before, one in zip([None, *stacked], stacked, strict=False):
+        if known > 0:
+            known -= 1
+            continue
+        _silence(getattr(one.feedforward, "output", one.feedforward))
+        _move(layer.mixed_norm if before is None else before.norm, one.norm)
+
+
+def _silence(end: nn.Module) -> None:
+    """Make a map's result zero, or that of several."""
+    for parameter in end.parameters():
+        nn.init.zeros_(parameter)
 
 
 def _move(source: nn.Module, target: nn.Module) -> None:

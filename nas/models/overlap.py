@@ -10,8 +10,8 @@ from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
 from search_spaces.architectures.size import attends, count_parameters, table_width
 from search_spaces.errors import UnknownName
-from search_spaces.kinds import LAYER_SLOTS, SLOTS, LayerShape, ModelShape
-from search_spaces.operations import HeadGroup, group_parameters, operation_of
+from search_spaces.kinds import LAYER_SLOTS, SLOTS, LayerShape, ModelShape, layer_widths
+from search_spaces.operations import OPERATIONS, HeadGroup, group_parameters, operation_of
 from search_spaces.parts import Part, read_kind
 
 VOCABULARY, LENGTH = 1_024, 48  # of the built-in recipe; larger ones weigh the embeddings more
@@ -77,7 +77,8 @@ def overlap(
     matched = match_layers(child, parent, distances=distances)
     for i, j in enumerate(matched):
         if j is not None:
-            common += shared_parameters(child.layers[i], parent.layers[j], distances, norm)
+            pair, states = (child.layers[i], parent.layers[j]), min(i, j) + 1
+            common += shared_parameters(*pair, distances, norm, states)
     return 2 * common / sum(sizes)
 
 
@@ -205,13 +206,28 @@ def shared_feedforward(child: Layer, parent: Layer) -> Part | None:
     return shared_part("feedforward", child.part("feedforward"), parent.part("feedforward"))
 
 
+def same_inside(child: Layer, parent: Layer) -> bool:
+    """Whether what stands in two layers works on the same features, so that one lends to another.
+
+    A block with a width of its own has features of its own, that no other kind of block has.
+    """
+    blocks = child.part("block"), parent.part("block")
+    if all(SLOTS["block"].kinds[block.kind].widths is None for block in blocks):
+        return True
+    return shared_part("block", *blocks) is not None
+
+
 def two_each(width: int) -> int:
     """Return the parameters of a norm with gain and bias."""
     return 2 * width
 
 
 def shared_parameters(
-    child: Layer, parent: Layer, distances: int, norm: Callable[[int], int] = two_each
+    child: Layer,
+    parent: Layer,
+    distances: int,
+    norm: Callable[[int], int] = two_each,
+    states: int = 1,
 ) -> int:
     """Return the parameters of the largest block that two layers have in common.
 
@@ -220,8 +236,16 @@ def shared_parameters(
         parent: The other.
         distances: Longest sequence of relative positions; 0 for none.
         norm: Parameters that two norms of so many features have in common.
+        states: Hidden states there are when the earlier of the two begins.
     """
+    if not same_inside(child, parent):
+        return 0
     width = min(child.width, parent.width)
+    shared = (
+        (slot, shared_part(slot, child.part(slot), parent.part(slot))) for slot in LAYER_SLOTS
+    )
+    parts = {slot: part for slot, part in shared if part is not None}
+    widths = layer_widths(width, parts.get("block", child.part("block")))
     head_width = min(child.head_width, parent.head_width)
     total = head_width * (2 * distances - 1) if distances else 0
     heads, theirs = 0, parent.kinds
@@ -229,17 +253,22 @@ def shared_parameters(
         if kind in theirs:
             both = min(n, theirs[kind])
             heads += both
-            total += _group_parameters(kind, width, both, head_width, relative=bool(distances))
-    total += (heads * head_width + 1) * width
+            group = (widths.read, widths.values), both, head_width
+            total += _group_parameters(kind, *group, relative=bool(distances))
+    total += (heads * head_width + 1) * widths.inner
     inner = tuple(map(min, child.feedforward, parent.feedforward))
-    shape = LayerShape(width, heads * head_width, head_width, inner, norm(width), last=False)
-    for slot in LAYER_SLOTS:
-        shared = shared_part(slot, child.part(slot), parent.part(slot))
-        if shared is not None:
-            total += SLOTS[slot].kinds[shared.kind].parameters(shape, shared)
-            if slot == "feedforward":  # what the output reads is as wide as the last of either
-                last = min(child.feedforward[-1], parent.feedforward[-1])
-                total -= max(inner[-1] - last, 0) * width
+    norms = norm(width), norm(widths.inner)
+    shape = LayerShape(width, heads * head_width, head_width, inner, norms[0], last=False)
+    shape = shape._replace(inner_norm=norms[1], sums=widths.sums, states=states)
+    narrow = shape._replace(width=widths.inner, norm=norms[1])
+    for slot, part in parts.items():
+        kind = SLOTS[slot].kinds[part.kind]
+        if slot == "feedforward":  # what the output reads is as wide as the last of either
+            last = min(child.feedforward[-1], parent.feedforward[-1])
+            unread = max(inner[-1] - last, 0) * widths.inner
+            total += widths.feedforwards * (kind.parameters(narrow, part) - unread)
+        else:
+            total += kind.parameters(shape, part)
     return total
 
 
@@ -256,9 +285,14 @@ def parent_streams(matched: Sequence[int | None]) -> list[int]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _group_parameters(kind: str, width: int, heads: int, head_width: int, *, relative: bool) -> int:
+def _group_parameters(
+    kind: str, widths: tuple[int, int], heads: int, head_width: int, *, relative: bool
+) -> int:
     operation, parameter = read_kind(kind)
-    return group_parameters(operation, HeadGroup(width, heads, head_width, parameter, relative))
+    read, values = widths
+    own = values if values != read and OPERATIONS[operation].splits else 0
+    group = HeadGroup(read, heads, head_width, parameter, relative, values=own)
+    return group_parameters(operation, group)
 
 
 def _distances(architectures: Sequence[Architecture], positions: str, max_length: int) -> int:

@@ -17,32 +17,28 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nas.models.axes import AxisMap, AxisMaps, combine, reading, selection
-from nas.models.blocks import EncoderLayer
-from nas.models.blocks.plain import module_name
+from nas.models.axes import AxisMap, AxisMaps, reading, selection
 from nas.models.carrier import (
     Carrier,
     centred,
-    every_second_head,
     first_ones,
-    head_settings_axes,
-    kernel_size,
     norm_axes,
-    settings_axes,
-    shared_heads,
-    unchanged,
+    states_axis,
 )
 from nas.models.encoder import Encoder
-from nas.models.growth import add_feedforwards, add_layers
+from nas.models.growth import add_feedforwards, add_layers, add_stacked
 from nas.models.heads import MaskedLanguageHead
-from nas.models.overlap import match_heads, match_layers, parent_streams, shared_feedforward
+from nas.models.layer_transfer import carry_layer
+from nas.models.overlap import (
+    match_layers,
+    parent_streams,
+    same_inside,
+    shared_feedforward,
+)
 from search_spaces.architectures.architecture import Architecture
-from search_spaces.architectures.layers import Layer
 from search_spaces.architectures.size import table_width
 from search_spaces.errors import InvalidData
 from search_spaces.kinds import SLOTS
-
-ONE = selection([0], 1)
 
 
 @dataclass(frozen=True)
@@ -143,102 +139,21 @@ def inherit_weights(
     with torch.no_grad():
         _carry_ends(carrier, encoder, architecture, parent, matched)
         for i, j in enumerate(matched):
-            if j is not None:
-                pair = architecture.layers[i], parent.layers[j]
-                _carry_layer(carrier, encoder.layers[i], pair, i, j)
+            pair = (architecture.layers[i], parent.layers[j]) if j is not None else None
+            if pair is not None and same_inside(*pair):
+                states = states_axis(matched, i, j)
+                carry_layer(carrier, encoder.layers[i], pair, (i, j), states)
         _carry_projections(carrier, architecture, parent, matched)
         if method == "grow":
             add_layers(encoder, matched)
             for i, j in enumerate(matched):
-                if j is not None and shared_feedforward(architecture.layers[i], parent.layers[j]):
-                    inner = parent.layers[j].feedforward
-                    add_feedforwards(encoder.layers[i].feedforward, inner, maps, i)
+                pair = (architecture.layers[i], parent.layers[j]) if j is not None else None
+                if pair is not None and same_inside(*pair) and shared_feedforward(*pair):
+                    for block in encoder.layers[i].feedforwards.values():
+                        add_feedforwards(block, pair[1].feedforward, maps, i)
+                    add_stacked(encoder.layers[i], pair[1].widths.feedforwards)
     inherited = sum(int(mask.sum()) for mask in carrier.filled.values())
     return InheritanceReport(method, matched, inherited, sum(t.numel() for t in own.values()))
-
-
-def _carry_layer(
-    carrier: Carrier, module: EncoderLayer, pair: tuple[Layer, Layer], i: int, j: int
-) -> None:
-    child, parent = pair
-    maps = carrier.maps
-    name, source = f"encoder.layers.{i}", f"encoder.layers.{j}"
-    c, p = child.head_width, parent.head_width
-    # scores are divided by the root of the head's width
-    factor = 1.0 if maps.method == "slice" else (c / p) ** 0.5
-    feature = maps(f"features {i}", c, p)
-    scope = {"width": maps("width", child.width, parent.width), "feature": feature, "one": ONE}
-    sources = match_heads(child, parent)
-    for kind, heads in sources.items():
-        mixer = module.mixers[module_name(kind)]
-        for other in sorted({source[0] for source in heads if source}):
-            chosen = [s[1] if s and s[0] == other else None for s in heads]
-            head = selection(chosen, parent.kinds[other])
-            settings = head_settings_axes(kind, other, mixer.axes)
-            kernel = settings.get("kernel")
-            if kernel is None:  # written bare, or none
-                kernel = centred(*(kernel_size(k) for k in (kind, other)))
-            scope |= settings
-            shared = shared_heads(kind, other, chosen, parent.kinds[other])
-            if shared is not None:
-                out = combine(shared, feature)
-                scope |= {"shared out": out, "shared key": reading(out, factor)}
-            out = combine(head, feature)
-            scope |= {"head": head, "out": out, "key": reading(out, factor)}
-            scope |= {"kernel": kernel, "tap": combine(head, kernel)}
-            scope |= every_second_head(head, feature, kernel, factor)
-            words = mixer.axes
-            if not words and kind == other and _equal_groups(child, parent, kind):
-                words = dict.fromkeys(mixer.state_dict(), ())
-            for tensor, axes in words.items():
-                origin = f"{source}.mixers.{module_name(other)}.{tensor}"
-                carrier.named(
-                    f"{name}.mixers.{module_name(kind)}.{tensor}",
-                    origin,
-                    axes or unchanged(carrier, origin, scope),
-                    scope,
-                )
-    first = dict(zip(parent.kinds, _starts(parent.kinds.values()), strict=True))
-    flat = [s and first[s[0]] + s[1] for heads in sources.values() for s in heads]
-    scope["joined"] = combine(selection(flat, len(parent.heads)), feature)
-    _carry_blocks(carrier, module, pair, i, j, scope)
-    table = f"{source}.distances.weight"
-    if table in carrier.given and module.distances is not None:
-        longest = carrier.given[table].shape[0]
-        rows = centred(module.distances.num_embeddings, longest)
-        axes = [("write", rows), ("write", reading(feature, factor))]
-        carrier.tensor(f"{name}.distances.weight", carrier.given[table], axes)
-
-
-def _carry_blocks(
-    carrier: Carrier,
-    module: EncoderLayer,
-    pair: tuple[Layer, Layer],
-    i: int,
-    j: int,
-    scope: dict[str, AxisMap],
-) -> None:
-    child, parent = pair
-    words = {"mixed.weight": ("width", "<joined"), "mixed.bias": ("width",)}
-    for norm in ("mixed_norm", "feedforward_norm"):
-        words |= norm_axes(norm, getattr(module, norm))
-    inner = parent.feedforward
-    for k, c in enumerate(child.feedforward):
-        scope[f"inner {k}"] = carrier.maps(f"inner {i} {k}", c, inner[min(k, len(inner) - 1)])
-    last = len(child.feedforward) - 1
-    scope["last"] = carrier.maps(f"inner {i} {last}", child.feedforward[-1], inner[-1])
-    parts = child.part("feedforward"), parent.part("feedforward")
-    scope |= settings_axes("feedforward", *parts)
-    block = module.feedforward
-    axes = block.axes if shared_feedforward(child, parent) else {}
-    if not axes and _equal_feedforwards(child, parent):
-        axes = dict.fromkeys(block.state_dict(), ())
-    words |= {f"feedforward.{n}": a for n, a in axes.items()}
-    for n, a in words.items():
-        source = f"encoder.layers.{j}.{n}"
-        carrier.named(
-            f"encoder.layers.{i}.{n}", source, a or unchanged(carrier, source, scope), scope
-        )
 
 
 def _carry_ends(
@@ -378,23 +293,3 @@ def _check(encoder: Encoder, parent: Architecture, tensors: Mapping[str, Tensor]
                 f"{parent.short} has it with {encoder.vocabulary_size} token ids. Inherit from "
                 "weights of this architecture, trained with the same tokenizer."
             )
-
-
-def _equal_groups(child: Layer, parent: Layer, kind: str) -> bool:
-    return (child.width, child.head_width, child.kinds[kind]) == (
-        parent.width, parent.head_width, parent.kinds[kind]
-    )  # fmt: skip
-
-
-def _equal_feedforwards(child: Layer, parent: Layer) -> bool:
-    return (child.width, child.feedforward, child.part("feedforward")) == (
-        parent.width, parent.feedforward, parent.part("feedforward")
-    )  # fmt: skip
-
-
-def _starts(counts) -> list[int]:
-    starts, total = [], 0
-    for n in counts:
-        starts.append(total)
-        total += n
-    return starts

@@ -57,9 +57,9 @@ def attention_of(layer: "EncoderLayer", x: Tensor, heads: Tensor | None = None) 
             "part of it outside of the layer. Give another distillation, such as hidden, or other "
             "positions."
         )
-    read = layer.mixed_residual.before(x, layer.mixed_norm)
+    read, values = layer.read(x)
     distances = None if layer.distances is None else layer.distances(x.shape[1])
-    query, key, value = mixer.read(read)
+    query, key, value = mixer.read(read, read if values is None else values)
     found = (query, key, value, mixer.scores(query, key, distances))
     seen = mixer.seen(x.shape[1], x.device)
     return Attention(*(found if heads is None else (part[:, heads] for part in found)), seen)

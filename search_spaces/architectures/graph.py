@@ -66,10 +66,11 @@ def architecture_graph(architecture: "Architecture", style: str = HEADS) -> "net
         end = add(drawn.before, i, end)
         heads = [add(drawn.heads[head], i, end) for head in layer.heads]
         residual = end = add(drawn.summed, i, end, *heads)
-        for j, block in enumerate(drawn.maps, 1):
-            end = add((block,), i, end)
-            if style == NORMS_IN_STACK or j == len(drawn.maps):
-                residual = end = add(drawn.summed, i, residual, end)
+        for _ in range(layer.widths.feedforwards):
+            for j, block in enumerate(drawn.maps, 1):
+                end = add((block,), i, end)
+                if style == NORMS_IN_STACK or j == len(drawn.maps):
+                    residual = end = add(drawn.summed, i, residual, end)
     add(_attributes([Block("output", "output")]), None, end)
     graph = networkx.DiGraph(style=style)
     graph.add_nodes_from(nodes)

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import cached_property, lru_cache
 
 from search_spaces.errors import InvalidArchitecture, UnknownName
-from search_spaces.kinds import INSTALL, LAYER_SLOTS, SLOTS, LayerShape
+from search_spaces.kinds import INSTALL, LAYER_SLOTS, SLOTS, LayerShape, LayerWidths, layer_widths
 from search_spaces.operations import (
     OPERATIONS,
     check_parameter,
@@ -118,16 +118,41 @@ class Layer:
                 return part
         return SLOTS[slot].default_part
 
-    def shape(self, norm: int = 0, *, last: bool = False) -> LayerShape:
+    def shape(
+        self,
+        norm: int = 0,
+        inner_norm: int | None = None,
+        *,
+        last: bool = False,
+        states: int = 1,
+        rows: int = 0,
+    ) -> LayerShape:
         """Return the layer as the kinds of its slots count it.
 
         Args:
             norm: Parameters of one norm over the layer's width.
+            inner_norm: The same over what its feed-forwards map; None for `norm`.
             last: Whether no layer follows.
+            states: Hidden states there are when it begins.
+            rows: Rows of a table of distances that its heads read.
         """
         return LayerShape(
-            self.width, self.inner_width, self.head_width, self.feedforward, norm, last
+            self.width,
+            self.inner_width,
+            self.head_width,
+            self.feedforward,
+            norm,
+            last,
+            norm if inner_norm is None else inner_norm,
+            self.widths.sums,
+            states,
+            rows,
         )
+
+    @cached_property
+    def widths(self) -> LayerWidths:
+        """How wide what stands in the layer is, as its block has it."""
+        return layer_widths(self.width, self.part("block"))
 
     @property
     def head_width(self) -> int:

@@ -72,6 +72,18 @@ def _without_biases(
     }
 
 
+def _of_another_width(inner: int, stack: int, norm: str, **parts: str) -> dict[str, Any]:
+    """MobileBERT and its teacher: 24 layers of width 512, four heads together `inner` wide."""
+    return {
+        "l": 24,
+        "o": [[f"sa_sdp_{inner // 4}"] * 4] * 24,
+        "h": [512] * 24,
+        "f": [[stack]] * 24,
+        "parts": [parts] * 24,
+        "model": {"embedding": "trigram", "positions": "absolute", "norm": norm},
+    }
+
+
 ABSOLUTE = {"model": {"positions": "absolute"}}
 SDP, DFT, DCT, CONVOLUTION = ("sa", "sdp"), ("l", "dft"), ("l", "dct"), ("c", 9)
 
@@ -99,6 +111,11 @@ NAMED: dict[str, dict[str, Any]] = {
     "minilm-l6": _pattern((6, 384, 12, SDP, [1536])) | ABSOLUTE,
     "deberta-v3-xsmall": _alike(12, 384) | {"model": {"positions": "disentangled"}},
     "deberta-v3-base": _alike(12, 768) | {"model": {"positions": "disentangled"}},
+    "mobilebert": _of_another_width(128, 512, "none", feedforward="relu", block="bottleneck"),
+    "mobilebert-tiny": _of_another_width(
+        128, 512, "none", feedforward="relu", block="bottleneck(maps=2,reads=inner)"
+    ),
+    "ib-bert-large": _of_another_width(1024, 4096, "layer", block="inverted-bottleneck"),
     "mosaicbert-base": _alike(12, 768)
     | {
         "parts": [{"feedforward": "glu"}] * 12,

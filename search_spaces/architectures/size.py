@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
 from search_spaces.errors import InvalidArchitecture, UnknownName
-from search_spaces.kinds import LAYER_SLOTS, SLOTS, Kind, ModelShape
+from search_spaces.kinds import LAYER_SLOTS, SLOTS, Kind, LayerShape, LayerWidths, ModelShape
 from search_spaces.operations import (
     OPERATIONS,
     HeadGroup,
@@ -55,10 +55,12 @@ def count_parameters(
     for i, layer in enumerate(layers, 1):
         for operation, group in _groups(layer, relative=relative, rows=rows):
             total += group_parameters(operation, group)
-        total += (layer.inner_width + 1) * layer.width
-        inside = layer.shape(shape.norm(layer.width), last=i == len(layers))
-        for kind, part in _layer_kinds(layer):
-            total += kind.parameters(inside, part)
+        widths = layer.widths
+        total += (layer.inner_width + 1) * widths.inner
+        norms = shape.norm(layer.width), shape.norm(widths.inner)
+        inside = layer.shape(*norms, last=i == len(layers), states=i)
+        for kind, part, of_kind, times in layer_kinds(layer.parts, widths, inside):
+            total += times * kind.parameters(of_kind, part)
     total += (last + 1) * last
     if masked_lm:
         output = architecture.part("output")
@@ -96,13 +98,16 @@ def count_flops(
     last = layers[-1].width
     total = 2 * last * last
     total += sum(kind.flops(shape, part, length) for kind, part in parts)
+    table = _table_rows(architecture, positions) if rows else 0
     for i, layer in enumerate(layers, 1):
         for operation, group in _groups(layer, relative=relative, rows=rows):
             total += group_flops(operation, group, length)
-        total += 2 * length * layer.inner_width * layer.width
-        inside = layer.shape(last=i == len(layers))
-        for kind, part in _layer_kinds(layer):
-            total += kind.flops(inside, part, length)
+        widths = layer.widths
+        total += 2 * length * layer.inner_width * widths.inner
+        read = table if _attends(layer) else 0
+        inside = layer.shape(last=i == len(layers), states=i, rows=read)
+        for kind, part, of_kind, times in layer_kinds(layer.parts, widths, inside):
+            total += times * kind.flops(of_kind, part, length)
     if masked_lm:
         total += 2 * length * shape.table * (last + vocabulary_size)
     return total
@@ -132,7 +137,8 @@ def count_kept(architecture: Architecture, *, length: int, positions: str = "abs
             kept = kind.kept(group, mixer_part(operation, group.parameter))
             total += kept or group.heads * length
         inside = layer.shape(last=layer is architecture.layers[-1])
-        total += sum(kind.kept(inside, part) for kind, part in _layer_kinds(layer))
+        for kind, part, of_kind, times in layer_kinds(layer.parts, layer.widths, inside):
+            total += times * kind.kept(of_kind, part)
         total += 2 * of_norm(layer.width, norm)
     return total
 
@@ -208,6 +214,7 @@ def _model(
         norm,
         attends(architecture),
         table_width(architecture),
+        carried_states(layers),
     )
     return place.kind == "relative", rows, shape, kinds
 
@@ -229,15 +236,31 @@ def _model_kinds(
     return standing["positions"], norm_of, kinds
 
 
-def _layer_kinds(layer: Layer) -> tuple[tuple[Kind, Part], ...]:
-    return _kinds_standing(layer.parts)
+def layer_kinds(
+    parts: tuple[tuple[str, Part], ...], widths: LayerWidths, shape: LayerShape
+) -> Iterator[tuple[Kind, Part, LayerShape, int]]:
+    """Yield what stands in the slots of a layer, the shape it counts, and how often it is there.
+
+    Args:
+        parts: What stands there where it is not the default.
+        widths: What the layer's block makes of its width.
+        shape: The layer.
+    """
+    narrow = shape
+    if widths.inner != shape.width:
+        narrow = shape._replace(width=widths.inner, norm=shape.inner_norm)
+    for slot, kind, part in _kinds_standing(parts):
+        if slot == "feedforward":
+            yield kind, part, narrow, widths.feedforwards
+        else:
+            yield kind, part, shape, 1
 
 
 @lru_cache(maxsize=1 << 12)
-def _kinds_standing(parts: tuple[tuple[str, Part], ...]) -> tuple[tuple[Kind, Part], ...]:
+def _kinds_standing(parts: tuple[tuple[str, Part], ...]) -> tuple[tuple[str, Kind, Part], ...]:
     standing = dict(parts)
     found = ((slot, standing.get(slot, SLOTS[slot].default_part)) for slot in LAYER_SLOTS)
-    return tuple((SLOTS[slot].kinds[part.kind], part) for slot, part in found)
+    return tuple((slot, SLOTS[slot].kinds[part.kind], part) for slot, part in found)
 
 
 def table_width(architecture: Architecture) -> int:
@@ -248,16 +271,35 @@ def table_width(architecture: Architecture) -> int:
 
 def attends(architecture: Architecture) -> bool:
     """Whether any head of an encoder makes scores of queries and keys."""
-    return any(
-        OPERATIONS[head.operation].attends
-        for layer in architecture.layers
-        for head, _ in layer.groups
-    )
+    return any(map(_attends, architecture.layers))
+
+
+def _attends(layer: Layer) -> bool:
+    return any(OPERATIONS[head.operation].attends for head, _ in layer.groups)
+
+
+def _table_rows(architecture: Architecture, positions: str) -> int:
+    """Return all rows of the table of distances: as many as a very long sequence reads."""
+    part = architecture.part("positions") or Part(positions)
+    return SLOTS["positions"].kinds[part.kind].rows(part, 1 << 30)
+
+
+def carried_states(layers: tuple[Layer, ...]) -> tuple[int, ...]:
+    """Return, for each layer, how many states before its own a later layer will read."""
+    looking = [
+        i for i, layer in enumerate(layers)
+        if layer.parts and SLOTS["residual"].kinds[layer.part("residual").kind].looks_back
+    ]  # fmt: skip
+    if not looking:
+        return ()
+    return tuple(i + 1 if i < looking[-1] else 0 for i in range(len(layers)))
 
 
 def _groups(layer: Layer, *, relative: bool, rows: int) -> Iterator[tuple[str, HeadGroup]]:
+    read, values = layer.widths.read, layer.widths.values
     for head, count in layer.groups:
-        group = HeadGroup(layer.width, count, head.width, head.parameter, relative, rows)
+        own = values if values != read and OPERATIONS[head.operation].splits else 0
+        group = HeadGroup(read, count, head.width, head.parameter, relative, rows, own)
         yield head.operation, group
 
 

@@ -132,6 +132,13 @@ class Choices:
         parts = self._parts_number(stack.parts)
         return None if parts is None else (heads, parts * self._feedforwards.count + feedforward)
 
+    def block_of(self, body: int) -> Part | None:
+        """Return what stands in the block slot, of the number of parts with feed-forward maps.
+
+        None for the usual.
+        """
+        return dict(self._parts_at(body // self._feedforwards.count)).get("block")
+
     def _make_parts(self, number: int) -> Parts:
         return _parts(zip(self._slots, self._parts.at(number), strict=True))
 
@@ -144,7 +151,7 @@ class Choices:
     def stack_of(self, layer: Layer) -> Stack | None:
         """Return the choice that gives a layer, or None when the definition does not allow it."""
         kinds = [(head.operation, head.parameter) for head in layer.heads]
-        width = self.definition.width_of_heads(layer.width, len(kinds))
+        width = self.definition.width_of_heads(layer.width, len(kinds), layer.part("block"))
         if layer.head_width != width or any(k not in self._order for k in kinds):
             return None
         kinds.sort(key=self._order.__getitem__)
@@ -255,7 +262,8 @@ class Choices:
         return Chain({n: make(definition.kinds, n) for n in fitting})
 
     def _make_layer(self, stack: Stack) -> Layer:
-        width = self.definition.width_of_heads(stack.width, len(stack.kinds))
+        block = dict(stack.parts).get("block")
+        width = self.definition.width_of_heads(stack.width, len(stack.kinds), block)
         heads = tuple([shared_head(*kind, width) for kind in stack.kinds])
         return Layer(stack.width, heads, stack.feedforward, stack.parts)
 

@@ -14,7 +14,7 @@ from search_spaces.flexibert.options import (
     read_options,
     read_recipe,
 )
-from search_spaces.kinds import INSTALL, LAYER_SLOTS, SLOTS, require_together
+from search_spaces.kinds import INSTALL, LAYER_SLOTS, SLOTS, layer_widths, require_together
 from search_spaces.operations import OPERATIONS, is_whole, mixer_part, write_settings
 from search_spaces.parts import Part, Value
 
@@ -36,8 +36,9 @@ class SpaceDefinition:
         heads_in_layer: "same" (all heads of a layer alike, together as wide as the layer) or
             "mixed" (any multiset of kinds; each head as wide as the layer's width over the number
             of heads, rounded down).
-        head_width: Width of every head, whatever the layer's; None for the layer's width over its
-            number of heads. With it, `heads_in_layer: same` says only that heads are of one kind.
+        head_width: Width of every head, whatever the layer's; None for the layer's width, or that
+            inside of its block, over its number of heads. With it, `heads_in_layer: same` says only
+            that heads are of one kind.
         shared: What all layers share: "nothing", "width" or "everything" (a homogeneous encoder).
         feedforwards: What may stand in the feed-forward slot of a layer: kinds, with the values of
             their settings where several are offered, such as `{mlp: {}, glu: {activation: [gelu,
@@ -127,6 +128,15 @@ class SpaceDefinition:
         return tuple((o, p) for o, parameters in self.operations.items() for p in parameters)
 
     @property
+    def per_head(self) -> bool:
+        """Whether its architectures need the format with a width for every head."""
+        narrow = any(
+            SLOTS["block"].kinds[part.kind].widths is not None
+            for part in self.layer_options["block"]
+        )
+        return self.heads_in_layer == "mixed" or self.head_width is not None or narrow
+
+    @property
     def layer_options(self) -> dict[str, tuple[Part, ...]]:
         """Slot of a layer to what may stand there, at least one part."""
         return {slot: getattr(self, SLOTS[slot].plural) for slot in LAYER_SLOTS}
@@ -201,9 +211,18 @@ class SpaceDefinition:
                     f"{width}, or leave the width out."
                 )
 
-    def width_of_heads(self, width: int, heads: int) -> int:
-        """Return how wide each of a layer's heads is."""
-        return width // heads if self.head_width is None else self.head_width
+    def width_of_heads(self, width: int, heads: int, block: Part | None = None) -> int:
+        """Return how wide each of a layer's heads is: together as wide as it is inside.
+
+        Args:
+            width: Width of the layer.
+            heads: How many it has.
+            block: What stands in its block slot; None for the usual.
+        """
+        if self.head_width is not None:
+            return self.head_width
+        inner = width if block is None else layer_widths(width, block).inner
+        return max(inner // heads, 1)
 
     def head_fits(self, width: int, heads: int) -> bool:
         """Whether a layer of this width may have this many heads."""

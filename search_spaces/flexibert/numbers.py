@@ -1,6 +1,7 @@
 """Architectures as a few whole numbers: drawn, hashed and told apart without being built."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from hashlib import sha256
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from search_spaces.architectures.layers import Layer
 from search_spaces.errors import InvalidSpace
 from search_spaces.flexibert.space import FlexiBertSpace
+from search_spaces.kinds import layer_widths
 from search_spaces.space import PERMUTED, draw_below
 
 DIGEST = 16  # bytes kept of a hash: two of 10^12 architectures agree with probability 10^-15
@@ -30,9 +32,23 @@ class CompactCodes:
         definition = space.definition
         self.length = max(definition.layers) // definition.layers_per_stack
         self._repeat = definition.layers_per_stack
-        self._heads: dict[int, str] = {}
+        self._heads: dict[tuple[int, int], str] = {}
         self._feedforwards: dict[int, str] = {}
         self._fronts: dict[int, str] = {}  # of the canonical text, by frame
+
+    @cached_property
+    def classes(self) -> np.ndarray:
+        """For each feed-forward stack with parts, the number of the width that heads share in it.
+
+        Blocks with a width of their own have other heads; where there is none, there is one class.
+        """
+        found, numbers = np.zeros(self.feedforwards, int), {}
+        if len(self.space.definition.layer_options["block"]) > 1:
+            for body in range(self.feedforwards):
+                block = self.space.stacks.block_of(body)
+                inner = block and layer_widths(0, block).inner  # 0 where it is the layer's
+                found[body] = numbers.setdefault(inner or 0, len(numbers))
+        return found
 
     def layer(self, stack: int) -> Layer:
         """Return the layer a stack's number stands for."""
@@ -43,10 +59,11 @@ class CompactCodes:
         texts = []
         for stack in stacks:
             heads, feedforward = divmod(stack, self.feedforwards)
-            if heads not in self._heads or feedforward not in self._feedforwards:
+            of = heads, int(self.classes[feedforward])
+            if of not in self._heads or feedforward not in self._feedforwards:
                 *first, rest = self.layer(stack).canonical.partition("]")
-                self._heads[heads], self._feedforwards[feedforward] = "".join(first), rest
-            texts += [self._heads[heads] + self._feedforwards[feedforward]] * self._repeat
+                self._heads[of], self._feedforwards[feedforward] = "".join(first), rest
+            texts += [self._heads[of] + self._feedforwards[feedforward]] * self._repeat
         if frame not in self._fronts:
             whole = self.space.architecture_of(stacks, frame).canonical
             self._fronts[frame] = whole[: whole.rfind("‖") + 1]

@@ -40,8 +40,7 @@ class FlexiBertSpace(Space):
         self._choices = Choices(definition)
         self._frames = Frames(definition)
         # the format a layer at a time has no place for widths of heads
-        per_head = definition.heads_in_layer == "mixed" or definition.head_width is not None
-        self._style = PER_HEAD if per_head else PER_LAYER
+        self._style = PER_HEAD if definition.per_head else PER_LAYER
         # one segment per depth, and per width where layers must share it: (stacks, width, count)
         shared_width = definition.shared == "width"
         self._segments = [

@@ -40,8 +40,11 @@ class LandmarkCosts:
         base = self._steps([0])
         self._insert, self._end = base.insert, base.end
         feedforwards = self._table(np.arange(codes.feedforwards))
-        self._feedforwards = [x - x[:1] for x in feedforwards]
-        self._heads = self._table(np.arange(codes.heads) * codes.feedforwards)
+        _, firsts = np.unique(codes.classes, return_index=True)
+        self._feedforwards = [x - x[firsts[codes.classes]] for x in feedforwards]
+        # one table for each width that heads share, which some blocks set
+        heads = np.arange(codes.heads) * codes.feedforwards
+        self._heads = self._table((firsts[:, None] + heads).ravel())
         self._of_frames = self._frame_table(landmarks)
         self._check()
 
@@ -72,6 +75,7 @@ class LandmarkCosts:
 
     def _costs(self, stacks: np.ndarray) -> StepCosts:
         heads, feedforwards = np.divmod(stacks, self._codes.feedforwards)
+        heads = heads + self._codes.classes[feedforwards] * self._codes.heads
         parts = []
         for table, more in zip(self._heads, self._feedforwards, strict=True):
             part = table[heads]

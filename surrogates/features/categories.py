@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from search_spaces import Architecture, Head, Layer
-from search_spaces.kinds import MODEL_SLOTS
+from search_spaces.kinds import MODEL_SLOTS, SLOTS, layer_widths
 from surrogates.candidates import ENUMERATE
 from surrogates.features.slot_choices import (
     SlotChoices,
@@ -160,9 +160,11 @@ class Categories:
         else:
             maps = made[Choice("maps", i)]
             stack = tuple(made[Choice("map", i, j)] for j in range(maps))
-        head_width = self._head_width or width // count
+        parts = _standing(self._layer_slots, made, i)
+        block = parts.get("block", SLOTS["block"].default_part)
+        head_width = self._head_width or max(layer_widths(width, block).inner // count, 1)
         heads = tuple(Head(*kind, head_width) for kind in sorted(kinds))
-        return Layer(width, heads, stack, _standing(self._layer_slots, made, i))
+        return Layer(width, heads, stack, parts)
 
     def _fits(self, width: int, heads: int) -> bool:
         """Whether a layer of this width may have this many heads."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from search_spaces.architectures.layers import Layer
 
 # name -> a callable (layer, next_width, inside, **settings) -> module that maps hidden states
-# `(batch, length, width)`, `keep` and `at` as `EncoderLayer` does
+# `(batch, length, width)`, `keep` and `at` as `EncoderLayer` does, and tells of its norms, maps and
+# feed-forwards what `EncoderLayer` tells, so that weights can be inherited
 BLOCKS: Registry[Callable[..., nn.Module]] = Registry("block", group="nas.blocks")
 
 
@@ -35,16 +36,21 @@ class Inside:
     dropout: float
 
 
-def make_block(layer: "Layer", next_width: int, inside: Inside) -> nn.Module:
+def make_block(layer: "Layer", next_width: int, inside: Inside, *, states: int = 1) -> nn.Module:
     """Build a layer, and the projection to the next one's width where it differs.
 
     Args:
         layer: Width, heads, feed-forward widths and `part(slot)`.
         next_width: Width of the next layer.
         inside: What all layers have in common.
+        states: Hidden states there are when it begins: one more than layers before it.
 
     Raises:
         UnknownName: If there is no such block, or nothing of a name in one of its slots.
     """
     part = layer.part("block")
-    return BLOCKS[part.kind](layer, next_width, inside, **dict(part.settings))
+    block = BLOCKS[part.kind](layer, next_width, inside, **dict(part.settings))
+    residual = getattr(block, "residual", None)
+    if residual is not None:
+        residual.look_back(states)
+    return block

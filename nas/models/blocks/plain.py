@@ -2,22 +2,20 @@
 
 Source: Devlin et al., "BERT", NAACL 2019; Tuli et al., "FlexiBERT: Are Current Transformer
 Architectures too Homogeneous and Rigid?", JAIR 2023 (heads of several kinds in one layer).
-Differs on purpose: heads of one kind run together as one mixer; padding influences nothing.
+Differs on purpose: padding influences nothing.
 """
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from nas.models.blocks.base import BLOCKS, Inside
+from nas.models.blocks.heads import join_mixers, make_mixers
 from nas.models.dropout import Dropout
-from nas.models.feedforwards import feed, make_feedforward
-from nas.models.mixers import make_mixer
+from nas.models.feedforwards import FeedForward, feed, make_feedforward
 from nas.models.norms import make_norm
 from nas.models.projections import make_projection
-from nas.models.residuals import make_residual
+from nas.models.residuals import Residual, make_residual
 
 if TYPE_CHECKING:
     from search_spaces.architectures.layers import Layer
@@ -38,17 +36,7 @@ class EncoderLayer(nn.Module):
         super().__init__()
         distances = inside.positions.distances(layer.heads[0].width)
         relative = distances is not None
-        groups = Counter((h.kind, h.operation, h.parameter, h.width) for h in layer.heads)
-        self.mixers = nn.ModuleDict(
-            {
-                module_name(kind): make_mixer(
-                    operation, parameter, layer.width, n, width, relative=relative
-                )
-                for (kind, operation, parameter, width), n in sorted(groups.items(), key=_kind)
-            }
-        )
-        for mixer in self.mixers.values():
-            mixer.read_positions(inside.positions)
+        self.mixers = make_mixers(layer, layer.width, inside.positions, relative=relative)
         self.distances = distances
         attended = sum(h.width for h in layer.heads)
         self.mixed = nn.Linear(attended, layer.width, bias=bias == "learned")
@@ -67,6 +55,40 @@ class EncoderLayer(nn.Module):
     def normed(self) -> bool:
         """Whether what leaves it comes straight from a norm, unless it is projected."""
         return self.feedforward_residual.normed
+
+    @property
+    def residual(self) -> Residual:
+        """The residual connection that reads what comes into the layer."""
+        return self.mixed_residual
+
+    @property
+    def last_norm(self) -> nn.Module:
+        """The norm of the last residual sum."""
+        return self.feedforward_norm
+
+    @property
+    def ends(self) -> list[nn.Module]:
+        """The maps whose results are added to what the layer is given."""
+        return [self.mixed, *filter(None, [getattr(self.feedforward, "output", None)])]
+
+    @property
+    def feedforwards(self) -> dict[str, FeedForward]:
+        """Its feed-forward blocks, by their names among its modules."""
+        return {"feedforward": self.feedforward}
+
+    @property
+    def norms(self) -> dict[str, str]:
+        """Its norms, by their names among its modules, and the axis each is over."""
+        return {"mixed_norm": "width", "feedforward_norm": "width"}
+
+    @property
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """What each axis of its own tensors is, heads, feed-forwards and norms left out."""
+        return {"mixed.weight": ("width", "<joined"), "mixed.bias": ("width",)}
+
+    def read(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what heads read of hidden states, and what values do where that is another."""
+        return self.mixed_residual.before(x, self.mixed_norm), None
 
     def forward(
         self,
@@ -110,25 +132,4 @@ class EncoderLayer(nn.Module):
         """Return the results of all heads side by side, `(batch, length, attended)`."""
         distances = None if self.distances is None else self.distances(x.shape[1])
         read = self.mixed_residual.before(x, self.mixed_norm)
-        parts = [
-            mixer(read, keep, distances)
-            if rows is None or getattr(mixer, "buckets", None) is None
-            else mixer(read, keep, distances, rows)
-            for mixer in self.mixers.values()
-        ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
-
-
-def _kind(item: tuple[tuple[str, str, str | int, int], int]) -> str:
-    return item[0][0]
-
-
-def module_name(kind: str) -> str:
-    """Return the name of the mixer of a kind of head among the modules of its layer.
-
-    Letters, digits, "_" and "-" alone: "longconv(filter=32)" is "longconv--filter-32". torch
-    separates modules by points, and other libraries read their names as patterns.
-    """
-    return kind.translate(
-        {ord("("): "--", ord(","): "--", ord("="): "-", ord("."): "_", ord(")"): ""}
-    )
+        return join_mixers(self.mixers.values(), read, keep, distances, rows)

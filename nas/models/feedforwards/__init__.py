@@ -7,5 +7,6 @@ from nas.models.feedforwards.meo import MergedExperts
 from nas.models.feedforwards.mlp import MultilayerPerceptron
 from nas.models.feedforwards.moe import MixtureOfExperts
 from nas.models.feedforwards.monarch_glu import MonarchGatedUnits
+from nas.models.feedforwards.relu import RectifiedPerceptron
 
 __all__ = ["FEEDFORWARDS", "FeedForward", "MultilayerPerceptron", "feed", "make_feedforward"]

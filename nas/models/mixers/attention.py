@@ -36,6 +36,10 @@ class SelfAttention(ScoringMixer):
     axes: ClassVar = {
         "query_key_value.weight": ("out+key+out", "<width"),
         "query_key_value.bias": ("out+key+out",),
+        "query_key.weight": ("out+key", "<width"),
+        "query_key.bias": ("out+key",),
+        "value.weight": ("out", "<values"),
+        "value.bias": ("out",),
         "weighting": ("head", "<feature", "feature"),
         **ScoringMixer.axes,
     }
@@ -49,14 +53,20 @@ class SelfAttention(ScoringMixer):
         if weighted:
             self.weighting = nn.Parameter(torch.eye(head_width).repeat(heads, 1, 1))
 
+    def split_values(self, width: int) -> None:
+        inner, self.splits = self.heads * self.head_width, True
+        del self.query_key_value
+        self.query_key, self.value = nn.Linear(self.width, 2 * inner), nn.Linear(width, inner)
+
     def forward(
         self,
         x: Tensor,
         keep: Tensor | None,
         distances: Tensor | None = None,
         rows: Tensor | None = None,
+        values: Tensor | None = None,
     ) -> Tensor:
-        return join_heads(self.attend(*self.read(x), keep, distances, rows))
+        return join_heads(self.attend(*self.read(x, values), keep, distances, rows))
 
     def attention_map(
         self,
@@ -68,7 +78,11 @@ class SelfAttention(ScoringMixer):
         query, key, _ = self.read(x)
         return masked_softmax(self.scores(query, key, distances, rows), keep)
 
-    def read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def read(self, x: Tensor, values: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+        if self.splits:
+            query, key = (split_heads(part, self.heads) for part in self.query_key(x).chunk(2, -1))
+            own = None if values is None else split_heads(self.value(values), self.heads)
+            return query, key, own
         joined = self.query_key_value(x).unflatten(-1, (3, self.heads, self.head_width))
         query, key, value = (part.transpose(1, 2) for part in joined.unbind(2))
         return query, key, value
@@ -77,6 +91,9 @@ class SelfAttention(ScoringMixer):
         return query if self.weighting is None else query @ self.weighting
 
     def of_rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        if self.splits:
+            query, key = self.query_key(rows).chunk(2, -1)
+            return split_heads(query, self.heads), split_heads(key, self.heads)
         two = 2 * self.heads * self.head_width
         weight, bias = self.query_key_value.weight[:two], self.query_key_value.bias[:two]
         query, key = F.linear(rows, weight, bias).chunk(2, -1)

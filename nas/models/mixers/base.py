@@ -41,9 +41,12 @@ class Mixer(nn.Module, ABC):
     Attributes:
         axes: What each axis of each tensor is, in the words of `nas.models.axes`, so that weights
             can be inherited; tensors not named here are inherited only by equal groups.
+        splits: Whether `forward` takes `values`, other hidden states of which values are made;
+            `split_values` says so.
     """
 
     axes: ClassVar[dict[str, tuple[str, ...]]] = {}
+    splits: bool = False
 
     def __init__(self, width: int, heads: int, head_width: int, *, relative: bool = False):
         super().__init__()
@@ -55,6 +58,13 @@ class Mixer(nn.Module, ABC):
 
         Nothing where it has no scores of queries and keys: then it knows of places what it is
         itself made of, as a convolution does.
+        """
+
+    def split_values(self, width: int) -> None:
+        """Make values of other hidden states than queries and keys, of a width of their own.
+
+        Nothing where it has no values apart from what it weighs them with: then it reads the same
+        as before.
         """
 
     @abstractmethod

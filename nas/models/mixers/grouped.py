@@ -39,21 +39,28 @@ def _setting(part: Part, name: str) -> Value:
 
 def _written(group: HeadGroup, part: Part) -> int:
     """Numbers that all linear maps write for a token."""
-    shared = math.ceil(group.heads / _setting(part, "queries")) * group.head_width
-    return group.inner * (1 if _setting(part, "gate") == "none" else 2) + 2 * shared
+    gated = _setting(part, "gate") != "none"
+    return group.inner * (1 + gated) + 2 * _shared(group, part)
+
+
+def _shared(group: HeadGroup, part: Part) -> int:
+    """Numbers that all keys of a token are, or all values."""
+    return math.ceil(group.heads / _setting(part, "queries")) * group.head_width
 
 
 def _parameters(group: HeadGroup, part: Part) -> int:
-    return (group.width + (_setting(part, "bias") == "learned")) * _written(group, part)
+    maps = (group.width + (_setting(part, "bias") == "learned")) * _written(group, part)
+    return maps + group.more_for_values * _shared(group, part)
 
 
 def _flops(group: HeadGroup, part: Part, length: int) -> int:
     beside = group.relative or group.rows
     pairs = length * length if beside else pairs_seen(length, _setting(part, "window"))
     scores = 4 * pairs * group.inner + 2 * length * length * group.inner * group.relative
-    shared = math.ceil(group.heads / _setting(part, "queries")) * group.head_width
+    shared = _shared(group, part)
     rows = 2 * group.rows * (group.width * (group.inner + shared) + 2 * length * group.inner)
-    return 2 * length * group.width * _written(group, part) + scores + rows
+    maps = group.width * _written(group, part) + group.more_for_values * shared
+    return 2 * length * maps + scores + rows
 
 
 def pairs_seen(length: int, window: int) -> int:
@@ -72,6 +79,7 @@ OPERATIONS.register("attention")(
         parameters=_parameters,
         flops=_flops,
         attends=True,
+        splits=True,
     )
 )
 
@@ -96,6 +104,10 @@ class GroupedAttention(ScoringMixer):
         "query.bias": ("out",),
         "key_value.weight": ("shared key+shared out", "<width"),
         "key_value.bias": ("shared key+shared out",),
+        "key.weight": ("shared key", "<width"),
+        "key.bias": ("shared key",),
+        "value.weight": ("shared out", "<values"),
+        "value.bias": ("shared out",),
         "gate.weight": ("out", "<width"),
         "gate.bias": ("out",),
         **ScoringMixer.axes,
@@ -125,14 +137,22 @@ class GroupedAttention(ScoringMixer):
         super().read_positions(positions)
         self.rotation = positions.rotation(self.head_width, local=self.window < UNLIMITED)
 
+    def split_values(self, width: int) -> None:
+        shared, biased = self.shared * self.head_width, self.query.bias is not None
+        self.splits = True
+        del self.key_value
+        self.key = nn.Linear(self.width, shared, bias=biased)
+        self.value = nn.Linear(width, shared, bias=biased)
+
     def forward(
         self,
         x: Tensor,
         keep: Tensor | None,
         distances: Tensor | None = None,
         rows: Tensor | None = None,
+        values: Tensor | None = None,
     ) -> Tensor:
-        query, key, value = self.read(x)
+        query, key, value = self.read(x, values)
         length = x.shape[1]
         alone = distances is None and rows is None and self.penalty is None
         if alone and not exporting() and pairs_seen(length, self.window) < length * length:
@@ -149,11 +169,16 @@ class GroupedAttention(ScoringMixer):
         place = torch.arange(length, device=device)
         return (place[:, None] - place).abs() <= self.window
 
-    def read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def read(self, x: Tensor, values: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+        if self.splits:
+            own = None if values is None else self._spread(self.value(values))
+            return split_heads(self.query(x), self.heads), self._spread(self.key(x)), own
         key, value = (self._spread(part) for part in self.key_value(x).chunk(2, -1))
         return split_heads(self.query(x), self.heads), key, value
 
     def of_rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        if self.splits:
+            return split_heads(self.query(rows), self.heads), self._spread(self.key(rows))
         key = self.shared * self.head_width
         bias = self.key_value.bias
         keys = F.linear(rows, self.key_value.weight[:key], None if bias is None else bias[:key])

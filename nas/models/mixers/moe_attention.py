@@ -111,6 +111,9 @@ class ExpertAttention(SelfAttention):
         self.query_key_value = RoutedMap(width, 3 * heads * head_width, experts)
         self.auxiliary: Tensor | None = None
 
+    def split_values(self, width: int) -> None:
+        """Nothing: an expert makes queries, keys and values of one token together."""
+
     def forward(
         self,
         x: Tensor,

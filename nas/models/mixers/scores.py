@@ -36,8 +36,13 @@ class ScoringMixer(Mixer):
         self.buckets = positions.buckets()
 
     @abstractmethod
-    def read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries, keys and values, `(batch, heads, length, head_width)` each."""
+    def read(self, x: Tensor, values: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return queries, keys and values, `(batch, heads, length, head_width)` each.
+
+        Args:
+            x: Hidden states, `(batch, length, width)`.
+            values: What values are made of where they are read apart; None leaves them out then.
+        """
 
     def seen(self, length: int, device: torch.device) -> Tensor | None:
         """Return False for keys that a query does not see, `(length, length)`; None for all."""

@@ -24,14 +24,33 @@ class Residual(nn.Module, ABC):
         mixers_normed: Whether the mixers of its layer have a norm.
         normed: Whether what leaves it comes straight from the norm; if not, a norm stands once
             more where the encoder ends.
+        looks_back: Whether its layer reads `mix` of all earlier hidden states.
     """
 
     axes: ClassVar[dict[str, tuple[str, ...]]] = {}
-    normed: ClassVar[bool]
+    normed: bool
+    looks_back: ClassVar[bool] = False
     mixers_normed: bool = True
 
     def __init__(self, width: int):
         super().__init__()
+
+    def look_back(self, states: int) -> None:
+        """Make what it needs to read so many hidden states; nothing where it reads the last alone.
+
+        Only the first residual connection of a layer is asked.
+
+        Args:
+            states: The embeddings and what each earlier layer wrote.
+        """
+
+    def mix(self, states: list[Tensor]) -> Tensor:
+        """Return the hidden states that the layer is given, `(batch, length, width)`.
+
+        Args:
+            states: What `look_back` was told of, first to last, `(batch, length, width)` each.
+        """
+        return states[-1]
 
     @abstractmethod
     def before(self, x: Tensor, norm: nn.Module) -> Tensor:

@@ -30,7 +30,7 @@ SLOTS["residual"].kinds.register("pre")(
         "pre",
         "norm before each block, and one after the last layer",
         {"norms": Setting("both", "name", ("both", "feedforward"), weight=0.005)},
-        parameters=lambda shape, part: (1 + _both(part) + shape.last) * shape.norm,
+        parameters=lambda shape, part: (shape.sums - (not _both(part)) + shape.last) * shape.norm,
         shared=_shared,
     )
 )

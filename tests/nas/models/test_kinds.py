@@ -30,6 +30,8 @@ TOKENS = torch.tensor([[5, 9, 3, 30, 8, 4, 7, 2, 6], [3, 12, 11, 7, 2, 0, 0, 0, 
 KEEP = TOKENS != 0
 
 
+NARROW = ("bottleneck", "inverted-bottleneck")
+
 # settings beside those of `options` that a size of the tests makes another path of
 MORE = {("mixer", "attention"): ("window=2", "bias=none,gate=gelu,queries=2,window=1")}
 
@@ -86,6 +88,11 @@ def build(described, seed=0, *, fresh=False):
         for p in [] if fresh else [*encoder.parameters(), *head.parameters()]:
             p.add_(torch.randn_like(p) * 0.2)
     return encoder.eval(), head.eval()
+
+
+def stacks(encoder):
+    """The feed-forward blocks of the first layer."""
+    return list(encoder.layers[0].feedforwards.values())
 
 
 def logits(encoder, head, tokens=TOKENS, keep=KEEP):
@@ -239,7 +246,7 @@ def test_a_larger_one_computes_the_same_at_first(slot, part, more):
         more = {"feedforward": (*stack, third)}
     larger = architecture(slot, part, **{"feedforward": stack} | more)
     parent, child = build(described), build(larger, seed=1, fresh=True)
-    if "feedforward" in more and not child[0].layers[0].feedforward.deepens:
+    if "feedforward" in more and not stacks(child[0])[0].deepens:
         pytest.skip("without biases no map can be made linear")
     inherit_weights(child[0], larger, described, tensors(*parent), head=child[1])
     assert_close(logits(*child), logits(*parent), atol=2e-4, rtol=1e-3)
@@ -252,7 +259,8 @@ def test_one_and_the_usual_inherit_from_each_other(slot, part):
     for child, parent in ((described, usual), (usual, described)):
         made, given = build(child), build(parent, seed=1)
         report = inherit_weights(made[0], child, parent, tensors(*given), head=made[1])
-        assert report.inherited > 1000
+        # a block of another width shares no feature inside, but all around
+        assert report.inherited > (500 if part.kind in NARROW else 1000)
         assert logits(*made).isfinite().all()
         forth = overlap(child, parent, positions="absolute")
         assert forth == overlap(parent, child, positions="absolute") <= 1

@@ -1,0 +1,85 @@
+"""The heads of a layer: one mixer for each kind, side by side on what the layer's block hands them.
+
+Source: Tuli et al., "FlexiBERT: Are Current Transformer Architectures too Homogeneous and Rigid?",
+JAIR 2023 (heads of several kinds in one layer).
+Differs on purpose: heads of one kind run together as one mixer.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from nas.models.mixers import Mixer, make_mixer
+
+if TYPE_CHECKING:
+    from nas.models.positions import Positions
+    from search_spaces.architectures.layers import Layer
+
+
+def make_mixers(
+    layer: "Layer", width: int, positions: "Positions", *, relative: bool
+) -> nn.ModuleDict:
+    """Build the mixers of a layer, one for each kind of head, sorted by kind.
+
+    Args:
+        layer: Whose heads they are.
+        width: Width of the hidden states they read.
+        positions: How they know where a token stands.
+        relative: Whether they are given vectors for the distances between tokens.
+    """
+    groups = Counter((h.kind, h.operation, h.parameter, h.width) for h in layer.heads)
+    mixers = nn.ModuleDict(
+        {
+            module_name(kind): make_mixer(operation, parameter, width, n, head, relative=relative)
+            for (kind, operation, parameter, head), n in sorted(groups.items(), key=_kind)
+        }
+    )
+    for mixer in mixers.values():
+        mixer.read_positions(positions)
+    return mixers
+
+
+def join_mixers(
+    mixers: Iterable[Mixer],
+    read: Tensor,
+    keep: Tensor | None,
+    distances: Tensor | None = None,
+    rows: Tensor | None = None,
+    values: Tensor | None = None,
+) -> Tensor:
+    """Return what all heads make of hidden states, `(batch, length, width of all heads)`.
+
+    Args:
+        mixers: Of the layer.
+        read: Hidden states, `(batch, length, width)`.
+        keep: Boolean, `(batch, length)`, False marks padding; None where nothing is padded.
+        distances: Vectors of distances as in `Mixer.forward`.
+        rows: The encoder's table of distances, `(rows, width)`; None where it has none.
+        values: What values are made of where a mixer reads them apart; None where none does.
+    """
+    parts = []
+    for mixer in mixers:
+        given = (read, keep, distances)
+        if rows is not None and getattr(mixer, "buckets", None) is not None:
+            given = (*given, rows)
+        apart = values is not None and mixer.splits
+        parts.append(mixer(*given, values=values) if apart else mixer(*given))
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+
+
+def _kind(item: tuple[tuple[str, str, str | int, int], int]) -> str:
+    return item[0][0]
+
+
+def module_name(kind: str) -> str:
+    """Return the name of the mixer of a kind of head among the modules of its layer.
+
+    Letters, digits, "_" and "-" alone: "longconv(filter=32)" is "longconv--filter-32". torch
+    separates modules by points, and other libraries read their names as patterns.
+    """
+    return kind.translate(
+        {ord("("): "--", ord(","): "--", ord("="): "-", ord("."): "_", ord(")"): ""}
+    )
