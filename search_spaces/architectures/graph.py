@@ -29,7 +29,8 @@ def architecture_graph(architecture: "Architecture", style: str = HEADS) -> "net
     """Return the graph of an architecture's blocks.
 
     Nodes are numbered in the order data flows: input; for each layer its heads, a norm, its
-    feed-forward maps, a norm; output. Each has the attributes `label` (with all widths), `block`
+    feed-forward maps, a norm; output. A layer with a width of its own inside has a map before and
+    one after these, with a norm. Each has the attributes `label` (with all widths), `block`
     ("input", "head", "norm", "feedforward", "output", or a word of a kind's own), `layer` (None at
     the two ends) and `published` (the label of the published code). A kind with `Kind.blocks` is
     drawn by it; any other is named in the label of the node where it stands: parts of the model
@@ -62,7 +63,7 @@ def architecture_graph(architecture: "Architecture", style: str = HEADS) -> "net
     shared += "".join(f" {name}={write_value(value)}" for name, value in architecture.recipe)
     end = add(_attributes([Block(f"input{shared}", "input", "input")]), None)
     for i, layer in enumerate(architecture.layers):
-        drawn = _draw(layer, architecture.style)
+        drawn, given = _draw(layer, architecture.style), end
         end = add(drawn.before, i, end)
         heads = [add(drawn.heads[head], i, end) for head in layer.heads]
         residual = end = add(drawn.summed, i, end, *heads)
@@ -71,6 +72,8 @@ def architecture_graph(architecture: "Architecture", style: str = HEADS) -> "net
                 end = add((block,), i, end)
                 if style == NORMS_IN_STACK or j == len(drawn.maps):
                     residual = end = add(drawn.summed, i, residual, end)
+        if drawn.back:
+            end = add(drawn.outer, i, given, add(drawn.back, i, end))
     add(_attributes([Block("output", "output")]), None, end)
     graph = networkx.DiGraph(style=style)
     graph.add_nodes_from(nodes)
@@ -85,17 +88,22 @@ class _Drawing(NamedTuple):
     heads: dict[Head, list[Attributes]]
     summed: list[Attributes]
     maps: list[Attributes]
+    back: list[Attributes]  # from the width inside to the layer's, where they differ
+    outer: list[Attributes]  # the residual sum of the whole layer then
 
 
 def _draw(layer: Layer, style: str) -> _Drawing:
     # spaces share layers, and a distance asks for thousands of graphs: each layer remembers
     known = layer.__dict__.setdefault("_drawn", {})
     if style not in known:
+        own = layer.widths.sums == 1
         known[style] = _Drawing(
             _attributes(_own_blocks("block", layer.part("block"), layer)),
             {head: _attributes(_head(head, layer, style)) for head, _ in layer.groups},
-            _attributes(_sum(layer)),
+            _attributes(_inner_sum(layer) if own else _sum(layer)),
             _attributes(_maps(layer)),
+            _attributes([Block(f"f{layer.width}", "feedforward")] if own else []),
+            _attributes(_sum(layer) if own else []),
         )
     return known[style]
 
@@ -123,6 +131,10 @@ def _head(head: Head, layer: Layer, style: str) -> list[Block]:
         published = f"{head.operation}_h{layer.width}_p-{head.parameter}"
     part = mixer_part(head.operation, head.parameter)
     return _own_blocks("mixer", part, layer) or [Block(str(head), "head", published)]
+
+
+def _inner_sum(layer: Layer) -> list[Block]:
+    return [Block(f"add_norm_{layer.widths.inner}", "norm", "add_norm")]
 
 
 def _sum(layer: Layer) -> list[Block]:

@@ -24,7 +24,7 @@ from nas.models.feedforwards import FeedForward, feed, make_feedforward
 from nas.models.norms import make_norm
 from nas.models.projections import make_projection
 from nas.models.residuals import make_residual
-from search_spaces.kinds import SLOTS, Kind, LayerShape, LayerWidths
+from search_spaces.kinds import SLOTS, Block, Kind, LayerShape, LayerWidths
 from search_spaces.parts import Part, Setting
 
 if TYPE_CHECKING:
@@ -83,6 +83,10 @@ def _kept(shape: LayerShape, part: Part) -> float:
     return (2 + 2 * maps) * inner
 
 
+def _blocks(layer: "Layer", part: Part) -> list[Block]:
+    return [Block(str(part), part.kind)]
+
+
 SLOTS["block"].kinds.register("bottleneck")(
     Kind(
         "bottleneck",
@@ -93,6 +97,7 @@ SLOTS["block"].kinds.register("bottleneck")(
         kept=_kept,
         shared=_shared,
         widths=_widths,
+        blocks=_blocks,
     )
 )
 SLOTS["block"].kinds.register("inverted-bottleneck")(
@@ -105,6 +110,7 @@ SLOTS["block"].kinds.register("inverted-bottleneck")(
         kept=_kept,
         shared=_shared,
         widths=_widths,
+        blocks=_blocks,
     )
 )
 

@@ -145,6 +145,21 @@ def test_a_kind_that_draws_no_node_gets_the_usual_ones(drawn):
     for slot in ("mixer", *LAYER_SLOTS):
         drawn(slot)
     for slot in ("mixer", *LAYER_SLOTS):
-        every = variants(slot)
+        every = [a for a in variants(slot) if not any(map(_draws, a.layers))]
         assert all(len(a.graph()) == len(PLAIN.graph()) for a in every)
         assert not any(isomorphic(a, b) for a, b in itertools.combinations(every, 2))
+
+
+def _draws(layer):
+    block = layer.part("block")
+    return SLOTS["block"].kinds[block.kind].blocks is not None
+
+
+def test_a_bottleneck_is_drawn_with_what_is_inside_and_a_sum_around_it():
+    parts = {"block": "bottleneck(inner=16,maps=2)", "residual": "pre"}
+    nodes, edges = labels(Architecture([Layer(32, (Head("sa", "sdp", 16),), (48,), parts)]))
+    narrow, inner, outer = "bottleneck(inner=16,maps=2)", "add_norm_16", "add_norm_32 residual=pre"
+    assert nodes == [
+        "input", narrow, "sa_sdp_16", inner, "f48", inner, "f48", inner, "f32", outer, "output"
+    ]  # fmt: skip
+    assert {("input", outer), (narrow, inner), (inner, "f32"), ("f32", outer)} <= set(edges)

@@ -9,6 +9,7 @@ from search_spaces.distances.alignment import StepCosts
 from search_spaces.distances.block_costs import BlockCosts
 from search_spaces.distances.distance import COSTS
 from search_spaces.errors import InvalidSpace, UnknownName
+from search_spaces.flexibert.definition import SpaceDefinition
 from search_spaces.flexibert.numbers import CompactCodes
 from search_spaces.vectors.landmark_costs import LandmarkCosts
 from search_spaces.vectors.streaming import embed_stream
@@ -22,10 +23,26 @@ MIXED = FlexiBertSpace(
     ),
     "mixed",
 )
+NARROW = FlexiBertSpace(
+    SpaceDefinition.from_dict(
+        {
+            "layers": [1, 2, 3],
+            "widths": [64, 128],
+            "heads": [2, 4],
+            "operations": {"sa": ["sdp"], "c": [5]},
+            "feedforward_widths": [96, 192],
+            "feedforward_depths": [1],
+            "heads_in_layer": "mixed",
+            "blocks": {"plain": {}, "bottleneck": {"inner": [16, 32], "maps": [1, 2]}},
+            "residuals": {"post": {}, "mixed": {}},
+        }
+    ),
+    "narrow",
+)
 SPACES = {
     name: load_space(name) for name in ("flexibert-test", "flexibert-test-finest", "nas-bench-bert")
 }
-SPACES |= {"bert": load_space("bert"), "mixed": MIXED}
+SPACES |= {"bert": load_space("bert"), "mixed": MIXED, "narrow": NARROW}
 every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES.keys())
 
 
