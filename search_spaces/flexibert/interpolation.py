@@ -111,8 +111,7 @@ class Interpolation(Space):
             index = rest
             stack = choices.stack_at(digit, width)
             layers += [choices.layer(stack)] * definition.layers_per_stack
-        per_head = definition.heads_in_layer == "mixed" or definition.head_width is not None
-        style = PER_HEAD if per_head else PER_LAYER
+        style = PER_HEAD if definition.per_head else PER_LAYER
         return Architecture(definition.with_first(layers), style, *frame)
 
     def sample(

@@ -58,6 +58,13 @@ class Meft(FineTuning):
                 "lora, or layers of one width",
             )
         for layer in encoder.layers:
+            residual = getattr(layer, "residual", None)
+            if residual is not None and residual.looks_back:
+                raise _refused(
+                    "layers that read a mix of all earlier ones",
+                    "of these nothing is kept but the last two streams",
+                    "lora, or the residual kinds post and pre",
+                )
             if not isinstance(getattr(layer, "feedforward", None), FeedForward):
                 raise _refused(
                     f"layers of the kind {type(layer).__name__}",
