@@ -321,14 +321,14 @@ def test_compiled_it_computes_and_learns_the_same(slot, part):
 
 def test_every_kind_has_a_module():
     for slot, (_, modules) in MODULES.items():
-        if slot != "mixer":  # registered with its parameter
+        if slot in SLOTS and slot != "mixer":  # registered with its parameter
             assert set(modules) == set(SLOTS[slot].kinds), slot
     assert mixer_part("c", 5).kind == "c"
 
 
 def test_the_documentation_has_every_kind():
     page = (Path(__file__).parents[3] / "docs" / "kinds.md").read_text(encoding="utf-8")
-    for slot in MODULES:
+    for slot in filter(SLOTS.__contains__, MODULES):
         for name, kind in SLOTS[slot].kinds.items():
             row = re.search(rf"^\| {slot} \| `{name}` \| (.*?) \|", page, re.MULTILINE)
             assert row, f"docs/kinds.md has no line for {slot} {name}"
