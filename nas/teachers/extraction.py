@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from nas.models.blocks.plain import module_name
+from nas.models.blocks.heads import module_name
 from nas.teachers.calibration import LayerWorth, refitted
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
