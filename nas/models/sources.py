@@ -8,7 +8,7 @@ module does beside that, such as telling a search what its kinds cost, stays beh
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,13 +53,12 @@ class Source:
     @cached_property
     def statements(self) -> list[ast.stmt]:
         """What stands at its top, the docstring and what is for type checkers left out."""
-        body = ast.parse(self.text).body
-        return [
-            node
-            for i, node in enumerate(body)
-            if not (i == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-            and not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
-        ]
+        return [node for node, _ in _parsed(self.text)]
+
+    @cached_property
+    def uses(self) -> list[frozenset[str]]:
+        """The names that each of the statements uses."""
+        return [names for _, names in _parsed(self.text)]
 
     @cached_property
     def defined(self) -> dict[str, list[int]]:
@@ -95,7 +94,7 @@ class Source:
 
     def foreign_imports(self) -> set[str]:
         """The imports of other packages that the wanted statements use, one name each."""
-        used = {name for i in self.taken for name in _uses(self.statements[i])}
+        used = {name for i in self.taken for name in self.uses[i]}
         lines = set()
         for name in used & set(self.imported):
             node, alias = self.imported[name]
@@ -112,7 +111,7 @@ class Source:
 
     def aliases(self) -> list[str]:
         """Other names that the wanted statements have for things of ours, as assignments."""
-        used = {name for i in self.taken for name in _uses(self.statements[i])}
+        used = {name for i in self.taken for name in self.uses[i]}
         return [
             f"{alias.asname} = {alias.name}"
             for name, (node, alias) in self.imported.items()
@@ -167,7 +166,7 @@ def needed_sources(
         new = {*taking, *entering} - source.taken
         source.taken |= new
         for i in sorted(new):
-            for used in _uses(source.statements[i]):
+            for used in sorted(source.uses[i]):  # or the file differs from process to process
                 if used in source.defined:
                     if not set(source.defined[used]) <= source.taken:
                         want(module, used)
@@ -219,7 +218,7 @@ def _after_their_imports(sources: list[Source]) -> list[Source]:
 
 
 def _imports(source: Source) -> list[str]:
-    used = {name for i in source.taken for name in _uses(source.statements[i])}
+    used = {name for i in source.taken for name in source.uses[i]}
     return [
         node.module
         for name, (node, _) in source.imported.items()
@@ -258,5 +257,12 @@ def _defines(node: ast.stmt) -> set[str]:
     return names
 
 
-def _uses(node: ast.stmt) -> set[str]:
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+@lru_cache(maxsize=512)  # one export reads some forty files, and the next one the same
+def _parsed(text: str) -> tuple[tuple[ast.stmt, frozenset[str]], ...]:
+    """Return the statements of `Source.statements`, each with the names it uses."""
+    return tuple(
+        (node, frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name)))
+        for i, node in enumerate(ast.parse(text).body)
+        if not (i == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        and not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    )
