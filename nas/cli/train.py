@@ -213,6 +213,18 @@ def say_who_lost(
     echo(f"\nTF-IDF with a linear model is at least as good on {listed}. {advice}")
 
 
+def learnt_from_scored(details: Mapping[str, float], tasks: list[str]) -> list[str]:
+    """Return the line that says which scores compare with no others, if any."""
+    counts = {name: details.get(f"{name}_transductive") for name in tasks}
+    listed = [f"{name} ({count:,.0f})" for name, count in counts.items() if count is not None]
+    if not listed:
+        return []
+    return [
+        f"TRANSDUCTIVE: inputs of the development or test examples were learnt from, without "
+        f"their labels: {', '.join(listed)}. These scores compare with no others."
+    ]
+
+
 def _print_result(trained: Any, data: Any, folder: Path) -> None:
     from nas.evaluation.majority import majority_score
     from nas.evaluation.mean_score import mean_score
@@ -233,6 +245,8 @@ def _print_result(trained: Any, data: Any, folder: Path) -> None:
     for line in test_lines(trained.test):
         echo(line)
     first = trained.measurements[0]
+    for line in learnt_from_scored(first.details, list(data.tasks)):
+        echo(line)
     from nas.training.task_relations import similarity_lines
 
     for line in similarity_lines(first.details, list(data.tasks)):

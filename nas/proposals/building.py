@@ -63,10 +63,12 @@ def run_space(name: str | Mapping[str, Any], recipe: "Recipe") -> Space:
         NasError: There is no such space.
     """
     from nas.training.aliases import ALIASES, refuse_both
+    from nas.training.finetuning_rules import refuse_in_search
 
     space = load_space(name)
     definition = getattr(space, "definition", None)
     offered = {} if definition is None else definition.recipe_options
+    refuse_in_search(recipe, offered.get("finetuning", ()))
     both = sorted(set(offered) & set(recipe.open))
     if both:
         raise InvalidExperiment(

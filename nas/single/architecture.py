@@ -187,6 +187,7 @@ def _card(
         "architecture": architecture.describe(),
         "hash": architecture.hash,
         "scores": dict(measurement.scores),
+        **_transductive(measurement, data),
         "costs": {**measurement.costs, "training_seconds": round(measurement.seconds, 1)},
         "measured_on": {
             "device": trial_device(recipe),
@@ -221,6 +222,13 @@ def _card(
             else {}
         ),
     }
+
+
+def _transductive(measurement: Measurement, data: PreparedData) -> dict[str, dict[str, float]]:
+    """Return what says that scores are of inputs that were learnt from, and compare with none."""
+    counts = {name: measurement.details.get(f"{name}_transductive") for name in data.tasks}
+    found = {name: count for name, count in counts.items() if count is not None}
+    return {"transductive": found} if found else {}
 
 
 def _trained_by(

@@ -192,7 +192,7 @@ class Measuring:
             with ways.applied(self.encoder):
                 (seconds,) = self._seconds([self._task(task, own, ways)])
             uncouple(self.encoder)
-            total += mean(seconds) * count
+            total += mean(seconds) * count * ways.fits
         return total * recipe.finetune_seeds * (1 + recipe.tune_trials)
 
     def _task(self, task: Task, recipe: Recipe, ways: Together) -> Step:

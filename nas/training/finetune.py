@@ -5,9 +5,10 @@ Unless asked to, nothing is selected on the development set: it is looked at onc
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,7 @@ class Finetuning:
         scale: What turns the head's output of a regression into labels.
         passes: Passes over the training examples after which the weights were taken.
         constant: Whether some development split got one answer for all examples.
+        notes: What the way of fine-tuning says of it.
     """
 
     score: float
@@ -53,6 +55,23 @@ class Finetuning:
     scale: Scale = Scale()
     passes: int = 0
     constant: bool = False
+    notes: Mapping[str, float] = field(default_factory=dict)
+
+
+class Learnt(NamedTuple):
+    """How training on a task went.
+
+    Attributes:
+        loss: Mean training loss of the last tenth of the steps.
+        steps: Optimiser steps taken.
+        scale: What turns the head's output of a regression into labels.
+        passes: Passes over the training examples after which the weights were taken.
+    """
+
+    loss: float
+    steps: int
+    scale: Scale
+    passes: int
 
 
 def finetune(
@@ -69,6 +88,7 @@ def finetune(
     checkpoint: Checkpoint | None = None,
     select_on: Sequence[EncodedSplit] = (),
     lesson: Lesson | None = None,
+    ways: Together | None = None,
 ) -> Finetuning:
     """Train `encoder` and `head` in place on the training split; score the development splits.
 
@@ -87,18 +107,53 @@ def finetune(
             None of them takes the weights after the last step.
         lesson: What a teacher says of the training examples; then `budget` decides the number of
             steps, unless pre-training comes before them that is shorter.
+        ways: Of fine-tuning; None for those of the recipe.
+
+    Raises:
+        TrialError: Training became unstable or ran out of time.
+    """
+    ways = finetuning_of(recipe) if ways is None else ways
+    learnt = learn(
+        encoder, head, task, splits["train"], recipe,
+        seed=seed, watch=watch, precision=precision, budget=budget, checkpoint=checkpoint,
+        select_on=select_on, lesson=lesson, ways=ways,
+    )  # fmt: skip
+    score, metrics, constant = scored(
+        encoder, head, task, splits, scale=learnt.scale, precision=precision
+    )
+    return Finetuning(
+        score, metrics, learnt.loss, learnt.steps, learnt.scale, learnt.passes, constant, ways.notes
+    )
+
+
+def learn(
+    encoder: nn.Module,
+    head: nn.Module,
+    task: Task,
+    train: EncodedSplit,
+    recipe: Recipe,
+    *,
+    seed: int,
+    watch: Watch,
+    precision: str = "fp32",
+    budget: Budget = WHOLE,
+    checkpoint: Checkpoint | None = None,
+    select_on: Sequence[EncodedSplit] = (),
+    lesson: Lesson | None = None,
+    ways: Together | None = None,
+) -> Learnt:
+    """Train `encoder` and `head` in place on `train`; the arguments are those of `finetune`.
 
     Raises:
         TrialError: Training became unstable or ran out of time.
     """
     device = next(encoder.parameters()).device
-    train = splits["train"]
     scale = Scale.of(train.labels) if task.is_regression else Scale()
     epochs, steps = planned_passes(len(train), recipe)
     a_pass = steps // epochs
     if lesson is not None and not lesson.follows:
         steps = max(1, round(steps * budget.share))
-    ways = finetuning_of(recipe)
+    ways = finetuning_of(recipe) if ways is None else ways
     with ExitStack() as stack:
         # what it adds starts alike, whether this is the first attempt or goes on with one
         with random_state(named_seed(seed, "added")):
@@ -141,8 +196,7 @@ def finetune(
                 state.save_if_due()
         loss = loop.finish()
         best.take()
-    score, metrics, constant = scored(encoder, head, task, splits, scale=scale, precision=precision)
-    return Finetuning(score, metrics, loss, steps, scale, best.passes or epochs, constant)
+    return Learnt(loss, steps, scale, best.passes or epochs)
 
 
 def scored(

@@ -1,10 +1,12 @@
 """What no way of fine-tuning can stand beside, with the reason and the nearest that works."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from search_spaces.errors import InvalidExperiment
 from search_spaces.kinds import SLOTS
 from search_spaces.parts import Part, Value
+from search_spaces.recipes import flattened, read_phases
 
 if TYPE_CHECKING:
     from nas.training.recipe import Recipe
@@ -91,6 +93,39 @@ def together(recipe: "Recipe") -> Objections:
             )
 
 
+def examples(recipe: "Recipe") -> Objections:
+    """Object to several that decide what is learnt from, or by what loss."""
+    deciding = ("self-calibrated", "transductive", "preference-heads")
+    parts = [part for part in recipe.standing("finetuning") if part.kind in deciding]
+    if len(parts) > 1:
+        yield (
+            f"finetuning: {'+'.join(map(str, parts))}",
+            "each decides alone which examples count, and how much",
+            f"finetuning: {parts[0]}",
+        )
+
+
+def refuse_in_search(recipe: "Recipe", offered: Iterable[str] = ()) -> None:
+    """Check that no trial of a search would learn from what candidates are compared on.
+
+    Args:
+        recipe: The run's.
+        offered: What else a space offers for the way of fine-tuning.
+
+    Raises:
+        InvalidExperiment: One would.
+    """
+    texts = [*offered, *recipe.open.get("finetuning", ())]
+    parts = [p for text in texts for p in flattened(read_phases("finetuning", text))]
+    for part in (*recipe.standing("finetuning"), *parts):
+        if part.kind == "transductive":
+            raise InvalidExperiment(
+                f"finetuning: {part} in a search is refused: it learns from the development inputs "
+                "that candidates are compared on. Nearest that works: finetuning: full, and then "
+                f"nas train RUN/best --recipe finetuning='{part}'."
+            )
+
+
 def taught(recipe: "Recipe") -> Objections:
     """Object to what would be ignored where a teacher's answers are the loss."""
     teacher = recipe.standing("distillation")[0].kind != "none"
@@ -111,4 +146,4 @@ def _with(part: Part, **settings: Value) -> Part:
     return Part.of(part.kind, dict(part.settings) | settings)
 
 
-FINETUNING_RULES = (between, reversed_layers, together, taught)
+FINETUNING_RULES = (between, reversed_layers, together, examples, taught)

@@ -9,7 +9,9 @@ from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint
 from nas.training.distillation import Lesson
 from nas.training.finetune import Finetuning, finetune
+from nas.training.finetunings import finetuning_of
 from nas.training.recipe import Recipe
+from nas.training.rehearsal import Rehearsal
 from nas.training.seeds import named_seed, random_state
 from nas.training.selection import hold_out
 from nas.training.watch import Watch
@@ -62,20 +64,21 @@ def finetune_task(
     """
     head = task_head(encoder, task, recipe, seed) if head is None else head
     splits, select_on = splits_of(task, data, recipe, seed)
-    return finetune(
-        encoder,
-        head,
-        task,
-        splits,
-        recipe,
-        seed=seed,
-        watch=watch,
-        precision=precision,
-        budget=budget,
-        checkpoint=checkpoint,
-        select_on=select_on,
-        lesson=lesson,
-    )
+    ways, kept = finetuning_of(recipe), checkpoint or Checkpoint(None, {})
+    rehearse = None
+    if lesson is None and ways.fits > 1:
+        rehearse = Rehearsal(
+            encoder, head, task, recipe, seed, watch, precision, budget, kept
+        )  # fmt: skip
+        splits = ways.examples(task, splits, rehearse)
+    result = finetune(
+        encoder, head, task, splits, recipe,
+        seed=seed, watch=watch, precision=precision, budget=budget, checkpoint=checkpoint,
+        select_on=select_on, lesson=lesson, ways=ways,
+    )  # fmt: skip
+    if rehearse is not None:
+        rehearse.end()
+    return result
 
 
 def setting_score(

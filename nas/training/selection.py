@@ -39,6 +39,17 @@ def take_rows(split: EncodedSplit, rows: np.ndarray) -> EncodedSplit:
     return EncodedSplit(split.tokens[places], offsets, split.second_start[rows], labels, passages)
 
 
+def join_rows(splits: Sequence[EncodedSplit]) -> EncodedSplit:
+    """Return the examples of several splits of one task, whose labels are one for an example."""
+    tokens, starts, labels = (
+        np.concatenate([getattr(split, name) for split in splits])
+        for name in ("tokens", "second_start", "labels")
+    )
+    lengths = np.concatenate([np.diff(split.offsets) for split in splits])
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(splits[0].offsets.dtype)
+    return EncodedSplit(tokens, offsets, starts, labels)
+
+
 class BestPass:
     """The weights after the pass that scored best; the first of equally good ones.
 

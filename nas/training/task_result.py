@@ -41,5 +41,9 @@ class TaskResult:
         constant = sum(run.constant for run in self.runs)
         if constant:
             columns[f"{name}_constant_answers"] = float(constant)
+        notes = {key for run in self.runs for key in run.notes}
+        for key in sorted(notes):
+            found = [run.notes[key] for run in self.runs if key in run.notes]
+            columns[f"{name}_{key}"] = float(np.mean(found))
         tuned = {key.removeprefix("finetune_"): v for key, v in self.setting.items()}
         return {**columns, **{f"{name}_{key}": float(v) for key, v in tuned.items()}}

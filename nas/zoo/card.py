@@ -46,6 +46,7 @@ _TITLES = {
     "exported_scores": "Scores of the exported task models, measured again when exporting",
     "test_scores": "Scores on test data, which nothing was chosen by",
     "confirmed": "Confirmed with fresh seeds",
+    "transductive": "Transductive: scored inputs that were learnt from, without their labels",
     "costs": "Costs",
     "measured_on": "Measured on",
     "seeds": "Seeds",

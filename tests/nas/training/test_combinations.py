@@ -44,6 +44,12 @@ REFUSED = [
     ({"finetuning": "multi-task", "selection": "dev"}, "one task alone", {"selection": "none"}),
     ({"finetuning": "multi-task", "tune_trials": 2}, "one task alone", {"tune_trials": 0}),
     ({"finetuning": "multi-task", "distillation": "logits"}, "teacher", {"finetuning": "full"}),
+    (
+        {"finetuning": "self-calibrated+transductive"},
+        "which examples count",
+        {"finetuning": "self-calibrated"},
+    ),
+    ({"finetuning": "transductive", "distillation": "logits"}, "teacher", {"finetuning": "full"}),
     ({"objective": "sso", "short_blocks": 0.5, "block_length": 16}, "two", {"block_length": 32}),
 ]
 

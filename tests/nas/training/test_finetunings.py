@@ -24,7 +24,7 @@ from search_spaces.parts import Part
 
 CPU = torch.device("cpu")
 TEXTS = ["full", "sift", "lora", "lora+sift", "stilts", "meft", "meft(variant=2)+sift",
-         "meft(variant=3)", "multi-task"]  # fmt: skip
+         "meft(variant=3)", "multi-task", "self-calibrated", "transductive"]  # fmt: skip
 # "preserved" is a matter of how much of an older state each layer of meft reads
 STATED = {"meft": 0.1}
 
@@ -205,7 +205,17 @@ def test_meft_says_what_cannot_be_reversed(model, recipe, data):
         finetuning_of(with_way(recipe, "meft(variant=3)")).require(encoder)
 
 
-@pytest.mark.parametrize("text", ["sift", "lora", "meft", "multi-task(weights=svd)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sift",
+        "lora",
+        "meft",
+        "multi-task(weights=svd)",
+        "self-calibrated(folds=2)",
+        "transductive(confidence=0.5)",
+    ],
+)
 def test_what_was_cut_off_while_it_was_fine_tuned_ends_with_the_same_bits(
     text, architecture, recipe, data, tmp_path, monkeypatch
 ):
