@@ -71,6 +71,7 @@ ROOMS = {
         "training": "one trial: pre-training, fine-tuning, measuring",
         "execution": "where trials run, and how they end",
         "single": "one model at a time, without a search",
+        "ensembles": "several found models as one",
         "proposals": "policies at work beside the search",
         "search": "the loop: which trials run, what was spent, when to stop",
         "benchmarks": "what this project measures of itself",

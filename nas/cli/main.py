@@ -26,6 +26,7 @@ COMMANDS = {
     "train": ("nas.cli.train", "Train one architecture without a search, and export it."),
     "evaluate": ("nas.cli.evaluate", "Score an exported model on tasks; write a GLUE submission."),
     "predict": ("nas.cli.evaluate", "Answers of an exported model for a file of sentences."),
+    "ensemble": ("nas.cli.ensemble", "Several found models as one: what it gains and costs."),
     "report": ("nas.cli.report", "Write a run as one HTML file: front, progress, failures."),
     "export": ("nas.cli.export", "Write a found model to a folder that transformers loads."),
     "zoo": ("nas.cli.zoo", "List, show, check and publish exported models."),

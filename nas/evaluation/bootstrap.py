@@ -27,7 +27,24 @@ def interval(
         resamples: How often.
         seed: Decides the draws.
     """
+    return ends(resampled(score, sizes, resamples=resamples, seed=seed))
+
+
+def resampled(
+    score: Callable[[Sequence[np.ndarray]], float],
+    sizes: Sequence[int],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> np.ndarray:
+    """Return a score of each resample, `(resamples,)`; the arguments are those of `interval`."""
     rng = np.random.default_rng(seed)
-    found = [score([rng.integers(size, size=size) for size in sizes]) for _ in range(resamples)]
-    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return np.array(
+        [score([rng.integers(size, size=size) for size in sizes]) for _ in range(resamples)]
+    )
+
+
+def ends(scores: np.ndarray) -> tuple[float, float]:
+    """Return the ends of the interval that holds a score with `LEVEL`, given its resamples."""
+    low, high = np.quantile(scores, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

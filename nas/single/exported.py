@@ -221,7 +221,7 @@ def score_heads(
     found = {}
     with thread_count(recipe.threads):
         for task in data.rows():
-            encoder, head = _parts(model, task, recipe)
+            encoder, head = parts_of(model, task, recipe)
             there = data.tasks[task.name]
             splits = {name: there[name] for name in (*task.dev, TEST) if name in there}
             found[task.name] = {
@@ -249,7 +249,7 @@ def answer_surely(
     """Return what `answer` does, and how sure each class is, `(n, classes)`; None for a number."""
     encoded = encode_split(model.tokenizer, sentences, recipe.max_length)
     with thread_count(recipe.threads):
-        encoder, head = _parts(model, task, recipe)
+        encoder, head = parts_of(model, task, recipe)
         found, sure = predict_surely(
             encoder, head, task, encoded, scale=Scale(), precision=_precision(recipe)
         )
@@ -266,7 +266,12 @@ def _precision(recipe: Recipe) -> str:
     return choose_precision(recipe, choose_device(recipe))
 
 
-def _parts(model: ExportedModel, task: Task, recipe: Recipe) -> tuple[Any, Any]:
+def parts_of(model: ExportedModel, task: Task, recipe: Recipe) -> tuple[Any, Any]:
+    """Return encoder and head of the folder's fine-tuned model, on the recipe's device.
+
+    Raises:
+        NasError: The folder has none of `task`.
+    """
     if not model.tasks:
         raise NasError(
             f"{model.folder} has no fine-tuned model, only the pre-trained encoder. Fine-tune it "
