@@ -64,6 +64,8 @@ COMMANDS = [
      "nas report runs/search-1 --to report.html", 0),
     ("confirm", "Trains the front again with fresh seeds and measures its latency here.",
      "nas confirm runs/small --top 1 --seeds 3", 0),
+    ("ensemble", "Several found models as one, cross-fitted, with what that costs; see "
+     "[ensembles.md](ensembles.md).", "nas ensemble runs/small --members 2 --kind all", 0),
     ("export", "A trained model as a folder that transformers loads; `--onnx`, `--torch-export` "
      "and `--quantize int8` add other formats, each compared with torch.",
      "nas export runs/search-1 --pick knee --to zoo/small --tasks sst2,rte", 0),

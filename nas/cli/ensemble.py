@@ -91,14 +91,15 @@ def ensemble(
     wanted = list(ENSEMBLES) if kinds == _ALL else _listed(kinds)
     for name in wanted:
         ENSEMBLES[name]  # an unknown one is named before anything is trained
+    named, known = _tasks(opened, tasks), _vectors(vectors, wanted)
     quiet = quiet or as_json
     stages = None if quiet else show_stages()
     found = score_ensembles(
         opened,
         members_of(opened, members),
         wanted,
-        tasks=_tasks(opened, tasks),
-        vectors=_vectors(vectors, wanted),
+        tasks=named,
+        vectors=known,
         seed=seed,
         say=(lambda line: None) if quiet else echo,
         progress=stages,

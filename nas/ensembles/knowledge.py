@@ -7,15 +7,11 @@ the longest counts, then the first. A text with none of them has zeros.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from search_spaces.errors import InvalidData
-
 LONGEST = 4  # words of an entity
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_TRIPLE = 3
 
 
 @dataclass(frozen=True)
@@ -80,33 +76,3 @@ def candidates(texts: Iterable[str]) -> set[str]:
 def words_of(text: str) -> list[str]:
     """Return the words of a text, lower-cased."""
     return _WORD.findall(text.lower())
-
-
-def read_knowledge(path: Path, texts: Sequence[str], *, seed: int) -> Knowledge:
-    """Return vectors of the entities in `texts`.
-
-    Args:
-        path: Vectors of words or entities (see `nas.ensembles.word_vectors`), or lines of
-            "relation<TAB>head<TAB>tail", which vectors are trained from.
-        texts: Where they are looked for.
-        seed: Decides the training.
-
-    Raises:
-        InvalidData: The file cannot be read, or holds neither.
-    """
-    from nas.ensembles.triples import read_triples, translations
-    from nas.ensembles.word_vectors import first_line, read_word_vectors
-
-    wanted = candidates(texts)
-    if first_line(path).count("\t") == _TRIPLE - 1:
-        found = translations(read_triples(path), seed=seed)
-        kept = [name for name in found.places if name in wanted]
-        rows = found.vectors[[found.places[name] for name in kept]]
-        return Knowledge({name: row for row, name in enumerate(kept)}, rows)
-    found = read_word_vectors(path, wanted)
-    if not len(found):
-        raise InvalidData(
-            f"None of the entities in {path} is a word of the texts. Is it of their language? Give "
-            "another file with --vectors, or leave it out."
-        )
-    return found

@@ -16,6 +16,7 @@ from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.mean_score import MEANS
 from nas.evaluation.suites.task import Task
 from nas.models.heads import ClassificationHead
+from nas.printable import counted
 from nas.runs.directory import Run
 from nas.runs.storage import open_storage, weights_name
 from nas.single.exported import ExportedModel, parts_of
@@ -105,8 +106,10 @@ def _best(run: Run, count: int) -> list[Member]:
     order = done.sort_values(metric, ascending=not falling, kind="stable")
     if len(order) < count:
         raise RunError(
-            f"The run {str(run.directory)!r} has {len(order)} finished trials with weights, and "
-            f"--members asks for {count}. {run.way_on()}"
+            f"The run {str(run.directory)!r} has {counted(len(order), 'finished trial')} with "
+            f"weights, and --members asks for {count}. "
+            + (f"Give --members {len(order)}. " if len(order) > 1 else "")
+            + run.way_on()
         )
     return [_trial(run, int(number)) for number in order["trial"][:count]]
 

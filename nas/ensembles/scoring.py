@@ -18,7 +18,8 @@ import numpy as np
 from nas.data.prepared import PreparedData
 from nas.ensembles.base import ENSEMBLES, Answers, Ensemble
 from nas.ensembles.folds import out_of_fold
-from nas.ensembles.knowledge import Knowledge, read_knowledge
+from nas.ensembles.knowledge import Knowledge
+from nas.ensembles.known_words import read_knowledge
 from nas.ensembles.members import KINDS, Member, hear
 from nas.evaluation.agreement import binned, kappa
 from nas.evaluation.bootstrap import ends, resampled

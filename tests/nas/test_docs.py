@@ -140,6 +140,11 @@ def test_suites(place):
     assert "65 of 67 files are not there" in outputs[0]
 
 
+def test_ensembles(place):
+    (text,) = [text for language, text in blocks("ensembles.md") if language == "python"]
+    assert call(place, sys.executable, "-c", text) == "['bandit', 'stacked', 'weighted']\n"
+
+
 @pytest.mark.slow
 def test_trackers_and_tune(place):
     experiment = next(text for language, text in blocks("trackers.md") if language == "yaml")

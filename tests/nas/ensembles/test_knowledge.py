@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from nas.ensembles.knowledge import Knowledge, candidates, linked, read_knowledge
+from nas.ensembles.knowledge import Knowledge, candidates, linked
+from nas.ensembles.known_words import read_knowledge
 from nas.ensembles.triples import (
     MARGIN,
     Triples,

@@ -26,6 +26,7 @@ NEEDED = {
     "train": ("--to", "out", "--tokens", "100", "--tasks", "sst2"),
     "evaluate": ("--tasks", "sst2", "--quiet"),
     "predict": ("--task", "sst2"),
+    "ensemble": ("--tasks", "sst2", "--quiet"),
     "export": ("--to", "out"),
     "zoo push": ("--repo", "a/b", "--dry-run"),
     "space draw": ("--to", "out.svg"),
