@@ -135,7 +135,8 @@ class Kind:
         parameters: Trainable parameters of a shape with a part of this kind.
         flops: Floating-point operations for one sequence of the given length.
         kept: Numbers a token leaves behind for the backward pass, for the forecast of memory.
-        refuses: Slot to kinds it cannot stand beside, each with the reason.
+        refuses: Slot to what it cannot stand beside, each with the reason: kinds, or parts such as
+            "rtd(sharing=disentangled)" where only some settings are meant. Slots of the recipe too.
         weight: Edit cost of another kind in this slot, in units of one layer.
         shared: Largest part that two parts have in common, for inheritance; None for none.
         blocks: The nodes that the graph has for it, first to last: in place of a head (mixers), of
@@ -328,10 +329,22 @@ def require_together(parts: Iterable[tuple[str, Part]], where: str) -> None:
     for slot, part in standing:
         refused = SLOTS[slot].kinds[part.kind].refuses
         for other, beside in standing if refused else ():
-            reason = refused.get(other, {}).get(beside.kind)
+            reason = _reason(other, beside, refused.get(other, {}))
             if reason is not None:
                 allowed = [k for k in SLOTS[other].kinds if k not in refused[other]]
                 raise InvalidArchitecture(
                     f"{where}: {slot}={part.kind} cannot stand beside {other}={beside.kind}: "
                     f"{reason}. Beside it can stand {other}: {', '.join(allowed)}."
                 )
+
+
+def _reason(slot: str, part: Part, refused: Mapping[str, str]) -> str | None:
+    """Return why a part is refused, if a kind or a part with these settings is."""
+    for text, reason in refused.items():
+        what = Part.parse(text)
+        if what.kind == part.kind and (
+            not what.settings
+            or set(what.settings) <= set(SLOTS[slot].kinds[part.kind].settings_of(part).items())
+        ):
+            return reason
+    return None

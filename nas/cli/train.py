@@ -74,6 +74,7 @@ def train(
     from nas.cli.architectures import read_architecture
     from nas.config import make_experiment, read_settings
     from nas.teachers.hub import HUB
+    from nas.training.fitting import require_fitting
     from nas.training.preparing import experiment_recipe, prepare_experiment
     from nas.zoo.files import is_export
     from search_spaces.errors import NasError
@@ -102,6 +103,7 @@ def train(
             "cut out of. Give the folder with --from, or leave teacher out."
         )
     recipe = experiment_recipe(plan)
+    require_fitting(recipe, chosen)
 
     from dataclasses import replace
 

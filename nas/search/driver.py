@@ -40,6 +40,7 @@ from nas.search.preconditions import require_candidates, require_possible
 from nas.search.progress import Progress
 from nas.search.reaiming import reaim
 from nas.search.trackers import require_trackers, tracked
+from nas.training.fitting import require_fitting_space
 from nas.training.preparing import (
     default_preset,
     experiment_recipe,
@@ -96,6 +97,7 @@ def _start(
     refuse_given_twice(experiment)
     require_possible(experiment)
     recipe = experiment_recipe(experiment)
+    require_fitting_space(recipe, experiment)
     # Built twice: now to find mistakes before the data is read, then with the true vocabulary.
     policy = build_policy(experiment, recipe, recipe.vocabulary_size)
     data, options = None, {"vocabulary_size": recipe.vocabulary_size}

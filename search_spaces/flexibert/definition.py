@@ -14,9 +14,17 @@ from search_spaces.flexibert.options import (
     read_options,
     read_recipe,
 )
-from search_spaces.kinds import INSTALL, LAYER_SLOTS, SLOTS, layer_widths, require_together
+from search_spaces.kinds import (
+    INSTALL,
+    LAYER_SLOTS,
+    RECIPE_SLOTS,
+    SLOTS,
+    layer_widths,
+    require_together,
+)
 from search_spaces.operations import OPERATIONS, is_whole, mixer_part, write_settings
 from search_spaces.parts import Part, Value
+from search_spaces.recipes import flattened, read_phases
 
 
 @dataclass(frozen=True)
@@ -147,6 +155,14 @@ class SpaceDefinition:
         return dict(self.model)
 
     @property
+    def offered(self) -> list[tuple[str, Part]]:
+        """Each slot of layers, models and heads with each part that may stand there."""
+        listed = [*self.layer_options.items(), *self.model]
+        parts = [(slot, part) for slot, options in listed for part in options]
+        parts += self.first_layer
+        return parts + [("mixer", mixer_part(*kind)) for kind in self.kinds]
+
+    @property
     def recipe_options(self) -> dict[str, tuple[Value, ...]]:
         """Field or slot of the recipe to what may be chosen."""
         return dict(self.recipe)
@@ -174,10 +190,11 @@ class SpaceDefinition:
 
     def _check_together(self) -> None:
         """Every offered part must go with every other, so that all combinations exist."""
-        offered = [*self.layer_options.items(), *self.model]
-        parts = [(slot, part) for slot, options in offered for part in options]
-        parts += self.first_layer
-        parts += [("mixer", mixer_part(*kind)) for kind in self.kinds]
+        parts = [*self.offered]
+        for name, values in self.recipe:
+            if name in RECIPE_SLOTS:
+                chosen = (flattened(read_phases(name, value)) for value in values)
+                parts += [(name, part) for found in chosen for part in found]
         try:
             require_together(parts, "The space")
         except InvalidArchitecture as error:

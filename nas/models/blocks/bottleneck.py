@@ -83,6 +83,13 @@ def _kept(shape: LayerShape, part: Part) -> float:
     return (2 + 2 * maps) * inner
 
 
+REFUSES = {
+    "finetuning": {
+        "meft": "its adapters stand beside the one feed-forward of a layer, as wide as the layer"
+    }
+}
+
+
 def _blocks(layer: "Layer", part: Part) -> list[Block]:
     return [Block(str(part), part.kind)]
 
@@ -98,6 +105,7 @@ SLOTS["block"].kinds.register("bottleneck")(
         shared=_shared,
         widths=_widths,
         blocks=_blocks,
+        refuses=REFUSES,
     )
 )
 SLOTS["block"].kinds.register("inverted-bottleneck")(
@@ -111,6 +119,7 @@ SLOTS["block"].kinds.register("inverted-bottleneck")(
         shared=_shared,
         widths=_widths,
         blocks=_blocks,
+        refuses=REFUSES,
     )
 )
 

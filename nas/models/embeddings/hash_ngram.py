@@ -64,6 +64,12 @@ SLOTS["embedding"].kinds.register("hash-ngram")(
         parameters=_parameters,
         flops=lambda shape, part, length: 2 * length * _maps(part) * shape.widths[0] ** 2,
         shared=_shared,
+        refuses={
+            "objective": {
+                "rtd(sharing=disentangled)": "what two models share is a learned table, and it "
+                "has none"
+            }
+        },
     )
 )
 

@@ -52,6 +52,11 @@ SLOTS["residual"].kinds.register("mixed")(
         parameters=_parameters,
         shared=_shared,
         looks_back=True,
+        refuses={
+            "finetuning": {
+                "meft": "of what earlier layers wrote nothing is kept but the last two streams"
+            }
+        },
     )
 )
 
