@@ -4,13 +4,14 @@ Nothing here looks at what the columns mean. Every cell of CSV and TSV is text.
 """
 
 import contextlib
-import csv
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.data.own.delimited import not_utf8, read_delimited
 from nas.data.own.squad import is_squad, squad_table
 from nas.evaluation.suites.own import HUB
 from search_spaces.errors import InvalidData
@@ -85,85 +86,6 @@ def _from_disk(path: Path, split: str) -> "pa.Table":
         return reader(path)
     except OSError as error:
         raise InvalidData(f"{path} cannot be read: {error}") from None
-
-
-def _delimited(separator: str) -> Callable[[Path], "pa.Table"]:
-    return lambda path: _csv(path, separator)
-
-
-def _csv(path: Path, separator: str) -> "pa.Table":
-    import pyarrow as pa
-    from pyarrow import csv as arrow
-
-    names, separator = _header(path, separator)
-    bad: list[Any] = []
-
-    def read(*, threads: bool) -> "pa.Table":
-        return arrow.read_csv(
-            path,
-            read_options=arrow.ReadOptions(use_threads=threads, block_size=1 << 24),
-            parse_options=arrow.ParseOptions(
-                delimiter=separator,
-                newlines_in_values=True,
-                invalid_row_handler=lambda row: bad.append(row) or "error",
-            ),
-            convert_options=arrow.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
-            ),
-        )
-
-    try:
-        return read(threads=True)
-    except pa.ArrowInvalid as error:
-        reason = str(error)
-    bad.clear()
-    try:
-        read(threads=False)  # one thread counts the rows
-    except pa.ArrowInvalid as error:
-        reason = str(error)
-    if bad:
-        row = bad[-1]
-        number = f"row {row.number - 1}" if row.number else "a row"
-        raise InvalidData(
-            f"{path}, {number}: {row.actual_columns} columns, expected {row.expected_columns} "
-            f"({', '.join(names)}): {row.text[:80]!r}. Put a text that has a {separator!r} in "
-            "double quotes, or delete the row."
-        )
-    raise InvalidData(f"{path} cannot be read: {_not_utf8(path) or reason}")
-
-
-def _header(path: Path, separator: str) -> tuple[list[str], str]:
-    """Return the names in the first line, and what stands between them."""
-    import pyarrow as pa
-
-    with pa.input_stream(str(path), compression="detect") as file:
-        start = file.read(1 << 20)
-    text = start.decode("utf-8-sig", errors="replace")
-    if "\0" in text:
-        raise InvalidData(f"{path} has NUL characters, so it is no text. Convert it to UTF-8.")
-    first = next(csv.reader(text.splitlines(), delimiter=separator), [])
-    if len(first) == 1 and separator == "," and ";" in first[0]:
-        separator = ";"  # what a spreadsheet writes where a comma is in the numbers
-        first = first[0].split(";")
-    if any(not name.strip() for name in first):
-        raise InvalidData(
-            f"{path}: the first line names a column with nothing ({first!r:.200}). Give every "
-            "column a name."
-        )
-    return first, separator
-
-
-def _not_utf8(path: Path) -> str | None:
-    import pyarrow as pa
-
-    with pa.input_stream(str(path), compression="detect") as file:
-        data = file.read()
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        return f"line {line} is not UTF-8 text (byte {error.start}). Convert the file to UTF-8."
-    return None
 
 
 def _json_lines(path: Path) -> "pa.Table":
@@ -250,7 +172,7 @@ def _conll(path: Path) -> "pa.Table":
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError:
-        raise InvalidData(f"{path} cannot be read: {_not_utf8(path)}") from None
+        raise InvalidData(f"{path} cannot be read: {not_utf8(path)}") from None
     words: list[list[str]] = [[]]
     tags: list[list[str]] = [[]]
     for number, line in enumerate(lines, 1):
@@ -359,8 +281,8 @@ def _from_hub(name: str, split: str) -> "pa.Table":
 
 
 _READERS: dict[str, Callable[[Path], "pa.Table"]] = {
-    ".csv": _delimited(","),
-    ".tsv": _delimited("\t"),
+    ".csv": partial(read_delimited, separator=","),
+    ".tsv": partial(read_delimited, separator="\t"),
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".json": _json_document,

@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.data.own.arrays import values_of
 from nas.data.own.columns import MOST_CLASSES, MOST_NUMBERED
 from search_spaces.errors import InvalidData
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MISSING = ("", "nan", "NaN", "NAN", "null", "NULL")
+_MISSING = "^(|nan|NaN|NAN|null|NULL)$"
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _MOSTLY = 0.5  # with so many numbers among them, what is no number is a mistake
 
 
@@ -26,8 +28,11 @@ def plain_values(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
         if whole and pc.max(pc.abs(column)).as_py() is not None:
             column = column.cast(pa.int64(), safe=False)
         return column.cast(pa.string())
-    texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
-    return pc.if_else(pc.is_in(texts, pa.array(_MISSING)), pa.scalar(None, pa.string()), texts)
+    coded = column.cast(pa.string()).dictionary_encode().combine_chunks()
+    texts = pc.utf8_trim_whitespace(coded.dictionary)  # each value once, not each row
+    missing = pc.match_substring_regex(texts, _MISSING)
+    texts = pc.if_else(missing, pa.nulls(len(texts), pa.string()), texts)
+    return pa.chunked_array([texts.take(coded.indices)])
 
 
 def require_present(column: "pa.ChunkedArray", name: str, place: str, word: str) -> None:
@@ -49,7 +54,7 @@ def absent_rows(column: "pa.ChunkedArray") -> list[int]:
     """Return the rows of missing values, counted from 1."""
     import pyarrow.compute as pc
 
-    return [row + 1 for row in np.flatnonzero(pc.is_null(column).to_numpy()).tolist()]
+    return [row + 1 for row in np.flatnonzero(values_of(pc.is_null(column))).tolist()]
 
 
 def count_rows(rows: list[int]) -> str:
@@ -59,9 +64,14 @@ def count_rows(rows: list[int]) -> str:
 
 def numbers_of(values: "pa.ChunkedArray") -> np.ndarray:
     """Return texts as numbers, `(n,)` float64; NaN where one is none."""
-    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    return pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
+    values = pc.utf8_trim_whitespace(values)
+    nothing = pa.nulls(len(values), values.type)
+    plain = pc.if_else(pc.match_substring_regex(values, _NUMBER), values, nothing)
+    found = pc.replace_substring_regex(plain, r"^\+", "").cast(pa.float64())
+    return values_of(found)
 
 
 def kind_of(text: "pa.ChunkedArray", label: "pa.ChunkedArray") -> str:
@@ -141,16 +151,16 @@ def read_classes(
     Raises:
         InvalidData: A label is none of `names`.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    found = pc.index_in(values, pa.array(names, pa.string()))
-    if found.null_count:
-        rows = absent_rows(found)
+    places = {name: number for number, name in enumerate(names)}
+    coded = values.dictionary_encode().combine_chunks()
+    numbers = [places.get(value, -1) for value in coded.dictionary.to_pylist()]
+    found = np.array(numbers, np.int64)[values_of(coded.indices)]
+    rows = (np.flatnonzero(found < 0) + 1).tolist()
+    if rows:
         unknown = values[rows[0] - 1].as_py()
         raise InvalidData(
             f"{place}, {word} {rows[0]}: the label {unknown!r:.80} in column {name!r} is none of "
             f"the training file ({', '.join(names[:20])}); {count_rows(rows)} so. Correct it, or "
             "add examples of it to the training file."
         )
-    return found.to_numpy().astype(np.int64)
+    return found

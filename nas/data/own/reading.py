@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.data.own.arrays import values_of
 from nas.data.own.choices import answers_column, choice_names, read_choices
 from nas.data.own.columns import IDS, Columns, find_columns
 from nas.data.own.formats import read_table, row_word, splits_of
@@ -160,7 +161,8 @@ def _require_ids_once(table: "pa.Table", columns: Columns, place: str) -> None:
             continue
         column = table[name]
         if not pa.types.is_nested(column.type) and (
-            pc.count_distinct(column).as_py() == len(column) - column.null_count
+            _all_differ(column)
+            or pc.count_distinct(column).as_py() == len(column) - column.null_count
         ):
             continue  # nearly always; the rows are only needed where one stands twice
         values = column.to_pylist()
@@ -173,6 +175,25 @@ def _require_ids_once(table: "pa.Table", columns: Columns, place: str) -> None:
                     f"{first[str(value)]}, too. Delete one of the two, or rename the column if it "
                     "is no id."
                 )
+
+
+def _all_differ(column: "pa.ChunkedArray") -> bool:
+    """Whether values are rising whole numbers: far less work than to look for each text."""
+    import pyarrow as pa
+
+    last = None
+    for part in column.chunks:
+        if part.null_count:
+            return False
+        try:
+            numbers = values_of(part.cast(pa.int64()))
+        except pa.ArrowInvalid:
+            return False
+        if len(numbers):
+            if last is not None and numbers[0] <= last or (np.diff(numbers) <= 0).any():
+                return False
+            last = numbers[-1]
+    return True
 
 
 def _task(settings: TaskSettings, columns: Columns, table: "pa.Table") -> Task:

@@ -38,15 +38,17 @@ def split_off(split: Split, seed: int, place: str) -> tuple[Split, Split, str]:
         how = f"{len(held_out) / count:.0%} of {place}, split off by seed {seed}, all of a text"
         return rows_of(split, left), rows_of(split, held_out), how
     classes = split.labels if split.labels.dtype == np.int64 and not split.words else None
-    groups = [np.arange(count)]
-    if classes is not None:
-        groups = [np.flatnonzero(classes == number) for number in np.unique(classes)]
+    alike = 0 if classes is None else classes.max()
     taken = []
-    for rows in groups:
+    for number in range(alike + 1):  # one class at a time: rows of all take what the file takes
+        rows = np.arange(count) if classes is None else np.flatnonzero(classes == number)
         wanted = min(max(1, round(share * len(rows))), len(rows) - 1)
-        taken.append(rng.permutation(rows)[:wanted])
+        if len(rows):
+            taken.append(rng.permutation(rows)[:wanted].copy())
     held_out = np.sort(np.concatenate(taken))
-    left = np.setdiff1d(np.arange(count), held_out)
+    stays = np.ones(count, bool)
+    stays[held_out] = False
+    left = np.flatnonzero(stays)
     how = f"{len(held_out) / count:.0%} of {place}, split off by seed {seed}"
     return (
         rows_of(split, left),

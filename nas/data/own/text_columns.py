@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.data.own.arrays import values_of
 from nas.data.own.labels import count_rows
 from search_spaces.errors import InvalidData
 
@@ -51,10 +52,7 @@ def text_column(column: "pa.ChunkedArray", name: str, place: str, word: str) -> 
             "--text COLUMN)."
         )
     bare = [  # part by part: a copy of it all would double what is in memory
-        pc.fill_null(pc.utf8_length(pc.utf8_trim_whitespace(part)), 0).to_numpy(
-            zero_copy_only=False
-        )
-        for part in column.chunks
+        values_of(pc.utf8_length(pc.utf8_trim_whitespace(part))) for part in column.chunks
     ]
     empty = np.flatnonzero(np.concatenate(bare) == 0) + 1
     if len(empty):

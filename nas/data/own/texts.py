@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.data.own.arrays import rows_array, values_of
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -56,15 +58,33 @@ class Texts(Sequence[str]):
 
         Only these are hashed, so that a few are looked for in millions without a copy of those.
         """
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        mine = self._column if self._rows is None else self._column.take(pa.array(self._rows))
-        wanted = pc.unique(mine)
-        there = pc.is_in(other._column, value_set=wanted.cast(other._column.type)).to_numpy()
+        mine = self._taken(self._rows)
+        wanted = pc.unique(mine).cast(other._column.type)
+        there = np.concatenate(
+            [values_of(pc.is_in(part, value_set=wanted)) for part in other._column.chunks]
+        )
         rows = np.flatnonzero(there) if other._rows is None else other._rows[there[other._rows]]
-        found = pc.unique(other._column.take(pa.array(rows))).cast(mine.type)
-        return pc.is_in(mine, value_set=found).to_numpy()
+        found = pc.unique(other._taken(rows)).cast(mine.type)
+        return values_of(pc.is_in(mine, value_set=found))
+
+    def _taken(self, rows: np.ndarray | None) -> "pa.ChunkedArray":
+        """Return the column's texts at `rows`, in that order; part by part, without a copy."""
+        import pyarrow as pa
+
+        if rows is None:
+            return self._column
+        ends = np.cumsum([len(part) for part in self._column.chunks])
+        order = np.argsort(rows, kind="stable")
+        bounds = np.searchsorted(rows[order], ends)
+        parts, first = [], 0
+        for part, end, last in zip(self._column.chunks, ends, bounds, strict=True):
+            parts.append(part.take(rows_array(rows[order[first:last]] - (end - len(part)))))
+            first = last
+        found = pa.chunked_array(parts, type=self._column.type)
+        rising = len(rows) < 2 or bool((np.diff(order) > 0).all())
+        return found if rising else found.take(rows_array(np.argsort(order, kind="stable")))
 
     def take(self, rows: np.ndarray) -> "Texts":
         """Return the texts at `rows`, `(n,)`."""
