@@ -8,6 +8,7 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.data.own.compressed import opened
 from search_spaces.errors import InvalidData
 
 if TYPE_CHECKING:
@@ -35,18 +36,19 @@ def read_delimited(path: Path, separator: str) -> "pa.Table":
     reason = ""
     for block in _BLOCKS:
         try:
-            return arrow.read_csv(
-                path,
-                read_options=arrow.ReadOptions(use_threads=False, block_size=block),
-                parse_options=arrow.ParseOptions(
-                    delimiter=separator,
-                    newlines_in_values=True,
-                    invalid_row_handler=lambda row: bad.append(row) or "error",
-                ),
-                convert_options=arrow.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
-                ),
-            )
+            with opened(path) as file:
+                return arrow.read_csv(
+                    file,
+                    read_options=arrow.ReadOptions(use_threads=False, block_size=block),
+                    parse_options=arrow.ParseOptions(
+                        delimiter=separator,
+                        newlines_in_values=True,
+                        invalid_row_handler=lambda row: bad.append(row) or "error",
+                    ),
+                    convert_options=arrow.ConvertOptions(
+                        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+                    ),
+                )
         except pa.ArrowInvalid as error:
             reason = str(error)
         if _LONGER not in reason:
@@ -64,9 +66,7 @@ def read_delimited(path: Path, separator: str) -> "pa.Table":
 
 def _header(path: Path, separator: str) -> tuple[list[str], str]:
     """Return the names in the first line, and what stands between them."""
-    import pyarrow as pa
-
-    with pa.input_stream(str(path), compression="detect") as file:
+    with opened(path) as file:
         start = file.read(1 << 20)
     text = start.decode("utf-8-sig", errors="replace")
     if "\0" in text:
@@ -85,10 +85,8 @@ def _header(path: Path, separator: str) -> tuple[list[str], str]:
 
 def not_utf8(path: Path) -> str | None:
     """Say which line of a file is no UTF-8; None where all are."""
-    import pyarrow as pa
-
-    with pa.input_stream(str(path), compression="detect") as file:
-        data = file.read()
+    with opened(path) as file:
+        data = bytes(file.read())
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -5,12 +5,12 @@ Nothing here looks at what the columns mean. Every cell of CSV and TSV is text.
 
 import contextlib
 import json
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.data.own.compressed import OPENERS, format_of, is_compressed, opened, read_text
 from nas.data.own.delimited import not_utf8, read_delimited
 from nas.data.own.squad import is_squad, squad_table
 from nas.evaluation.suites.own import HUB
@@ -46,13 +46,12 @@ def read_table(place: str, split: str = "train") -> "pa.Table":
 
 def is_table(path: Path) -> bool:
     """Whether a file or folder is one of those that `read_table` reads, and no plain text."""
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    return path.is_dir() or bool(suffixes) and suffixes[-1] in _READERS
+    return path.is_dir() or format_of(path) in _READERS
 
 
 def row_word(place: str) -> str:
     """Return what a row of a file is called: "line", or "row" where the first line has names."""
-    return "line" if re.search(r"\.(jsonl|ndjson)(\.gz)?$", place) else "row"
+    return "line" if format_of(Path(place)) in (".jsonl", ".ndjson") else "row"
 
 
 def splits_of(place: str) -> list[str]:
@@ -75,12 +74,18 @@ def _from_disk(path: Path, split: str) -> "pa.Table":
         )
     if not path.stat().st_size:
         raise InvalidData(f"{path} is empty. Give a file with examples.")
-    suffix = path.suffix.lower() if path.suffix != ".gz" else Path(path.stem).suffix.lower()
+    suffix = format_of(path)
     reader = _READERS.get(suffix)
     if reader is None:
         raise InvalidData(
             f"{path} has the ending {suffix or 'none'!r}, of no format that is read. Give one of "
-            f"{', '.join(_READERS)} (a .gz behind it is fine), or a folder of save_to_disk."
+            f"{', '.join(_READERS)} ({', '.join(OPENERS)} behind it is fine; unpack anything "
+            "else), or a folder of save_to_disk."
+        )
+    if suffix == ".parquet" and is_compressed(path):
+        raise InvalidData(
+            f"{path} is Parquet, which is compressed inside, and compressed once more. Unpack it "
+            f"to {path.stem}."
         )
     try:
         return reader(path)
@@ -93,9 +98,10 @@ def _json_lines(path: Path) -> "pa.Table":
     from pyarrow import json as arrow
 
     try:
-        return arrow.read_json(
-            path, read_options=arrow.ReadOptions(use_threads=False, block_size=_JSON_BLOCK)
-        )
+        with opened(path) as file:
+            return arrow.read_json(
+                file, read_options=arrow.ReadOptions(use_threads=False, block_size=_JSON_BLOCK)
+            )
     except pa.ArrowInvalid as error:
         reason = str(error).partition("\n")[0]
     raise InvalidData(_json_problem(path) or f"{path} cannot be read: {reason}")
@@ -104,7 +110,7 @@ def _json_lines(path: Path) -> "pa.Table":
 def _json_problem(path: Path) -> str | None:
     """Say which line is none, or where a value has another type than above it."""
     types: dict[str, tuple[str, int]] = {}
-    with path.open("rb") as file:
+    with opened(path) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
@@ -137,7 +143,7 @@ def _json_document(path: Path) -> "pa.Table":
     """Read one list of objects, as pandas writes it; SQuAD's; or JSON lines that are .json."""
     import pyarrow as pa
 
-    with path.open("rb") as file:
+    with opened(path) as file:
         start = file.read(1 << 16).lstrip()
     if b'"data"' in start and start.startswith(b"{"):
         found = None
@@ -160,7 +166,7 @@ def _json_document(path: Path) -> "pa.Table":
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise InvalidData(f"{path} is no JSON: {str(error)[:200]}") from None
 
@@ -170,7 +176,7 @@ def _conll(path: Path) -> "pa.Table":
     import pyarrow as pa
 
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        lines = read_text(path).split("\n")
     except UnicodeDecodeError:
         raise InvalidData(f"{path} cannot be read: {not_utf8(path)}") from None
     words: list[list[str]] = [[]]
