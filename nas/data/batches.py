@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nas.data.encoding import NO_ANSWER
 from nas.data.prepared import EncodedSplit
 from nas.data.tokenizer import MASK, PAD, SPECIAL_TOKENS
 from search_spaces.errors import InvalidExperiment
 
 _POOL_BATCHES = 32
+_NEVER = -1e4
 _REPLACEMENTS = {"bert": (0.8, 0.1), "mask": (1.0, 0.0)}  # shares: [MASK], a random token
 
 
@@ -62,8 +64,14 @@ class Batch(OnDevice):
         return Batch(tokens, keep, types, self.labels, self.rows)
 
     def side_by_side(self, outputs: Tensor) -> Tensor:
-        """Return the outputs of `sequences` with those of a row's answers side by side."""
-        return outputs.view(len(self.rows), -1) if self.tokens.dim() == 3 else outputs
+        """Return the outputs of `sequences` with those of a row's answers side by side.
+
+        Answers that a row has not are as unlikely as can be told in every precision.
+        """
+        if self.tokens.dim() == 2:
+            return outputs
+        missing = self.keep.sum(-1) == NO_ANSWER
+        return outputs.view(len(self.rows), -1).masked_fill(missing, _NEVER)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,19 @@
 """Texts as ids: the examples of a split, one after the other, whatever kind of labels they have."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nas.data.passages import Passages, encode_passages
 from nas.data.tables import Split
-from nas.data.tokenizer import WORDLESS, Tokenizer
+from nas.data.tokenizer import WORDLESS, Encoded, Tokenizer
 from nas.evaluation.kinds.words import BETWEEN, CONTINUED
 
 _UNCUT = 1 << 30
+NO_ANSWER = (
+    1  # token: of the answers that a row has fewer than others, no other sequence is so short
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class EncodedSplit:
         second_start: Index within the example where the second sentence begins; the length of
             the example where there is none, int32, `(n,)`.
             Of a choice among answers, each answer is a sequence of its own in `offsets` and here,
-            `(n * answers,)`, row by row.
+            `(n * answers,)`, row by row; a row with fewer has sequences of one token.
         labels: Class numbers or regression targets, float32, `(n,)`; of several labels at once,
             `(n, labels)`; of words and of spans, `(tokens,)`.
         passages: Of questions about texts, the texts; each window of one is a sequence of its own.
@@ -71,7 +75,8 @@ def token_lengths(tokenizer: Tokenizer, split: Split) -> np.ndarray:
     Of a choice among answers, those of each answer with what is asked; of a question about a text,
     those of both.
     """
-    return np.diff(encode(tokenizer, split, _UNCUT, np.int32).offsets)
+    found = np.diff(encode(tokenizer, split, _UNCUT, np.int32).offsets)
+    return found if split.choices is None else found[found > NO_ANSWER]
 
 
 def encode(tokenizer: Tokenizer, split: Split, max_length: int, kind: type) -> EncodedSplit:
@@ -87,6 +92,8 @@ def encode(tokenizer: Tokenizer, split: Split, max_length: int, kind: type) -> E
         pairs = zip(split.first, split.choices, strict=True)
         first, second = zip(*((t, answer) for t, many in pairs for answer in many), strict=True)
     encoded = tokenizer.encode_batch(first, second, max_length=max_length)
+    if split.choices is not None:
+        encoded = _as_many(encoded, [len(many) for many in split.choices], tokenizer.sep)
     return EncodedSplit(
         encoded.tokens.astype(kind),
         encoded.offsets,
@@ -95,6 +102,31 @@ def encode(tokenizer: Tokenizer, split: Split, max_length: int, kind: type) -> E
         if split.labels is None
         else split.labels.astype(np.float32),
     )
+
+
+def _as_many(encoded: Encoded, counts: Sequence[int], sep: int) -> Encoded:
+    """Return answers of rows with as many for each: [SEP] alone stands where a row has no more.
+
+    Args:
+        encoded: A sequence for each answer.
+        counts: How many answers each row has.
+        sep: The id of [SEP].
+    """
+    most = max(counts)
+    there = (np.arange(most) < np.array(counts)[:, None]).ravel()
+    if there.all():
+        return encoded
+    lengths = np.full(len(there), NO_ANSWER, np.int64)
+    lengths[there] = old = np.diff(encoded.offsets)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    tokens = np.full(offsets[-1], sep, encoded.tokens.dtype)
+    begins = offsets[:-1][there]
+    tokens[np.repeat(begins - encoded.offsets[:-1], old) + np.arange(len(encoded.tokens))] = (
+        encoded.tokens
+    )
+    second = np.full(len(there), NO_ANSWER, np.int32)
+    second[there] = encoded.second_start
+    return Encoded(tokens, offsets, second)
 
 
 def _encode_words(tokenizer: Tokenizer, split: Split, max_length: int, kind: type) -> EncodedSplit:

@@ -19,8 +19,8 @@ class Split:
             labels at once `(n, labels)`; of words, those of all texts in a row, `(words,)`. None
             where they are not published.
         words: Whether a text is a list of words, with a label for each.
-        choices: Of a choice among answers, the answers of each row, as many everywhere; `labels`
-            say which of them is right, and `second` is None.
+        choices: Of a choice among answers, the answers of each row, at least two; `labels` say
+            which of them is right, and `second` is None.
         answers: Of questions about texts, which are `second`: the words of each that are right,
             none where there is no answer or it is not known; `labels` are the first character of
             the first of them and the one after its last, `(n, 2)`, -1 twice for no answer.

@@ -39,18 +39,24 @@ def choice_floor(
     asked = [train.first[int(i)] for i in rows]
     answers = [train.choices[int(i)] for i in rows]
     words = _words([*asked, *(text for many in answers for text in many)])
-    right = np.zeros((len(rows), len(task.labels)), int)
-    right[np.arange(len(rows)), train.labels[rows].astype(int)] = 1
-    model = LogisticRegression(max_iter=1000).fit(_features(words, asked, answers), right.ravel())
+    right = np.zeros(sum(map(len, answers)), int)
+    right[_begins(answers) + train.labels[rows].astype(int)] = 1
+    model = LogisticRegression(max_iter=1000).fit(_features(words, asked, answers), right)
     found = {}
     for name in task.dev:
         split = dev[name]
         sure = model.decision_function(_features(words, split.first, split.choices))
-        chosen = sure.reshape(-1, len(task.labels)).argmax(1).astype(np.float64)
+        parts = np.split(sure, _begins(split.choices)[1:])
+        chosen = np.array([part.argmax() for part in parts], np.float64)
         found[name] = score(task, chosen, np.asarray(split.labels))
     metrics = {metric: value for split in found.values() for metric, value in split.items()}
     seconds = time.monotonic() - started
     return {"score": task_score(task, found), **metrics, "seconds": round(seconds, 1)}
+
+
+def _begins(answers: Sequence[Sequence[str]]) -> np.ndarray:
+    """Return the place of each row's first answer among those of all rows, `(n,)`."""
+    return np.concatenate([[0], np.cumsum([len(many) for many in answers])])[:-1]
 
 
 def _words(texts: Sequence[str]) -> Any:
@@ -67,7 +73,6 @@ def _features(words: Any, asked: Sequence[str], answers: Sequence[Sequence[str]]
 
     said = words.transform([text for many in answers for text in many])
     question = words.transform(list(asked))
-    each = said.shape[0] // question.shape[0]
-    beside = question[np.repeat(np.arange(question.shape[0]), each)]
+    beside = question[np.repeat(np.arange(question.shape[0]), [len(many) for many in answers])]
     alike = csr_matrix(said.multiply(beside).sum(1))
     return hstack([said, alike]).tocsr()

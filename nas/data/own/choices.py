@@ -1,13 +1,13 @@
 """The answers of each row of a file, and which of them is right."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nas.data.own.choice_columns import is_list
 from nas.data.own.labels import plain_values, require_present
-from nas.data.own.text_columns import text_column
+from nas.data.own.text_columns import text_column, texts_or_none
 from nas.evaluation.suites.task import Task
 from search_spaces.errors import InvalidData
 
@@ -20,17 +20,19 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def answers_column(
     table: "pa.Table", columns: Sequence[str], count: int | None, place: str, word: str
 ) -> "pa.ChunkedArray":
-    """Return the answers of each row as a column of lists, all of the same length.
+    """Return the answers of each row as a column of lists; a row may have fewer than others.
+
+    Of a column for each answer, the last ones of a row may be empty.
 
     Args:
         table: The file.
         columns: One column of lists, or one for each answer.
-        count: How many answers the training file has; None for this file itself.
+        count: How many answers a row of the training file has at most; None for this file itself.
         place: What it is called.
         word: What a row of it is called.
 
     Raises:
-        InvalidData: An answer is missing, or a row has more or fewer than the others.
+        InvalidData: An answer is missing, or a row has more than those of training.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -43,21 +45,18 @@ def answers_column(
                 'among are lists of texts, such as ["yes", "no"], or a column each.'
             )
     else:
-        texts = [text_column(table[n], n, place, word).cast(pa.string()) for n in columns]
-        side_by_side = pa.concat_arrays([text.combine_chunks() for text in texts])
-        order = np.arange(len(side_by_side)).reshape(len(columns), -1).T.ravel()
-        ends = np.arange(0, len(order) + 1, len(columns), dtype=np.int32)
-        lists = pa.ListArray.from_arrays(pa.array(ends), side_by_side.take(pa.array(order)))
-        found = pa.chunked_array([lists])
+        first = [text_column(table[n], n, place, word).to_pylist() for n in columns[:2]]
+        more = [texts_or_none(table[n], n, place) for n in columns[2:]]
+        rows = (_without_last(row) for row in zip(*first, *more, strict=True))
+        found = pa.chunked_array([pa.array(rows, pa.list_(pa.string()))])
     lengths = pc.fill_null(pc.list_value_length(found), 0).to_numpy()
-    wanted = count or int(lengths[0])
-    wrong = np.flatnonzero((lengths != wanted) | (lengths < 2))
+    wrong = np.flatnonzero((lengths < 2) | (lengths > (count or np.inf)))
     if len(wrong):
         row = int(wrong[0])
-        here = "the training file" if count else f"{word} 1"
+        most = f", and {count} in the training file at most" if lengths[row] > 1 else ""
         raise InvalidData(
-            f"{place}, {word} {row + 1}: {lengths[row]} answers in {', '.join(columns)}, and "
-            f"{wanted} in {here}. Give every row as many, at least two."
+            f"{place}, {word} {row + 1}: {lengths[row]} answers in {', '.join(columns)}{most}. "
+            f"Give every row at least two{' and no more than that' if most else ''}."
         )
     for row, answers in enumerate(found.to_pylist(), 1):
         if not all(answer and answer.strip() for answer in answers):
@@ -86,7 +85,7 @@ def choice_names(
     values = plain_values(labels)
     require_present(values, name, place, word)
     told, each = values.to_pylist(), answers.to_pylist()
-    count, found = len(each[0]), set(told)
+    count, found = max(map(len, each)), set(told)
     if all(value in row for value, row in zip(told, each, strict=True)):
         return _of_texts(columns, count)
     ways = (
@@ -99,7 +98,8 @@ def choice_names(
     for names in ways:
         # whichever end of a row of numbers is there says where counting begins
         numbers = names[0] in ("0", "1")
-        sure = not numbers or (names[0] if names[0] == "0" else names[-1]) in found
+        ends = (v == ("0" if names[0] == "0" else str(len(row))) for v, row in _pairs(told, each))
+        sure = not numbers or any(ends)
         if found <= set(names) and len(names) == count and sure:
             return names
     if found <= set(map(str, range(count + 1))):
@@ -128,9 +128,8 @@ def read_choices(
     require_present(values, task.label, place, word)
     places = {name: number for number, name in enumerate(task.labels)}
     found = np.zeros(len(values), np.int64)
-    pairs = zip(values.to_pylist(), answers.to_pylist(), strict=True)
-    for row, (value, each) in enumerate(pairs):
-        if value in places:
+    for row, (value, each) in enumerate(_pairs(values.to_pylist(), answers.to_pylist())):
+        if places.get(value, len(each)) < len(each):
             found[row] = places[value]
         elif each.count(value) == 1:
             found[row] = each.index(value)
@@ -142,6 +141,21 @@ def read_choices(
         else:
             raise _no_answer(value, row + 1, each, task.labels, task.label, place, word)
     return found
+
+
+def _pairs(
+    told: Sequence[str], each: Sequence[Sequence[str]]
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield what each row's label is, with its answers."""
+    return zip(told, each, strict=True)
+
+
+def _without_last(row: Sequence[str]) -> list[str]:
+    """Return the answers of a row without empty ones at the end."""
+    last = len(row)
+    while last and not row[last - 1].strip():
+        last -= 1
+    return list(row[:last])
 
 
 def _of_texts(columns: Sequence[str], count: int) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nas.data.own.span_columns import SpanColumns, with_places
-from nas.data.own.text_columns import text_column
+from nas.data.own.text_columns import text_column, texts_or_none
 from nas.data.own.texts import Texts
 from nas.data.tables import Split
 from nas.evaluation.kinds.span import NO_ANSWER
@@ -82,31 +82,14 @@ def read_answers(table: "pa.Table", label: str, start: str, place: str, word: st
     column = table[label]
     if with_places(column):
         return [_of_squad(value, label, place, f"{word} {n}") for n, value in _numbered(column)]
-    texts = text_or_none(column, label, place)
+    texts = texts_or_none(column, label, place)
     starts = table[start].to_pylist() if start else [None] * len(texts)
     return [
         Answer((), None)
-        if text in _NO_TEXT
+        if text.strip() in _NO_TEXT
         else Answer((text,), _whole(begin, start, place, f"{word} {row}") if start else None)
         for row, (text, begin) in enumerate(zip(texts, starts, strict=True), 1)
     ]
-
-
-def text_or_none(column: "pa.ChunkedArray", name: str, place: str) -> list[str]:
-    """Return texts, "" where there is none.
-
-    Raises:
-        InvalidData: The column holds something else.
-    """
-    import pyarrow as pa
-
-    kind = column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
-        raise InvalidData(
-            f"{place}: the column {name!r} holds {kind}, and answers are texts. Name another one "
-            "with label: COLUMN (on the command line --label COLUMN)."
-        )
-    return [(value or "").strip() for value in column.to_pylist()]
 
 
 def _numbered(column: "pa.ChunkedArray") -> "enumerate[object]":

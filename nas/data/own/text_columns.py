@@ -61,3 +61,20 @@ def text_column(column: "pa.ChunkedArray", name: str, place: str, word: str) -> 
             f"({count_rows(empty.tolist())}). Delete the row, or write its text."
         )
     return column
+
+
+def texts_or_none(column: "pa.ChunkedArray", name: str, place: str) -> list[str]:
+    """Return texts, "" where there is none.
+
+    Raises:
+        InvalidData: The column holds something else.
+    """
+    import pyarrow as pa
+
+    kind = column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
+        raise InvalidData(
+            f"{place}: the column {name!r} holds {kind}, and answers are texts. Name another one "
+            "with label: COLUMN (on the command line --label COLUMN)."
+        )
+    return [value or "" for value in column.to_pylist()]
