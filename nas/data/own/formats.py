@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.data.own.compressed import OPENERS, format_of, is_compressed, opened, read_text
 from nas.data.own.delimited import not_utf8, read_delimited
+from nas.data.own.nested import plain_columns
 from nas.data.own.squad import is_squad, squad_table
 from nas.evaluation.suites.own import HUB
 from search_spaces.errors import InvalidData
@@ -41,7 +42,7 @@ def read_table(place: str, split: str = "train") -> "pa.Table":
     twice = sorted({n for n in found.column_names if found.column_names.count(n) > 1})
     if twice:
         raise InvalidData(f"{place} has two columns called {twice[0]!r}. Rename one of them.")
-    return found
+    return plain_columns(found)
 
 
 def is_table(path: Path) -> bool:

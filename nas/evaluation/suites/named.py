@@ -14,7 +14,7 @@ from search_spaces.errors import InvalidData, InvalidExperiment, UnknownName
 
 SUITES: dict[str, Suite] = {suite.name: suite for suite in (SUPERGLUE, NEP_GLUE)}
 _ROWS: dict[str, tuple[SuiteTask, Suite]] = {
-    task.name: (task, suite) for suite in SUITES.values() for task in suite.tasks
+    plain(task.name): (task, suite) for suite in SUITES.values() for task in suite.tasks
 }
 # Why a suite decides nothing in a search, by its name.
 EVALUATION_ONLY = {
@@ -54,7 +54,9 @@ def suite_tasks(data: str | None, names: Sequence[object]) -> list[object]:
             task, suite = _ROWS[plain(name)]
             found.append(in_folder(task, suite, _directory(data, suite, name)))
         else:
-            raise UnknownName("task", name, [*GLUE, *_ROWS, *SUITES])
+            raise UnknownName(
+                "task", name, [*GLUE, *(task.name for task, _ in _ROWS.values()), *SUITES]
+            )
     return found
 
 

@@ -87,6 +87,18 @@ def test_a_folder_of_glue_stays_what_it_was(superglue):
     assert "glue" in make(superglue).objectives
 
 
+def nested(row):
+    """Put columns such as "target.word" where files have them: below "target"."""
+    found = {}
+    for name, value in row.items():
+        outer, _, inner = name.partition(".")
+        if inner:
+            found.setdefault(outer, {})[inner] = value
+        else:
+            found[name] = value
+    return found
+
+
 def examples(task):
     """Rows of a made-up file of a task, of two labels."""
     for number in range(8):
@@ -97,7 +109,7 @@ def examples(task):
             label = ["B-per" if yes else "O", "O"]
         else:
             label = yes if task.kind == "choice" else ("no", "yes")[yes]
-        yield row | {name: f"{name} is it" for name in task.choices} | {task.label: label}
+        yield nested(row) | {name: f"{name} is it" for name in task.choices} | {task.label: label}
 
 
 @pytest.mark.parametrize(("suite", "task"), ROWS, ids=[task.name for _, task in ROWS])
@@ -109,6 +121,39 @@ def test_every_row_reads_its_official_layout(tmp_path, suite, task):
     row = read_own_task(found[0]).data.row
     assert (row.columns, row.kind, row.metrics) == (task.text, task.kind, task.metrics)
     assert (row.language, row.choices, len(row.labels)) == (task.language, task.choices, 2)
+
+
+def test_a_task_by_its_own_name_whatever_it_has_underscores(tmp_path):
+    for part in ("train", "val"):
+        rows = [{"premise": f"It is {n}.", "hypothesis": "so", "label": "no" if n % 2 else "yes"}
+                for n in range(6)]  # fmt: skip
+        write(tmp_path / "RTE" / f"{part}.jsonl", rows)
+    for name in ("superglue_rte", "SuperGLUE-RTE"):
+        assert make(tmp_path, tasks=name).task_names == ("superglue_rte",)
+    with pytest.raises(UnknownName, match="superglue_rte"):
+        make(tmp_path, tasks="superglue_rta")
+
+
+def test_passages_with_questions_with_answers_are_an_example_an_answer(tmp_path):
+    asked = [
+        {"question": f"What of {n}?", "idx": n,
+         "answers": [{"text": f"it {k}", "idx": k, "label": (n + k) % 2} for k in range(2 + n)]}
+        for n in range(3)
+    ]  # fmt: skip
+    rows = [
+        {"idx": p, "passage": {"text": f"So it is, {p}.", "questions": asked}} for p in range(2)
+    ]
+    for part in ("train", "val"):
+        write(tmp_path / "MultiRC" / f"{part}.jsonl", rows)
+    (task,) = make(tmp_path, tasks="multirc").tasks
+    found = read_own_task(task).data
+    assert (found.row.labels, found.row.metrics) == (("0", "1"), ("f1",))
+    train = found.train
+    wanted = [
+        (q["question"], f"{a['text']}\n{row['passage']['text']}", a["label"])
+        for row in rows for q in asked for a in q["answers"]
+    ]  # fmt: skip
+    assert list(zip(train.first, train.second, train.labels, strict=True)) == wanted
 
 
 def test_answers_of_boolq_are_true_and_false(tmp_path):
