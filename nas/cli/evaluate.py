@@ -20,7 +20,7 @@ FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 @FOLDER
 @click.option("--data", help="glue-mini, hub, or a directory of a suite. [default: the model's]")
 @click.option("--tasks", help="Tasks, comma-separated: cola,cb,…  [default: the model's]")
-@click.option("--suite", help="A suite of its own, on the files in --data: advglue, superglue, …")
+@click.option("--suite", help="A suite of its own: advglue=FILE, ewok=DIR, …; or files in --data.")
 @click.option("--limit", type=click.IntRange(1), help="Items of each part of the suite at most.")
 @OWN_TASKS
 @click.option("--finetune", is_flag=True, help="Fine-tune the encoder anew instead.")
@@ -65,7 +65,7 @@ def evaluate(
     nas evaluate zoo/reviews --task test.csv --per-class --wrong wrong.csv
     nas evaluate zoo/best --data GLUE_DIR --tasks cola,rte --finetune --recipe finetune_seeds=3
     nas evaluate zoo/best --data GLUE_DIR --submission submission
-    nas evaluate zoo/best --suite advglue --data dev.json
+    nas evaluate zoo/best --suite advglue=dev.json
     """  # noqa: D301  click reads \b
     from nas.evaluation.suites.own import OWN_DATA
     from nas.single.exported import files_of, recorded_tasks
@@ -78,6 +78,14 @@ def evaluate(
     model = open_model(folder)
     facts = model.facts.get("data") or {}
     names = [name for name in (tasks or "").split(",") if name]
+    if suite is not None and "=" in suite:
+        suite, _, place = suite.partition("=")
+        if data is not None or not place:
+            raise InvalidExperiment(
+                f"--suite {suite}={place} is to name its files, and --data nothing else. Write "
+                f"--suite {suite}=FOLDER."
+            )
+        data = place
     if suite is not None:
         said = {"tasks": tasks, "finetune": finetune, "submission": submission}
         said |= {name.removeprefix("own_"): value for name, value in own_options.items()}

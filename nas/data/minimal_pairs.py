@@ -116,16 +116,21 @@ def _read(suite: PairSuite, path: Path) -> list[tuple[str, str]]:
                 f"{path}, line {number}: no JSON ({str(error)[:100]}): {line[:80]!r}. Put back the "
                 "official file."
             ) from None
-        texts = [
-            row.get(name) if isinstance(row, dict) else None for name in (suite.good, suite.bad)
-        ]
-        if not all(isinstance(text, str) and text.strip() for text in texts):
+        sides = [[_text(row, name) for name in names] for names in (suite.good, suite.bad)]
+        if not all(all(side) for side in sides):
             columns = ", ".join(row) if isinstance(row, dict) else "none"
+            wanted = " and ".join(dict.fromkeys((*suite.good, *suite.bad)))
             raise InvalidData(
-                f"{path}, line {number}: no sentences {suite.good} and {suite.bad}. Columns found: "
-                f"{columns}. Put back the official file."
+                f"{path}, line {number}: no sentences {wanted}. Columns found: {columns}. Put back "
+                "the official file."
             )
-        found.append((texts[0], texts[1]))
+        found.append((" ".join(sides[0]), " ".join(sides[1])))
     if not found:
         raise InvalidData(f"{path} has no pairs. Put back the official file.")
     return found
+
+
+def _text(row: object, name: str) -> str:
+    """Return a text of a row; "" where it has none."""
+    value = row.get(name) if isinstance(row, dict) else None
+    return value if isinstance(value, str) and value.strip() else ""

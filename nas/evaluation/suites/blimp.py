@@ -105,8 +105,8 @@ BLIMP = PairSuite(
     name="blimp",
     title="BLiMP",
     files=tuple(sorted(file for files in PHENOMENA.values() for file in files)),
-    good="sentence_good",
-    bad="sentence_bad",
+    good=("sentence_good",),
+    bad=("sentence_bad",),
     source='Warstadt et al., "BLiMP: The Benchmark of Linguistic Minimal Pairs for English", '
     "TACL 2020",
 )

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nas.evaluation.suites.babylm import BLIMP_SUPPLEMENT, EWOK
 from nas.evaluation.suites.blimp import BLIMP
 from nas.evaluation.suites.minimal_pairs import PairSuite
 from nas.evaluation.suites.named import EVALUATION_ONLY
 from search_spaces.errors import InvalidExperiment, UnknownName
 
-PAIR_SUITES: dict[str, PairSuite] = {BLIMP.name: BLIMP}
+PAIR_SUITES: dict[str, PairSuite] = {s.name: s for s in (BLIMP, BLIMP_SUPPLEMENT, EWOK)}
 
 
 class SuiteSettings(BaseModel):

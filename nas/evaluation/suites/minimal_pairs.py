@@ -15,14 +15,14 @@ class PairSuite:
         name: As `--suite` takes it, and of the objective.
         title: For people.
         files: The official files without their ending, .jsonl.
-        good: Column of the sentence to prefer.
-        bad: Column of the other one.
+        good: Column of the sentence to prefer, or columns that make it up, a space between.
+        bad: The same of the other one.
         source: Authors, title and venue.
     """
 
     name: str
     title: str
     files: tuple[str, ...]
-    good: str
-    bad: str
+    good: tuple[str, ...]
+    bad: tuple[str, ...]
     source: str

@@ -7,7 +7,7 @@ import numpy as np
 
 from nas.data.minimal_pairs import encode_pairs, read_pairs
 from nas.evaluation.bootstrap import interval
-from nas.evaluation.suites.blimp import BLIMP
+from nas.evaluation.suites.measured import PAIR_SUITES
 from nas.evaluation.suites.minimal_pairs import PairSuite
 from nas.single.exported import ExportedModel
 from nas.single.suites.base import SUITE_SCORERS, EvaluationSuite, Row, SuiteScores
@@ -98,4 +98,5 @@ def _masked_model(model: ExportedModel) -> tuple[Any, Any]:
     return loaded.flexibert.encoder, loaded.mlm
 
 
-SUITE_SCORERS.register(BLIMP.name)(MinimalPairs(BLIMP))
+for _suite in PAIR_SUITES.values():
+    SUITE_SCORERS.register(_suite.name)(MinimalPairs(_suite))

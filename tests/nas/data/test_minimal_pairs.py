@@ -10,7 +10,9 @@ import pytest
 from nas.data.minimal_pairs import encode_pairs, read_pairs
 from nas.data.prepared import PreparedData
 from nas.data.tokenizer import train_tokenizer
+from nas.evaluation.suites.babylm import EWOK
 from nas.evaluation.suites.blimp import BLIMP, PHENOMENA
+from nas.evaluation.suites.measured import PAIR_SUITES
 from search_spaces.errors import InvalidData
 
 SHARED = Path(os.environ.get("NAS_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -79,6 +81,31 @@ def test_pairs_are_kept_with_the_data_of_a_run(blimp, tmp_path):
 def test_the_suite_has_67_files_of_13_phenomena():
     assert len(BLIMP.files) == len(set(BLIMP.files)) == 67
     assert len(PHENOMENA) == 13
+
+
+@pytest.mark.parametrize("name", PAIR_SUITES)
+def test_every_suite_reads_its_official_layout(tmp_path, name):
+    suite = PAIR_SUITES[name]
+    rows = [dict.fromkeys((*suite.good, *suite.bad), f"it is {n}") for n in range(3)]
+    for file in suite.files[1:]:
+        (tmp_path / f"{file}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    pairs = read_pairs(suite, tmp_path)
+    assert pairs.names == suite.files[1:]
+    assert np.bincount(pairs.files).tolist() == [3] * len(suite.files[1:])
+    assert len(suite.source) > 20
+
+
+def test_an_item_of_ewok_is_a_context_with_each_of_its_targets(tmp_path):
+    item = {"Domain": "spatial-relations", "Context1": "Ann is left of Bo.", "Context2": "No.",
+            "Target1": "Bo is right of Ann.", "Target2": "Bo is left of Ann."}  # fmt: skip
+    file = tmp_path / "spatial-relations.jsonl"
+    file.write_text(json.dumps(item))
+    pairs = read_pairs(EWOK, tmp_path)
+    assert pairs.good == ["Ann is left of Bo. Bo is right of Ann."]
+    assert pairs.bad == ["Ann is left of Bo. Bo is left of Ann."]
+    file.write_text(json.dumps({**item, "Target2": None}))
+    with pytest.raises(InvalidData, match="no sentences Context1 and Target1 and Target2"):
+        read_pairs(EWOK, tmp_path)
 
 
 @pytest.mark.parametrize(

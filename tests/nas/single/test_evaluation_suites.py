@@ -134,6 +134,28 @@ def test_labels_mean_what_glue_calls_them(adversarial):
     assert parts["sst2"]["dev"].second is None
 
 
+def test_a_suite_with_its_folder_in_one_word(folder, tmp_path):
+    for number in range(4):
+        row = {"Context1": "the cat sleeps .", "Target1": f"it rests {number} .",
+               "Target2": f"{number} {number} it the .", "Domain": "x", "Context2": "no"}  # fmt: skip
+        name = ("social-relations", "agent-properties")[number % 2]
+        with (tmp_path / f"{name}.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+    code, said = call("evaluate", folder, "--suite", f"ewok={tmp_path}", "--quiet")
+    assert code == 0
+    whole = next(line.split() for line in said.splitlines() if line.startswith("ewok"))
+    assert whole[1] == "4"
+    assert 0 <= float(whole[2]) <= 1
+    assert "agent-properties" in said
+    assert "9 of 11 files are not there, such as material-dynamics.jsonl" in said
+    longer = call("evaluate", folder, "--suite", "ewok", "--data", tmp_path, "--quiet")
+    assert longer == (code, said)
+    for wrong in (("--suite", "ewok="), ("--suite", f"ewok={tmp_path}", "--data", tmp_path)):
+        code, said = call("evaluate", folder, *wrong)
+        assert code == 2
+        assert "Write --suite ewok=FOLDER" in said
+
+
 def test_a_model_is_scored_on_the_tasks_it_has(folder, adversarial):
     code, said = call("evaluate", folder, "--suite", "advglue", "--data", adversarial)
     assert code == 0
