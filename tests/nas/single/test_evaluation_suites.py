@@ -137,7 +137,7 @@ def test_labels_mean_what_glue_calls_them(adversarial):
 def test_a_suite_with_its_folder_in_one_word(folder, tmp_path):
     for number in range(4):
         row = {"Context1": "the cat sleeps .", "Target1": f"it rests {number} .",
-               "Target2": f"{number} {number} it the .", "Domain": "x", "Context2": "no"}  # fmt: skip
+               "Target2": f"{number} {number} it the .", "Context2": "no"}  # fmt: skip
         name = ("social-relations", "agent-properties")[number % 2]
         with (tmp_path / f"{name}.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
