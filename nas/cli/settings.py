@@ -23,6 +23,8 @@ SET = click.option(
 def with_set(settings: Mapping[str, Any], texts: tuple[str, ...]) -> dict[str, Any]:
     """Return settings with changes such as "recipe.max_length=128"; values are YAML.
 
+    Entries of lists go by their number from 0: "tasks.0.kind=span".
+
     Raises:
         InvalidExperiment: A text has no "=", its value is no YAML, or what stands above its key is
             no mapping.
@@ -38,14 +40,31 @@ def with_set(settings: Mapping[str, Any], texts: tuple[str, ...]) -> dict[str, A
                 f"--set {text!r} is no setting. Write KEY=VALUE with dots between the levels of a "
                 "file, such as recipe.max_length=128 or trials=20."
             )
-        place = found
+        place: Any = found
         for name in names[:-1]:
-            inner = place.get(name)
-            if inner is not None and not isinstance(inner, Mapping):
+            number = _entry(place, name, text)
+            inner = place[number] if isinstance(place, list) else place.get(name)
+            if inner is not None and not isinstance(inner, Mapping | list | tuple):
                 raise InvalidExperiment(
                     f"--set {text!r}: {name} is {inner!r:.60}, which has no settings below it."
                 )
-            place[name] = dict(inner or {})
-            place = place[name]
-        place[names[-1]] = read_yaml(value, f"--set {text}", InvalidExperiment)
+            place[number] = list(inner) if isinstance(inner, list | tuple) else dict(inner or {})
+            place = place[number]
+        last = _entry(place, names[-1], text)
+        place[last] = read_yaml(value, f"--set {text}", InvalidExperiment)
     return found
+
+
+def _entry(place: Any, name: str, text: str) -> str | int:
+    """Return a key of a mapping as it is, and that of a list as a number.
+
+    Raises:
+        InvalidExperiment: The list has no such entry.
+    """
+    if not isinstance(place, list):
+        return name
+    if not name.isdecimal() or int(name) >= len(place):
+        raise InvalidExperiment(
+            f"--set {text!r}: {name!r} is no entry of a list of {len(place)}. Count from 0."
+        )
+    return int(name)

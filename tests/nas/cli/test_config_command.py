@@ -64,11 +64,34 @@ def test_what_is_printed_is_an_experiment_with_the_whole_recipe(capsys, tmp_path
         (".x=1", "is no setting"),
         ("trials.x=1", "trials is 3, which has no settings below it"),
         ("recipe.x=[1", "--set"),
+        ("tasks.2.kind=span", "'2' is no entry of a list of 2. Count from 0"),
+        ("tasks.kind=span", "'kind' is no entry of a list"),
+        ("tasks.1.kind=span", "1 is 'cola', which has no settings below it"),
     ],
 )
 def test_what_set_refuses(text, message):
     with pytest.raises(InvalidExperiment, match=message):
-        with_set({"trials": 3}, (text,))
+        with_set({"trials": 3, "tasks": [{"train": "a.csv"}, "cola"]}, (text,))
+
+
+def test_set_reaches_into_lists():
+    before = {"tasks": [{"train": "a.csv"}, "cola"]}
+    after = with_set(before, ("tasks.0.kind=span", "tasks.1=rte"))
+    assert before == {"tasks": [{"train": "a.csv"}, "cola"]}
+    assert after == {"tasks": [{"train": "a.csv", "kind": "span"}, "rte"]}
+
+
+def test_every_command_that_takes_an_experiment_takes_set():
+    taking = []
+    for name in cli.list_commands(None):
+        command = cli.get_command(None, name)
+        commands = [command, *getattr(command, "commands", {}).values()]
+        for each in commands:
+            options = {parameter.name for parameter in each.params}
+            if {"experiment", "corpus"} & options:
+                taking += [(name, "changes_of_settings" in options)]
+    assert {("search", True), ("config", True), ("train", True)} <= set(taking)
+    assert all(there for _, there in taking)
 
 
 def test_set_leaves_what_it_was_given():

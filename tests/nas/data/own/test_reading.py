@@ -9,9 +9,11 @@ import pytest
 from pyarrow import parquet
 
 from nas.data.own.reading import read_own_task
-from nas.data.own.summary import summary
+from nas.data.own.summary import FittingLength, summary
 from nas.data.own.texts import Texts
 from nas.data.prepared import prepare
+from nas.data.tables import Split
+from nas.data.tokenizer import train_tokenizer
 from nas.evaluation.suites.own import name_of, parse_task, read_task_settings
 from nas.evaluation.suites.task import Task
 from search_spaces.errors import InvalidExperiment, UnknownName
@@ -118,6 +120,26 @@ def test_what_is_cut_says_how_to_have_less_cut(tmp_path):
     assert line.endswith("(fewer with --set recipe.max_length=200, which takes longer)")
     (line,) = [x for x in summary(own, data, 512, own.data.train) if "lengths:" in x]
     assert line.endswith("cut after 512: 0.0%")
+
+
+@pytest.mark.parametrize(
+    ("words", "usual", "most", "found"),
+    [
+        ([10] * 100, 128, None, 16),  # the least
+        ([50] * 97 + [500] * 3, 128, None, 128),  # 3 % are cut
+        ([50] * 85 + [150] * 15, 128, None, 152),  # more than a tenth would be
+        ([50] * 85 + [150] * 15, 128, 140, 140),  # the model reads no more
+        ([50] * 85 + [150] * 15, 128, 64, 128),
+        ([400] * 100, 128, None, 256),
+    ],
+)
+def test_the_longest_sequence_follows_from_the_lengths(words, usual, most, found):
+    texts = [" ".join(["a"] * (count - 2)) for count in words]  # two tokens stand around
+    tokenizer = train_tokenizer(texts, 64)
+    fitting = FittingLength(usual, most)
+    assert fitting(tokenizer, {"t": Split(texts, None, None)}) == fitting.found == found
+    asked = Split(["a"] * len(texts), texts, None, answers=[()] * len(texts))
+    assert FittingLength(usual, most)(tokenizer, {"t": asked}) <= usual
 
 
 @pytest.mark.parametrize(
