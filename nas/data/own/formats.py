@@ -100,9 +100,11 @@ def _json_lines(path: Path) -> "pa.Table":
 
     try:
         with opened(path) as file:
-            return arrow.read_json(
+            found = arrow.read_json(
                 file, read_options=arrow.ReadOptions(use_threads=False, block_size=_JSON_BLOCK)
             )
+        found.validate(full=True)  # halves of characters, which JSON can write, are none
+        return found
     except pa.ArrowInvalid as error:
         reason = str(error).partition("\n")[0]
     raise InvalidData(_json_problem(path) or f"{path} cannot be read: {reason}")
@@ -124,6 +126,8 @@ def _json_problem(path: Path) -> str | None:
                 )
             if not isinstance(row, dict):
                 return f"{path}, line {number}: {line[:80]!r} is no object with names and values."
+            if _has_halves(row):
+                return f"{path}, line {number}: {_HALF}"
             for name, value in row.items():
                 kind = _TYPES.get(type(value), type(value).__name__)
                 before, where = types.setdefault(name, (kind, number))
@@ -159,7 +163,7 @@ def _json_document(path: Path) -> "pa.Table":
         raise InvalidData(f"{path} is no list of objects. Write one object an example.")
     try:
         return pa.Table.from_pylist(found)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise InvalidData(
             f"{path} cannot be read: {str(error)[:200]}. Write all values of a column alike."
         ) from None
@@ -167,9 +171,28 @@ def _json_document(path: Path) -> "pa.Table":
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(read_text(path))
+        text = read_text(path)
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidData(f"{path} is no JSON: {str(error)[:200]}") from None
+    if "\\ud" in text.lower() and _has_halves(found):
+        raise InvalidData(f"{path}: {_HALF}")
+    return found
+
+
+_HALF = (
+    'a text has half of a character, such as "\\ud83d" without its other half behind it. Write '
+    "whole ones, or delete it."
+)
+
+
+def _has_halves(document: Any) -> bool:
+    """Whether a text of a document has a surrogate without its other half, which is no text."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _conll(path: Path) -> "pa.Table":

@@ -15,6 +15,7 @@ from search_spaces.errors import InvalidData
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LONGEST_TEXT = 1 << 31  # characters: what a place is counted in holds no more
 _NO_TEXT = ("", "nan", "NaN", "null", "NULL")
 
 
@@ -121,7 +122,7 @@ def _whole(value: object, name: str, place: str, where: str) -> int:
         number = float(str(value))
     except ValueError:
         number = -1.0
-    if number < 0 or number != int(number):
+    if not (0 <= number < _LONGEST_TEXT and number.is_integer()):
         raise InvalidData(
             f"{place}, {where}: the start of the answer in column {name!r} is {value!r:.40}, and "
             "must be a whole number from 0, of characters before it. Correct it."

@@ -14,6 +14,8 @@ from search_spaces.errors import InvalidData
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LARGEST = 1 << 31
+
 
 def is_squad(document: object) -> bool:
     """Whether a JSON document has the form of SQuAD's files: articles with paragraphs."""
@@ -76,7 +78,7 @@ def _list(holder: object, name: str, path: Path, where: str) -> list[Any]:
 
 def _value(holder: object, name: str, kind: type, path: Path, where: str) -> Any:
     found = holder.get(name) if isinstance(holder, dict) else None
-    if type(found) is not kind:
+    if type(found) is not kind or (kind is int and abs(found) >= _LARGEST):
         wanted = {str: "a text", int: "a whole number", list: "a list"}[kind]
         raise InvalidData(
             f"{path}, {where}: {name!r} is {found!r:.60}, and SQuAD's files have {wanted} there. "

@@ -77,6 +77,13 @@ CASES = {
     "no UTF-8": ("a.csv", b"text,label\n" + b"caf\xe9 is here,yes\n", "line 2 is not UTF-8"),
     "no text at all": ("a.csv", b"\0\1\2", "NUL"),
     "no JSON": ("a.jsonl", lines(GOOD) + "\n{", r"line 21: no JSON"),
+    "half of a character": (
+        "a.jsonl", lines(GOOD) + '\n{"text": "so \\ud83d it is", "label": "yes"}',
+        "line 21: a text has half of a character",
+    ),
+    "half of a character in a document": (
+        "a.json", '[{"text": "so \\ud83d it is", "label": "yes"}]', "text has half of a character",
+    ),
     "no Parquet": ("a.parquet", "hello", "no Parquet file"),
     "another ending": ("a.docx", "hello", r"the ending '\.docx'"),
     "few rows": ("a.csv", table(GOOD[:5]), "has 5 examples"),

@@ -125,6 +125,12 @@ def test_what_is_wrong_with_questions(tmp_path):
     dev = tmp_path / "dev.csv"
     (tmp_path / write(tmp_path, ".csv", rows())).rename(dev)
     refused(good, "dev.csv, row 2: no answer in column 'answer', and every", dev=str(dev))
+    for number in ("inf", "-1", "1e12", "2.5"):
+        refused([*good, (question, text, answer, number)], "row 31: the start of the answer")
+    bad = squad(good)
+    bad["data"][0]["paragraphs"][1]["qas"][0]["answers"][0]["answer_start"] = 1 << 70
+    (tmp_path / "asked.json").write_text(json.dumps(bad))
+    refused(None, "paragraph 2, question 1: 'answer_start' is 1180", how=".json")
     bad = squad(good)
     bad["data"][0]["paragraphs"][2]["qas"][0]["question"] = None
     (tmp_path / "asked.json").write_text(json.dumps(bad))
