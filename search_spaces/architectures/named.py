@@ -108,6 +108,10 @@ NAMED: dict[str, dict[str, Any]] = {
     "uno-eelbert": _pattern((2, 128, 2, SDP, [128]))
     | {"model": {"embedding": "hash-ngram", "positions": "absolute"}},
     "fnet-base": _pattern((12, 768, 1, DFT, [3072])) | ABSOLUTE,
+    "convbert-base": _pattern((12, 768, 12, ("mixed-attention", ""), [3072])) | ABSOLUTE,
+    "m2-bert-base": _pattern((12, 768, 1, ("monarch", ""), [3072]))
+    | {"parts": [{"feedforward": "monarch-glu"}] * 12}
+    | ABSOLUTE,
     "minilm-l6": _pattern((6, 384, 12, SDP, [1536])) | ABSOLUTE,
     "deberta-v3-xsmall": _alike(12, 384) | {"model": {"positions": "disentangled"}},
     "deberta-v3-base": _alike(12, 768) | {"model": {"positions": "disentangled"}},

@@ -16,20 +16,30 @@ MODELS = {
     "factorised": {"embedding": "factorised(rank=4)", "norm": "low-precision-layer"},
     "bare": {"embedding": "learned(norm=none)", "norm": "layer(bias=none)"},
 }
+PARTS = [{"residual": "pre(norms=feedforward)"}, {"block": "plain(bias=none)"}]
+# heads inside are as wide as they are
+NARROW = [
+    {"block": "bottleneck(inner=8,maps=2)", "residual": "mixed", "feedforward": "relu"},
+    {"block": "inverted-bottleneck(inner=32)", "residual": "mixed(norm=pre)"},
+]
 HEADS = ["attention(window=2)_8", "attention(bias=none,gate=gelu,queries=2)_8", "sa_sdp_8"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("said", MODELS.values(), ids=list(MODELS))
+@pytest.mark.parametrize(
+    ("said", "parts"),
+    [(said, PARTS) for said in MODELS.values()] + [(MODELS["trigram"], NARROW)],
+    ids=[*MODELS, "narrow"],
+)
 @pytest.mark.parametrize("name", FORMATS)
-def test_each_in_each_format(tmp_path, name, said):
+def test_each_in_each_format(tmp_path, name, said, parts):
     architecture = Architecture.from_dict(
         {
             "l": 2,
             "o": [HEADS] * 2,
             "h": [16, 24],
             "f": [[24]] * 2,
-            "parts": [{"residual": "pre(norms=feedforward)"}, {"block": "plain(bias=none)"}],
+            "parts": parts,
             "model": said,
         }
     )
