@@ -1,6 +1,8 @@
 """BERT checkpoints: read from `transformers`, written for it, equal outputs both ways."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +15,8 @@ from search_spaces import Architecture, named_architecture
 from search_spaces.errors import InvalidData
 
 MINI = named_architecture("bert-mini")
+SHARED = Path(os.environ.get("NAS_DATA", Path(__file__).parents[4] / "shared" / "data"))
+MINILM = SHARED / "checkpoints" / "all-minilm-l6-v2"
 
 
 def bert(**changes):
@@ -142,3 +146,19 @@ def test_a_folder_without_a_checkpoint_is_explained(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"no tensors")
     with pytest.raises(InvalidData, match=r"model\.safetensors cannot be read.*never loaded"):
         load_bert(tmp_path)
+
+
+@pytest.mark.skipif(not MINILM.is_dir(), reason="no checkpoint; set NAS_DATA")
+def test_minilm_with_its_real_weights():
+    theirs = BertModel.from_pretrained(MINILM, local_files_only=True).float().eval()
+    ours = load_bert(MINILM).eval()
+    named = named_architecture("minilm-l6")
+    assert ours.architecture.layers == named.layers
+    assert sum(p.numel() for p in ours.parameters()) == 22_713_216
+    tokens = torch.randint(1000, 30_000, (2, 12), generator=torch.Generator().manual_seed(0))
+    keep = torch.arange(12) < torch.tensor([12, 7])[:, None]
+    with torch.no_grad():
+        expected = theirs(torch.where(keep, tokens, 0), attention_mask=keep.long())
+        found = ours(tokens, keep)
+    assert_close(found[keep], expected.last_hidden_state[keep], atol=1e-5, rtol=1e-5)
+    assert_close(ours.pool(found, keep), expected.pooler_output, atol=1e-5, rtol=1e-5)
