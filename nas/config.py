@@ -28,6 +28,7 @@ from nas.whole_files import write_whole
 from search_spaces.constraints import parse_constraint as read_constraint
 from search_spaces.documents import read_document
 from search_spaces.errors import InvalidExperiment, UnknownName
+from search_spaces.parts import split_kinds
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 100 * 365 * 86400.0  # what clocks and timers of every kind take
@@ -128,6 +129,7 @@ def _how_many(value: object) -> object:
     return value if value == "all" else int(str(value))
 
 
+Mixers = Annotated[tuple[str, ...], BeforeValidator(split_kinds)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Tasks = Annotated[tuple[TaskSettings | str, ...], BeforeValidator(as_tasks)]
 Suites = Annotated[dict[str, SuiteSettings], BeforeValidator(read_suites)]
@@ -183,6 +185,8 @@ class Experiment(BaseModel):
             a YAML file of a space holds.
         checkpoint: Folder of a trained encoder with its tokenizer: every architecture is cut out of
             it and learns from it. The space is then that of all its cuts, if none is given.
+        mixers: Mixers that may stand in a checkpoint's layers beside its own, such as [c_5, l_dft,
+            hedgehog]; each is fitted to what the layer's attention gave.
         policy: What proposes architectures.
         policy_options: Options of that policy.
         objectives: Score or cost to direction, "max" or "min"; the first one is "the best".
@@ -227,6 +231,7 @@ class Experiment(BaseModel):
     name: str = Field(default="search", max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     space: str | dict[str, Any] = "flexibert-micro"
     checkpoint: Place = None
+    mixers: Mixers = ()
     policy: str = "boshnas"
     policy_options: dict[str, Any] = {}
     objectives: Annotated[dict[str, str], BeforeValidator(parse_objectives)] = {

@@ -138,6 +138,16 @@ class Part:
         return cls.of(match[1], found)
 
 
+def split_kinds(value: object) -> object:
+    """Return the parts of a text with commas, none of which is inside of parentheses.
+
+    Anything but a text is returned as it is.
+    """
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in re.split(r",(?![^(]*\))", value) if part.strip()]
+
+
 def is_name(text: object) -> bool:
     """Whether a text may name a kind: letters, digits and "-", so that it can stand in any text."""
     return isinstance(text, str) and _NAME.fullmatch(text) is not None

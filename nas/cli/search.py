@@ -29,6 +29,7 @@ from search_spaces.errors import quoted
 @click.option(
     "--space", type=SPACE, help="A named space (nas space list), a YAML file, or module:Name."
 )
+@click.option("--mixers", help="With --from: other mixers in its layers: c_5,l_dft,hedgehog,…")
 @click.option("--policy", type=POLICY, help="What proposes: boshnas, random, …")
 @click.option("--data", help="glue-mini, hub, or a directory of GLUE, SuperGLUE, …")
 @click.option("--corpus", multiple=True, help="Text files to pre-train on (.txt, .xz, .gz).")

@@ -41,8 +41,9 @@ def list_() -> None:
 @space.command()
 @click.argument("name", required=False)
 @click.option("--from", "checkpoint", help="Instead: all cuts of the trained encoder in a folder.")
+@click.option("--mixers", help="With --from: other mixers in its layers: c_5,l_dft,hedgehog,…")
 @SEED
-def show(name: str | None, checkpoint: str | None, seed: int) -> None:
+def show(name: str | None, checkpoint: str | None, mixers: str | None, seed: int) -> None:
     """Print the size of the space NAME, what a sample of it costs, and three examples."""
     from search_spaces import load_space
     from search_spaces.errors import InvalidSpace
@@ -52,7 +53,7 @@ def show(name: str | None, checkpoint: str | None, seed: int) -> None:
             f"nas space show takes the name of a space or --from FOLDER; given: {name!r} and "
             f"{checkpoint!r}. Give one of the two; names: nas space list."
         )
-    found = load_space(name) if checkpoint is None else _cuts(checkpoint)
+    found = load_space(name) if checkpoint is None else _cuts(checkpoint, mixers)
     echo(f"{found.name}: {_readable(found.size)} architectures, up to {_depth(found)}")
     if description := getattr(getattr(found, "definition", None), "description", ""):
         echo(description)
@@ -200,15 +201,17 @@ def _print_costs(architectures: list["Architecture"]) -> None:
         echo(f"{title:<28}" + "".join(f"{round(value):>16,}" for value in shown))
 
 
-def _cuts(folder: str) -> "Space":
+def _cuts(folder: str, mixers: str | None) -> "Space":
     """Return the space inside a checkpoint; print what it is and what may be cut."""
+    from nas.config import make_experiment
     from nas.evaluation.cost import measure_latency
     from nas.teachers.checkpoint import read_checkpoint
     from nas.teachers.space import teacher_space
     from search_spaces import load_space
 
     checkpoint = read_checkpoint(folder)
-    definition = teacher_space(checkpoint.architecture)
+    others = make_experiment({"checkpoint": folder, "mixers": mixers or ()}).mixers
+    definition = teacher_space(checkpoint.architecture, others)
     length = min(LENGTH, checkpoint.max_length)
     whole = checkpoint.build(max_length=length, pooling="mean")
     latency = measure_latency(whole, length=length, threads=1)

@@ -117,7 +117,7 @@ def train(
     checkpoint = None
     if inside:
         checkpoint = read_checkpoint(pretrained)
-        require_cut(chosen, checkpoint.architecture)
+        require_cut(chosen, checkpoint.architecture, plan.mixers)
     parent = ExportedModel.open(pretrained) if pretrained and not inside else None
     if parent is not None:
         require_tokenizer(recipe, parent)

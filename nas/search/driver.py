@@ -237,10 +237,10 @@ def inside_checkpoint(experiment: Experiment) -> tuple["Checkpoint", Experiment]
         )
     checkpoint = read_checkpoint(experiment.checkpoint)
     if "space" in experiment.model_fields_set:
-        require_inside(experiment.space, checkpoint.architecture)
+        require_inside(experiment.space, checkpoint.architecture, experiment.mixers)
         space = experiment.space
     else:
-        space = teacher_space(checkpoint.architecture)
+        space = teacher_space(checkpoint.architecture, experiment.mixers)
     changed = {"space": space, "checkpoint": str(checkpoint.folder)}
     return checkpoint, experiment.model_copy(update=changed)
 

@@ -10,7 +10,7 @@ from search_spaces.operations import mixer_part
 
 # Operation of heads, and kind of feed-forward, of which some may go -> settings that must be as
 # usual: what heads share cannot be left out with one of them.
-_ATTENTION = {"sa": {"parameter": "sdp"}, "attention": {"queries": 1, "gate": "none"}}
+ATTENTION = {"sa": {"parameter": "sdp"}, "attention": {"queries": 1, "gate": "none"}}
 _FEEDFORWARDS = ("mlp", "glu")
 
 
@@ -66,7 +66,7 @@ def _reason(layer: Layer, usual: Layer, first: Layer) -> str | None:
 def _attends(head: Head) -> bool:
     part = mixer_part(head.operation, head.parameter)
     found = SLOTS["mixer"].kinds[part.kind].settings_of(part)
-    wanted = _ATTENTION.get(part.kind)
+    wanted = ATTENTION.get(part.kind)
     return wanted is not None and all(found[name] == value for name, value in wanted.items())
 
 

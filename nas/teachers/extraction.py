@@ -7,6 +7,8 @@ from torch import Tensor
 
 from nas.models.blocks.heads import module_name
 from nas.teachers.calibration import LayerWorth, refitted
+from nas.teachers.cuttable import ATTENTION
+from nas.teachers.mimicry import new_mixer
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
 
@@ -28,7 +30,8 @@ def extract(
     """Return the weights of a cut of an encoder, named as in `Encoder`.
 
     Args:
-        child: Layers as wide as the teacher's, with no more heads and neurons than its have.
+        child: Layers as wide as the teacher's, with no more heads and neurons than its have. Mixers
+            that no teacher has are as at their start, but for its queries, keys and values.
         weights: The teacher's, named alike.
         worth: Of each of the teacher's layers.
         layers: Which of them stay, ascending, one for each layer of the child.
@@ -41,13 +44,18 @@ def extract(
             for name, value in weights.items()
             if name.startswith(f"layers.{source}.")
         }
-        new = _layer(old, worth[source], layer, refit=refit)
+        new = _layer(old, worth[source], layer, child, refit=refit)
         found |= {f"layers.{place}.{name}": value.contiguous() for name, value in new.items()}
     return found
 
 
 def _layer(
-    old: Mapping[str, Tensor], worth: LayerWorth, layer: Layer, *, refit: bool
+    old: Mapping[str, Tensor],
+    worth: LayerWorth,
+    layer: Layer,
+    child: Architecture,
+    *,
+    refit: bool,
 ) -> dict[str, Tensor]:
     """Return a layer's tensors with as many of its heads and neurons as `layer` has, by worth."""
     width = len(worth.heads.mean) // len(worth.head_order)
@@ -55,18 +63,22 @@ def _layer(
     features = (stay[:, None] * width + torch.arange(width)).flatten()
     neurons = worth.feedforward_order[: layer.feedforward[0]].sort().values
     mixer = module_name(layer.heads[0].kind)
-    new = {}
+    new, attention = {}, {}
     for name, value in old.items():
         stem = name.rpartition(".")[0]
         if stem.startswith("mixers."):
-            # the same heads under the name of another window, if it has one
             inner = name.split(".", 2)[2]
             parts = HEAD_ROWS[inner.rpartition(".")[0]]
-            new[f"mixers.{mixer}.{inner}"] = _rows(value, parts, features)
+            attention[inner] = _rows(value, parts, features)
         elif (parts := NEURON_ROWS.get(stem.removeprefix("feedforward."))) is not None:
             new[name] = _rows(value, parts, neurons)
         else:
             new[name] = value
+    if layer.heads[0].operation in ATTENTION:
+        # the same heads under the name of another window, if it has one
+        new |= {f"mixers.{mixer}.{inner}": value for inner, value in attention.items()}
+    else:
+        new |= new_mixer(layer, child, attention)
     for name, moments, kept in (
         ("mixed", worth.heads, features),
         ("feedforward.output", worth.feedforward, neurons),

@@ -27,6 +27,7 @@ from nas.teachers.attention import Attention, attention_of
 from nas.teachers.calibration import LayerWorth, Moments
 from nas.teachers.extraction import extract
 from nas.teachers.layer_choice import matching_layers
+from nas.teachers.replacement import fitted_mixers
 from nas.whole_files import whole_file
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidData, quoted
@@ -151,11 +152,23 @@ class Lessons:
         """Whether students are cut out of the teacher, and not only taught."""
         return self.facts.get("cuts", True)
 
-    def cut(self, architecture: Architecture, task: str = WHOLE) -> Cut:
-        """Return the weights with which a student of `task` starts; without one, no head's."""
+    def cut(
+        self, architecture: Architecture, task: str = WHOLE, split: EncodedSplit | None = None
+    ) -> Cut:
+        """Return the weights with which a student of `task` starts; without one, no head's.
+
+        Args:
+            architecture: The student.
+            task: Name of the task.
+            split: Its training examples, on which mixers that the teacher does not have are fitted;
+                None leaves them as they begin.
+        """
         weights, classifier, worth = self._read(task)
         origin = self.origin(architecture, task)
-        return Cut(extract(architecture, weights, worth, origin.layers), classifier, origin)
+        found = extract(architecture, weights, worth, origin.layers)
+        if split is not None:
+            found |= fitted_mixers(self, architecture, found, origin, task, split)
+        return Cut(found, classifier, origin)
 
     @property
     def architecture(self) -> Architecture:
@@ -222,9 +235,9 @@ class Lessons:
         wanted = [*kept[1:], -1] if "states" in reads else []
         rows = len(split.tokens) if split.per_token else len(split)
         logits = self._array(f"{task}.logits.npy", rows)
-        stored = self._array(f"{task}.states.npy") if reads else None
-        attending = {n: self._layer(task, n) for n in (kept if "attention" in reads else ())}
-        last = self._layer(task, len(self.architecture.layers) - 1) if "last" in reads else None
+        stored = self.states(task) if reads else None
+        attending = {n: self.layer(task, n) for n in (kept if "attention" in reads else ())}
+        last = self.layer(task, len(self.architecture.layers) - 1) if "last" in reads else None
 
         def answers(batch: Batch) -> Answers:
             device = batch.tokens.device
@@ -250,8 +263,19 @@ class Lessons:
 
         return answers
 
-    def _layer(self, task: str, number: int) -> nn.Module:
-        """Return one of the teacher's layers."""
+    def states(self, task: str) -> np.ndarray:
+        """Return what each layer read of the training examples, and last what the encoder gave.
+
+        `(layers + 1, tokens, width)`, in half precision.
+        """
+        return self._array(f"{task}.states.npy")
+
+    def longest(self, task: str) -> int:
+        """Return how long a sequence the teacher of a task reads, in tokens."""
+        return _longest(self.weights(task))
+
+    def layer(self, task: str, number: int) -> nn.Module:
+        """Return one of the teacher's layers, not to be trained."""
         return _build_layer(
             self.folder / f"{task}.safetensors", number, json.dumps(self.facts["architecture"])
         )

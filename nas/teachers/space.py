@@ -1,9 +1,10 @@
 """The space inside a trained encoder: what of it may be left out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas.teachers.cuttable import fixed_layers, floor_of, layers_like
+from nas.teachers.replacement import require_kinds
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidExperiment
 from search_spaces.flexibert.space import FlexiBertSpace
@@ -20,13 +21,20 @@ FEEDFORWARD_SHARES = (1 / 24, 1 / 12, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
 UNIFORM_CUTS = ((1 / 4, 1 / 4), (1 / 12, 1 / 24), (1 / 2, 1 / 2))
 
 
-def teacher_space(teacher: Architecture) -> dict[str, Any]:
+def teacher_space(teacher: Architecture, mixers: Sequence[str] = ()) -> dict[str, Any]:
     """Return the space of all cuts of an encoder, as a YAML file holds it.
 
     Any number of its layers; in each a share of its heads, as wide as they are, and of its
     feed-forward, of a teacher with unlike layers at most what each has. A search begins with
     uniform cuts: so many thin layers keep more than few whole
     ones, and what it finds later has to be better.
+
+    Args:
+        teacher: What the encoder is built like.
+        mixers: Kinds of heads that may stand in its layers beside its own, such as "c_5".
+
+    Raises:
+        InvalidArchitecture: There is no such mixer.
     """
     layer, depth = floor_of(teacher), len(teacher.layers)
     heads, inner = len(layer.heads), layer.feedforward[0]
@@ -37,6 +45,9 @@ def teacher_space(teacher: Architecture) -> dict[str, Any]:
     operations: dict[str, list[str | int]] = {}
     for head in dict.fromkeys(one.heads[0] for one in teacher.layers):
         operations.setdefault(head.operation, []).append(head.parameter)
+    for operation, parameter in require_kinds(mixers):
+        if parameter not in operations.setdefault(operation, []):
+            operations[operation].append(parameter)
     return {
         "first": [a.to_dict() for a in dict.fromkeys(uniform)],
         "description": f"Cuts of an encoder of {depth} layers, width {layer.width}.",
@@ -63,7 +74,7 @@ def _parts_of_first(teacher: Architecture) -> dict[str, str]:
     return {slot: str(first.part(slot)) for slot in slots}
 
 
-def require_cut(child: Architecture, teacher: Architecture) -> None:
+def require_cut(child: Architecture, teacher: Architecture, mixers: Sequence[str] = ()) -> None:
     """Check that an architecture can be cut out of a teacher.
 
     Raises:
@@ -73,6 +84,7 @@ def require_cut(child: Architecture, teacher: Architecture) -> None:
         return
     most = floor_of(teacher)
     kinds = {(head.kind, head.width) for layer in teacher.layers for head in layer.heads}
+    kinds |= {(write_kind(*kind), most.heads[0].width) for kind in require_kinds(mixers)}
     wanted = f"at most {len(teacher.layers)} layers {most.width} wide, each with at most "
     wanted += f"{len(most.heads)} heads {most.heads[0]} and {most.feedforward[0]} neurons"
     reasons = [f"{len(child.layers)} layers"] if len(child.layers) > len(teacher.layers) else []
@@ -80,6 +92,7 @@ def require_cut(child: Architecture, teacher: Architecture) -> None:
         if layer.width != most.width:
             reasons.append(f"width {layer.width} in layer {number}")
         strange = [str(h) for h in layer.heads if (h.kind, h.width) not in kinds]
+        strange += [str(layer.heads[-1])] if len(layer.kinds) > 1 else []
         reasons += [f"the head {strange[0]} in layer {number}"] if strange else []
         if len(layer.heads) > len(most.heads):
             reasons.append(f"{len(layer.heads)} heads in layer {number}")
@@ -96,7 +109,9 @@ def require_cut(child: Architecture, teacher: Architecture) -> None:
         )
 
 
-def require_inside(space: str | Mapping[str, Any], teacher: Architecture) -> None:
+def require_inside(
+    space: str | Mapping[str, Any], teacher: Architecture, mixers: Sequence[str] = ()
+) -> None:
     """Check that everything a space offers can be cut out of a teacher.
 
     Raises:
@@ -127,6 +142,7 @@ def require_inside(space: str | Mapping[str, Any], teacher: Architecture) -> Non
             )
     kinds = [write_kind(*kind) for kind in definition.kinds]
     known = sorted({head.kind for of in teacher.layers for head in of.heads})
+    known += [write_kind(*kind) for kind in require_kinds(mixers)]
     strange = [kind for kind in kinds if kind not in known]
     parts = [
         f"{slot}={part}"
@@ -144,5 +160,5 @@ def require_inside(space: str | Mapping[str, Any], teacher: Architecture) -> Non
         raise InvalidExperiment(
             f"The space offers {(strange + parts)[0]}, for which the checkpoint has no weights. It "
             f"has {', '.join(known)} alone. Leave the space "
-            "out to search among all cuts of the checkpoint."
+            "out to search among all cuts of the checkpoint, or name other mixers in mixers."
         )

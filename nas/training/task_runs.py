@@ -15,6 +15,7 @@ from nas.models.encoder import Encoder
 from nas.models.heads import ClassificationHead
 from nas.teachers.general import GeneralText
 from nas.teachers.lessons import Cut, Lessons, Origin
+from nas.teachers.replacement import replaced_layers
 from nas.training.budget import WHOLE, Budget
 from nas.training.checkpoint import Checkpoint, part
 from nas.training.distillation import Distillation, Lesson, distillation_of
@@ -199,7 +200,8 @@ class TaskTraining:
     ) -> Cut:
         """Return what the encoder starts a task with, cut out of the teacher in some steps."""
         if how is None or (steps == 1 and not self.magnitude):
-            return self.lessons.cut(self.encoder.architecture, task.name)
+            split = self.data.tasks[task.name]["train"]
+            return self.lessons.cut(self.encoder.architecture, task.name, split)
 
         def learn(encoder: Encoder, head: ClassificationHead, origin: Origin, step: int) -> None:
             finetune_task(
@@ -228,7 +230,9 @@ class TaskTraining:
         )
 
     def _keeps_less_than_half(self) -> bool:
-        # up to there a cut at once is as good
+        # up to there a cut at once is as good; a mixer that the teacher lacks is put there at once
+        if replaced_layers(self.encoder.architecture, self.lessons.architecture):
+            return False
         return share_kept(self.encoder.architecture, self.lessons.architecture) < _HALF
 
     def _like(self, architecture: Architecture) -> Encoder:

@@ -7,7 +7,7 @@ relations need a last layer that attends. Attention head by head is compared of 
 head with the one that it was.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nas.evaluation.kinds import TASK_KINDS
@@ -41,6 +41,11 @@ def check_taught(recipe: Recipe, experiment: "Experiment") -> None:
     Raises:
         InvalidExperiment: The recipe says something of the kind.
     """
+    if experiment.mixers and experiment.checkpoint is None:
+        raise InvalidExperiment(
+            f"mixers is {', '.join(experiment.mixers)}, which are put into a checkpoint's layers, "
+            "and there is none. Give one with --from FOLDER, or a space with these operations."
+        )
     how = [part for part in _parts(recipe) if part.kind != "none"]
     inside = experiment.checkpoint is not None
     if how and not inside and not recipe.teacher:
@@ -72,6 +77,8 @@ def check_taught(recipe: Recipe, experiment: "Experiment") -> None:
                 f"{name} is {getattr(recipe, name)!r}, which does not go with a teacher. Give "
                 f"{instead}, or leave the teacher out."
             )
+    if inside and experiment.mixers:
+        _require_no_map(recipe, experiment.mixers)
     if not inside:
         for part in how:
             _require_map(part, experiment)
@@ -82,6 +89,21 @@ def _parts(recipe: Recipe) -> Iterator[Part]:
     given = recipe.open.get("distillation") or [str(recipe.standing("distillation")[0])]
     for text in given:
         yield SLOTS["distillation"].read(text)
+
+
+def _require_no_map(recipe: Recipe, mixers: Sequence[str]) -> None:
+    """Check that nothing compares what layers attend to, where mixers may stand that do not."""
+    from nas.training.distillation.base import DISTILLATIONS
+
+    compared = {"attention", "last"}
+    for part in _parts(recipe):
+        if part.kind != "none" and compared & DISTILLATIONS[part.kind].reads:
+            others = sorted(k for k, of in DISTILLATIONS.items() if not compared & of.reads)
+            raise InvalidExperiment(
+                f"distillation is {str(part)!r}, which compares what layers attend to, and mixers "
+                f"opens them to {', '.join(mixers)}, of which there is no such map. Give "
+                f"{' or '.join(others)}, or leave mixers out."
+            )
 
 
 def _require_map(part: Part, experiment: "Experiment") -> None:

@@ -81,12 +81,28 @@ class LinearAttention(Mixer):
         self.query_map = nn.Parameter(torch.eye(head_width).repeat(heads, 1, 1))
         self.key_map = nn.Parameter(torch.eye(head_width).repeat(heads, 1, 1))
 
-    def forward(self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None) -> Tensor:
+    def weights(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """Return what each token takes of each, `(batch, heads, length, length)`.
+
+        In time and memory as large as the square of the length: to be compared with a softmax.
+        """
+        query, key, _ = self._read(x)
+        asking, asked = self._features(query, key, keep)
+        products = asking @ asked.mT
+        return products / products.sum(-1, keepdim=True).clamp(min=LEAST)
+
+    def _read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         joined = self.query_key_value(x).unflatten(-1, (3, self.heads, self.head_width))
         query, key, value = (part.transpose(1, 2) for part in joined.unbind(2))
+        return query, key, value
+
+    def _features(self, query: Tensor, key: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor]:
         asking, asked = features(query @ self.query_map), features(key @ self.key_map)
-        if keep is not None:
-            asked = asked * keep[:, None, :, None]
+        return asking, asked if keep is None else asked * keep[:, None, :, None]
+
+    def forward(self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None) -> Tensor:
+        query, key, value = self._read(x)
+        asking, asked = self._features(query, key, keep)
         mixed = attend(asking, asked, value).to(value.dtype)
         if distances is not None:
             mixed = mixed + position_weights(query, distances, keep) @ value

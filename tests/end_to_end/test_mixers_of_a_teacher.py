@@ -1,0 +1,55 @@
+"""A search that opens a tiny teacher's layers to other mixers, by the command line."""
+
+import pytest
+import yaml
+
+from nas import open_run
+from nas.cli.main import cli
+from nas.zoo import check_model
+from search_spaces import Architecture
+from search_spaces.errors import NasError
+
+SEARCH = {
+    "data": "glue-mini", "tasks": ["sst2"], "trials": 4, "policy": "random",
+    "objectives": {"glue": "max", "latency_ms": "min"}, "execution": {"engine": "inline"},
+    "recipe": {
+        "max_train_examples": 48, "max_dev_examples": 48, "max_length": 32, "block_length": 32,
+        "precision": "fp32", "finetune_epochs": 1,
+    },
+}  # fmt: skip
+
+
+def nas(*arguments):
+    try:
+        cli.main([str(a) for a in arguments], prog_name="nas", standalone_mode=False)
+    except SystemExit as stop:
+        assert stop.code == 0  # noqa: PT017  a search says by its code how it ended
+
+
+@pytest.mark.slow
+def test_other_mixers_stand_in_its_layers(tmp_path, make_checkpoint, capsys):
+    make_checkpoint(tmp_path / "tiny")
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(SEARCH))
+    inside = ("--from", tmp_path / "tiny", "--mixers", "c_3,l_dft,hedgehog")
+    nas("space", "show", *inside)
+    assert "cuts of tiny: 1," in capsys.readouterr().out
+    run = tmp_path / "run"
+    nas("search", tmp_path / "plan.yaml", *inside, "--run", run, "--quiet")
+    trials = list(open_run(run).journal.each_trial())
+    assert [trial["status"] for trial in trials] == ["done"] * 4
+    found = [Architecture.from_dict(trial["architecture"]) for trial in trials]
+    others = [a for a in found if any(of.heads[0].kind != "sa_sdp" for of in a.layers)]
+    assert others  # after the three uniform cuts, whose attention stays
+    # fitted once, in the first trial that has it
+    assert list((run / "teacher" / "mixers").glob("sst2-*.safetensors"))
+    nas("replay", run)
+    assert "0 differences" in capsys.readouterr().out
+    nas("confirm", run, "--top", 1, "--seeds", 1, "--baselines", "--longer", 2)
+    assert "uniform cut of" in capsys.readouterr().out
+    nas("export", run, "--pick", others[0].hash[:10], "--to", tmp_path / "model")
+    assert "as in the search" in capsys.readouterr().out
+    assert not check_model(tmp_path / "model")
+    with pytest.raises(NasError, match="compares what layers attend to, and mixers opens"):
+        nas("search", tmp_path / "plan.yaml", *inside, "--set", "recipe.distillation=stages",
+            "--run", tmp_path / "refused")  # fmt: skip
+    assert not (tmp_path / "refused").exists()
