@@ -190,7 +190,9 @@ def learn(
                     task_losses, modules, task, batch, scale, device, precision, ways,
                     lesson=lesson, progress=loop.step_number / steps, step=loop.step_number,
                 )  # fmt: skip
+                rate = loop.learning_rate
                 loop.step(losses, len(batch.labels))
+                ways.stepped(rate)
                 if loop.step_number % a_pass == 0:
                     best.look(loop.step_number // a_pass)
                 state.save_if_due()

@@ -105,6 +105,21 @@ def examples(recipe: "Recipe") -> Objections:
         )
 
 
+def heads(recipe: "Recipe") -> Objections:
+    """Object to a frozen backbone beside what would let it learn."""
+    parts = recipe.standing("finetuning")
+    for part in parts:
+        if part.kind != "preference-heads" or _settings(part)["backbone"] != "frozen":
+            continue
+        beside = [str(other) for other in parts if other.kind in ("lora", "meft")]
+        if beside:
+            yield (
+                f"finetuning: {part}+{beside[0]}",
+                "one freezes what the other trains",
+                f"finetuning: {_with(part, backbone='learns')}+{beside[0]}",
+            )
+
+
 def refuse_in_search(recipe: "Recipe", offered: Iterable[str] = ()) -> None:
     """Check that no trial of a search would learn from what candidates are compared on.
 
@@ -146,4 +161,4 @@ def _with(part: Part, **settings: Value) -> Part:
     return Part.of(part.kind, dict(part.settings) | settings)
 
 
-FINETUNING_RULES = (between, reversed_layers, together, examples, taught)
+FINETUNING_RULES = (between, reversed_layers, together, examples, heads, taught)

@@ -5,6 +5,7 @@ from nas.training.finetunings.full import full  # full
 from nas.training.finetunings.lora import LoRA  # lora
 from nas.training.finetunings.meft import Meft  # meft
 from nas.training.finetunings.multi_task import MultiTask  # multi-task
+from nas.training.finetunings.preference_heads import PreferenceHeads  # preference-heads
 from nas.training.finetunings.self_calibrated import SelfCalibrated  # self-calibrated
 from nas.training.finetunings.sift import Sift  # sift
 from nas.training.finetunings.stilts import stilts  # stilts
@@ -16,6 +17,7 @@ __all__ = [
     "LoRA",
     "Meft",
     "MultiTask",
+    "PreferenceHeads",
     "SelfCalibrated",
     "Sift",
     "Together",

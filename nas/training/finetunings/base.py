@@ -90,6 +90,10 @@ class FineTuning:
         """
         return None
 
+    def stepped(self, learning_rate: float) -> None:
+        """Do what follows each step of the optimizer, which had that rate."""
+        return
+
 
 class Together(FineTuning):
     """Several ways at once.
@@ -129,6 +133,10 @@ class Together(FineTuning):
         for way in self.ways:
             splits = way.examples(task, splits, rehearse)
         return splits
+
+    def stepped(self, learning_rate: float) -> None:
+        for way in self.ways:
+            way.stepped(learning_rate)
 
     def loss(
         self, encoder: nn.Module, head: nn.Module, task: Task, batch: Batch, scale: Scale

@@ -50,6 +50,16 @@ REFUSED = [
         {"finetuning": "self-calibrated"},
     ),
     ({"finetuning": "transductive", "distillation": "logits"}, "teacher", {"finetuning": "full"}),
+    (
+        {"finetuning": "preference-heads+transductive"},
+        "which examples count",
+        {"finetuning": "preference-heads"},
+    ),
+    (
+        {"finetuning": "lora+preference-heads(backbone=frozen)"},
+        "one freezes",
+        {"finetuning": "preference-heads(backbone=learns)+lora"},
+    ),
     ({"objective": "sso", "short_blocks": 0.5, "block_length": 16}, "two", {"block_length": 32}),
 ]
 

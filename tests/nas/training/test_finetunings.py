@@ -24,7 +24,8 @@ from search_spaces.parts import Part
 
 CPU = torch.device("cpu")
 TEXTS = ["full", "sift", "lora", "lora+sift", "stilts", "meft", "meft(variant=2)+sift",
-         "meft(variant=3)", "multi-task", "self-calibrated", "transductive"]  # fmt: skip
+         "meft(variant=3)", "multi-task", "self-calibrated", "transductive",
+         "preference-heads"]  # fmt: skip
 # "preserved" is a matter of how much of an older state each layer of meft reads
 STATED = {"meft": 0.1}
 
