@@ -6,7 +6,8 @@ Differs on purpose, from the released code: a row's length and its direction are
 matrix at each step, which keeps what the last step did to the length (there it lives until the next
 step only) and needs no second copy of the matrix; the direction's gradient lacks nothing (there its
 radial part stays in); moments turn with the directions when these are chosen anew; weight decay is
-applied once. With `scale=1` the learning rate is that of AdamW. Moments have 32 bits.
+applied once. With `scale=1` the learning rate is that of AdamW. With `bits=8` the moments of
+directions have eight bits; see `nas.training.optimizers.eight_bits`.
 """
 
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from torch.optim import Optimizer
 
 from nas.training.optimizers.adamw import adamw
 from nas.training.optimizers.base import Parameters, optimizer_kind
+from nas.training.optimizers.eight_bits import numbers_kept, read_moment, write_moment
 from nas.training.optimizers.joined import Joined
 from search_spaces.kinds import Kind
 from search_spaces.parts import Setting
@@ -36,6 +38,7 @@ class LowRank(Optimizer):
         refresh: Steps between two choices of the directions: those of the gradient at hand.
         scale: Factor of what comes back from the projection.
         normed: Whether length and direction of each row learn apart.
+        bits: Of the moments of directions, 32 or 8.
     """
 
     def __init__(
@@ -47,9 +50,11 @@ class LowRank(Optimizer):
         refresh: int,
         scale: float = 1.0,
         normed: bool = True,
+        bits: int = 32,
     ):
         super().__init__(groups, {"lr": lr, "weight_decay": 0.0})
         self._rank, self._refresh, self._scale, self._normed = rank, refresh, scale, normed
+        self._coded = bits == 8
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
@@ -74,7 +79,7 @@ class LowRank(Optimizer):
         state["step"] = state["step"] + 1 if steps else torch.ones(())
         basis = state["basis"]  # (shorter side, rank)
         small = basis.T @ slope if wide else slope @ basis
-        update = _adam(state, "", small, steps + 1)
+        update = _adam(state, "", small, steps + 1, coded=self._coded)
         full = basis @ update if wide else update @ basis.T
         p.mul_(1 - rate * decay)
         moved = p - (rate * self._scale) * full
@@ -92,39 +97,58 @@ class LowRank(Optimizer):
         old = state.get("basis")
         if old is not None:
             turn = basis.T @ old
-            first, second = state["exp_avg"], state["exp_avg_sq"]
+            read, write = (read_moment, write_moment) if self._coded else (dict.get, _put)
+            first, second = read(state, "exp_avg"), read(state, "exp_avg_sq")
             if first.shape[0] == rank and first.shape[1] == gradient.shape[1]:
-                state["exp_avg"], state["exp_avg_sq"] = turn @ first, turn.square() @ second
+                first, second = turn @ first, turn.square() @ second
             else:
-                state["exp_avg"], state["exp_avg_sq"] = first @ turn.T, second @ turn.T.square()
+                first, second = first @ turn.T, second @ turn.T.square()
+            write(state, "exp_avg", first)
+            write(state, "exp_avg_sq", second)
         state["basis"] = basis
 
 
-def _adam(state: dict[str, Tensor], name: str, gradient: Tensor, steps: float) -> Tensor:
+def _put(state: dict[str, Tensor], name: str, value: Tensor) -> None:
+    state[name] = value
+
+
+def _adam(
+    state: dict[str, Tensor], name: str, gradient: Tensor, steps: float, *, coded: bool = False
+) -> Tensor:
     """Update the moments called `name`; return the step for a rate of 1."""
-    first, second = f"{name}exp_avg", f"{name}exp_avg_sq"
-    for key in (first, second):
-        if key not in state:
-            state[key] = torch.zeros_like(gradient)
-    state[first].lerp_(gradient, 1 - BETAS[0])
-    state[second].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-    scale = (state[second] / (1 - BETAS[1] ** steps)).sqrt() + EPSILON
-    return state[first] / (1 - BETAS[0] ** steps) / scale
+    read, write = (read_moment, write_moment) if coded else (dict.get, _put)
+    names = f"{name}exp_avg", f"{name}exp_avg_sq"
+    first, second = (
+        read(state, key) if key in state else torch.zeros_like(gradient) for key in names
+    )
+    first.lerp_(gradient, 1 - BETAS[0])
+    second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+    for key, value in zip(names, (first, second), strict=True):
+        write(state, key, value)
+    scale = (second / (1 - BETAS[1] ** steps)).sqrt() + EPSILON
+    return first / (1 - BETAS[0] ** steps) / scale
 
 
-def _keeps(shape: Iterable[int], *, decays: bool, rank: int, **settings: object) -> int:
+def _keeps(shape: Iterable[int], *, decays: bool, rank: int, bits: int, **settings: object) -> int:
     shape = tuple(shape)
     if not decays or len(shape) != 2:
         return 2 * prod(shape)
     short, long = sorted(shape)
-    return min(rank, short) * (short + 2 * long) + 2 * shape[0]
+    moment = min(rank, short) * long
+    moment = numbers_kept(moment) if bits == 8 else moment
+    return min(rank, short) * short + 2 * moment + 2 * shape[0]
 
 
 @optimizer_kind(
     Kind(
         "gradnormlorp",
         "Adam on a few directions of weight-normalised gradients",
-        {"rank": Setting(8), "refresh": Setting(200), "scale": Setting(1.0)},
+        {
+            "rank": Setting(8),
+            "refresh": Setting(200),
+            "scale": Setting(1.0),
+            "bits": Setting(32, "line", (8, 32), weight=0.001),
+        },
     ),
     _keeps,
 )
@@ -137,6 +161,7 @@ def gradnormlorp(
     rank: int,
     refresh: int,
     scale: float,
+    bits: int = 32,
 ) -> Optimizer:
     """Return GradNormLoRP for the matrices in `decayed` and AdamW for all other parameters."""
     matrices = [p for p in decayed if p.ndim == 2]
@@ -149,4 +174,5 @@ def gradnormlorp(
     if not matrices:
         return rest
     groups = [{"params": matrices, "weight_decay": weight_decay}]
-    return Joined(LowRank(groups, learning_rate, rank=rank, refresh=refresh, scale=scale), rest)
+    own = LowRank(groups, learning_rate, rank=rank, refresh=refresh, scale=scale, bits=bits)
+    return Joined(own, rest)
