@@ -50,6 +50,14 @@ def reversed_layers(recipe: "Recipe") -> Objections:
                 f"it over more than {HALF_SEGMENT} layers",
                 f"finetuning: {_with(part, segment=HALF_SEGMENT)}, or precision: fp32",
             )
+        others = [other for other in recipe.standing("finetuning") if other.kind == "stilts"]
+        if others or recipe.from_mnli:
+            between = str(others[0]) if others else "full(start=mnli)"
+            yield (
+                f"finetuning: {part}+{between}",
+                "what the intermediate task taught would lie in adapters that the next one drops",
+                f"finetuning: lora+{between}",
+            )
         if any(other.kind == "lora" for other in recipe.standing("finetuning")):
             yield (
                 f"finetuning: {part}+lora",

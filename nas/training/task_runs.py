@@ -161,9 +161,9 @@ class TaskTraining:
     ) -> Finetuning:
         """Fine-tune encoder and `head` on one task."""
         lesson, budget = None, self.budget
-        if not self._cuts:
+        if not self._cuts or start_of(self.recipe, task.name) is not None:
             self.encoder.load_state_dict(self._weights_before(task, number))
-            if self.lessons is not None:
+            if self.lessons is not None and not self._cuts:
                 lesson = self._taught(task, recipe)
         else:
             how, steps = distillation_of(self.recipe), 1
@@ -279,9 +279,9 @@ class TaskTraining:
         return Lesson(how, answers, follows=True)
 
     def _weights_before(self, task: Task, number: int) -> dict[str, Tensor]:
-        if self._cuts:
-            return self.lessons.cut(self.encoder.architecture, task.name).encoder
         start = start_of(self.recipe, task.name)
+        if start is None and self._cuts:
+            return self.lessons.cut(self.encoder.architecture, task.name).encoder
         if start is None:
             return self._start
         if number not in self._between:

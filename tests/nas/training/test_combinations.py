@@ -38,6 +38,11 @@ REFUSED = [
         "half precision",
         {"finetuning": "meft(segment=2)"},
     ),
+    (
+        {"finetuning": "meft+stilts", "tasks": ["mnli", "rte"]},
+        "adapters that the next one drops",
+        {"finetuning": "lora+stilts"},
+    ),
     ({"finetuning": "meft(inner=4)+lora"}, "adapters", {"finetuning": "meft(inner=4)"}),
     ({"finetuning": "multi-task+lora"}, "share one encoder", {"finetuning": "multi-task"}),
     ({"finetuning": "multi-task", "tasks": ["rte"]}, "none to learn", {"finetuning": "full"}),
