@@ -50,6 +50,8 @@ _LABELS = {
     "qqp": ("not_duplicate", "duplicate"),
     "wnli": ("not_entailment", "entailment"),
 }
+# What the two outputs of a token say of a span.
+_ENDS = ("start", "end")
 # What a pipeline opens when nobody says which task.
 _FIRST_TASK = "sst2"
 
@@ -124,11 +126,14 @@ def make_config(
 
 def label_facts(task: Task) -> dict[str, Any]:
     """Return what a configuration says of labels."""
+    kind = TASK_KINDS[task.kind]
     labels = _LABELS.get(task.name, task.labels) or (task.label,)
+    if kind.reads_passages:  # as many as a token has outputs
+        labels = _ENDS
     return {
         "id2label": dict(enumerate(labels)),
         "label2id": {label: number for number, label in enumerate(labels)},
-        "problem_type": TASK_KINDS[task.kind].problem_type,
+        "problem_type": kind.problem_type,
     }
 
 

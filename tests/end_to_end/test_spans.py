@@ -156,7 +156,8 @@ def test_cuts_of_a_checkpoint_learn_spans(place, capsys):
     said = capsys.readouterr()
     assert "The teacher reaches" in said.out + said.err
     assert "in windows of 24" in said.out + said.err
-    nas("export", run, "--to", place / "cut", "--onnx")
+    nas("export", run, "--to", place / "cut", "--quantize", "int8")
     said = capsys.readouterr().out
     assert "as in the search" in said
     assert "trips: model.onnx answers as torch does" in said
+    assert "trips: model.int8.onnx is" in said

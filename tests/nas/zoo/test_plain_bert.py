@@ -5,6 +5,7 @@ import torch
 from torch.testing import assert_close
 from transformers import (
     AutoModel,
+    AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoTokenizer,
@@ -76,6 +77,20 @@ def test_a_classifier_of_words(tokenizer_text, tmp_path):
         expected = head(encoder(TOKENS, KEEP))[KEEP]
         assert_close(theirs(TOKENS, KEEP.long()).logits[KEEP], expected, atol=1e-5, rtol=1e-5)
     assert theirs.config.id2label == {0: "no", 1: "yes"}
+
+
+def test_a_reader_of_spans(tokenizer_text, tmp_path):
+    text, size = tokenizer_text
+    options, encoder, head, weights = model("mean", 2, size)
+    facts = {"labels": ("no answer",), "metrics": ("token_f1",), "source": "us", "kind": "span"}
+    task = Task("asked", "", ("question", "context"), "answers", **facts, own=True)
+    place = write_plain(tmp_path, shape(), options, weights, text, task)
+    theirs = AutoModelForQuestionAnswering.from_pretrained(place).eval()
+    with torch.no_grad():
+        expected = head(encoder(TOKENS, KEEP))
+        found = theirs(TOKENS, KEEP.long())
+    for side, logits in enumerate((found.start_logits, found.end_logits)):
+        assert_close(logits[KEEP], expected[..., side][KEEP], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
