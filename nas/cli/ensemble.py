@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.offered import TASKS, Offered
+from nas.cli.offered import MEMBERS, TASKS, Offered
 from nas.cli.printing import echo
 from nas.cli.run_path import RUN, TRUST
 
@@ -30,6 +30,7 @@ def _kinds(_: click.Context) -> Iterable[str]:
 @click.option(
     "--members",
     default="3",
+    type=MEMBERS,
     show_default=True,
     help="How many of the best; or trials and exported folders: best,7,zoo/small.",
 )

@@ -77,3 +77,4 @@ def _picks(ctx: click.Context) -> Iterable[str]:
 
 POLICY, SPACE, TASKS = Offered(_policies), Offered(_spaces), Offered(_tasks, several=True)
 COLUMN, PICK = Offered(_columns), Offered(_picks)
+MEMBERS = Offered(_picks, several=True)

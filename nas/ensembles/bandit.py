@@ -12,12 +12,15 @@ and a little of the squared error); the answer is the mean that the policy weigh
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from nas.ensembles.base import ENSEMBLES, Answers, Ensemble, Standard, of_right_class
+
+if TYPE_CHECKING:  # a shell that completes names of kinds is not to wait for torch
+    import torch
+    from torch import Tensor
 
 STEPS, BATCH = 600, 32
 RATE, BASELINE_DECAY, ENTROPY = 5e-2, 0.95, 0.01
@@ -30,6 +33,8 @@ class Bandit(Ensemble):
     """A policy over members, learnt by REINFORCE with a moving baseline."""
 
     def fit(self, answers: Answers, labels: np.ndarray, *, seed: int) -> None:
+        import torch
+
         self._standard = Standard(_facts(answers))
         rewards = torch.from_numpy(rewards_of(answers, labels))
         self._map = reinforce(
@@ -52,8 +57,10 @@ class Bandit(Ensemble):
     def _policy(self, answers: Answers) -> np.ndarray:
         return (self._states(answers) @ self._map.T).softmax(1).numpy()
 
-    def _states(self, answers: Answers) -> Tensor:
+    def _states(self, answers: Answers) -> "Tensor":
         """Return rows that begin with 1 and whose other columns have a length of about 1."""
+        import torch
+
         facts = self._standard(_facts(answers)) / max(1, len(self._standard.mean)) ** 0.5
         return torch.from_numpy(np.concatenate([np.ones((len(facts), 1)), facts], 1))
 
@@ -73,16 +80,16 @@ def rewards_of(answers: Answers, labels: np.ndarray) -> np.ndarray:
 
 
 def reinforce(
-    states: Tensor,
-    reward: Callable[[Tensor, Tensor], Tensor],
+    states: "Tensor",
+    reward: "Callable[[Tensor, Tensor], Tensor]",
     *,
     arms: int,
     steps: int,
     batch: int,
     entropy: float,
     shrink: float,
-    generator: torch.Generator,
-) -> Tensor:
+    generator: "torch.Generator",
+) -> "Tensor":
     """Return the map `(arms, features)` of a policy that earns much.
 
     Args:
@@ -95,6 +102,8 @@ def reinforce(
         shrink: Weight of the map's squares, without the first column.
         generator: Draws states and actions.
     """
+    import torch
+
     weights = torch.zeros(arms, states.shape[1], dtype=states.dtype, requires_grad=True)
     optimizer = torch.optim.Adam([weights], lr=RATE)
     baseline = 0.0

@@ -6,12 +6,14 @@ probability (to their mean, of a number), so that nothing learnt is a plain mean
 """
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from nas.ensembles.base import ENSEMBLES, Answers, Ensemble, Standard
+
+if TYPE_CHECKING:  # a shell that completes names of kinds is not to wait for torch
+    from torch import Tensor
 
 HIDDEN, STEPS, RATE, DECAY = 16, 100, 3e-3, 0.1
 _LEAST = 1e-6  # of a probability
@@ -22,6 +24,9 @@ class Stacked(Ensemble):
     """Two linear maps with a GELU between, full-batch AdamW in float64."""
 
     def fit(self, answers: Answers, labels: np.ndarray, *, seed: int) -> None:
+        import torch
+        from torch import nn
+
         self._standard = Standard(answers.vectors)
         self._scale = float(labels.std()) or 1.0
         outputs = answers.probabilities.shape[2]
@@ -49,11 +54,15 @@ class Stacked(Ensemble):
             optimizer.step()
 
     def combine(self, answers: Answers) -> np.ndarray:
+        import torch
+
         with torch.no_grad():
             found = self._outputs(answers)
             return (found if answers.numbers else found.softmax(1)).numpy()
 
-    def _outputs(self, answers: Answers) -> Tensor:
+    def _outputs(self, answers: Answers) -> "Tensor":
+        import torch
+
         mean = torch.from_numpy(answers.probabilities.mean(0))
         correction = self._network(torch.from_numpy(self._standard(answers.vectors)))
         if answers.numbers:

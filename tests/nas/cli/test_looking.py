@@ -471,6 +471,8 @@ def offered(command, words, incomplete, option):
 
 def test_values_are_offered(searched):
     run = str(searched(name="one"))
+    assert offered("ensemble", [run], "weighted,s", "--kind") == ["weighted,stacked"]
+    assert "best,knee" in offered("ensemble", [run], "best,", "--members")
     assert offered("search", [], "bosh", "--policy") == ["boshnas", "boshnas-paper"]
     assert "flexibert-micro" in offered("search", [], "flexi", "--space")
     assert offered("search", [], "cola,r", "--tasks") == ["cola,rte"]

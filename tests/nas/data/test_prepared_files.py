@@ -64,6 +64,7 @@ def test_damaged_data_is_one_message_of_every_command_that_reads_it(nas, tmp_pat
     for command in (
         ("export", "run", "--to", "model"),
         ("confirm", "run", "--seeds", "1"),
+        ("ensemble", "run", "--members", "2"),
         ("resume", "run", "--trials", "+1"),
     ):
         code, _, err = nas(*command)

@@ -13,6 +13,7 @@ from nas.runs.directory import open_run
 READING = [
     ("status",), ("trials",), ("trials", "--format", "json"), ("pareto",), ("why", 1), ("replay",),
     ("report",), ("export", "--to", "out"), ("resume",), ("confirm",),
+    ("ensemble", "--members", 2),
 ]  # fmt: skip
 DEEP = "[" * 5000 + "]" * 5000
 # SQL -> a part of the message
