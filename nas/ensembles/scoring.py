@@ -9,23 +9,18 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nas.data.prepared import PreparedData
 from nas.ensembles.base import ENSEMBLES, Answers, Ensemble
 from nas.ensembles.folds import out_of_fold
-from nas.ensembles.knowledge import Knowledge
-from nas.ensembles.known_words import read_knowledge
+from nas.ensembles.judging import Judged, Words
 from nas.ensembles.members import KINDS, Member, hear
-from nas.evaluation.agreement import binned, kappa
 from nas.evaluation.bootstrap import ends, resampled
 from nas.evaluation.cost import measure_latency
 from nas.evaluation.mean_score import mean_score
-from nas.evaluation.metrics import score, task_score
 from nas.evaluation.suites.task import Task
 from nas.runs.directory import Run
 from nas.single.trials import training_of
@@ -135,7 +130,7 @@ def score_ensembles(
         found, encoder = hear(member, run, data, rows, progress)
         heard.append(found)
         encoders.append(encoder)
-    judged = {task.name: _Judged.of(task, data, heard, known) for task in rows}
+    judged = {task.name: Judged.of(task, data, heard, known) for task in rows}
     latencies = [
         measure_latency(one, length=recipe.max_length, threads=recipe.threads).p50_ms
         for one in encoders
@@ -173,100 +168,10 @@ def _require_kinds(tasks: Sequence[Task]) -> None:
             )
 
 
-@dataclass(frozen=True)
-class Words:
-    """The texts of the examples, and what is known of their words.
-
-    Attributes:
-        texts: Task -> the text of each development example, in their order.
-        knowledge: Vectors of the entities in them.
-    """
-
-    texts: Mapping[str, Sequence[str]]
-    knowledge: Knowledge
-
-    @classmethod
-    def read(cls, path: Path, data: PreparedData, tasks: Sequence[Task], seed: int) -> "Words":
-        """Read the vectors of the words of all development examples.
-
-        Raises:
-            InvalidData: The file cannot be read, or knows none of them.
-        """
-        tokenizer = data.tokenizer
-        texts = {
-            task.name: [
-                tokenizer.decode(split.tokens[start:end])
-                for split in (data.tasks[task.name][name] for name in task.dev)
-                for start, end in zip(split.offsets[:-1], split.offsets[1:], strict=True)
-            ]
-            for task in tasks
-        }
-        every = [text for listed in texts.values() for text in listed]
-        return cls(texts, read_knowledge(path, every, seed=seed))
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """One task's development examples, what members say of them, and how that is scored."""
-
-    task: Task
-    labels: np.ndarray
-    bounds: np.ndarray  # where each development split ends
-    answers: Answers
-
-    @classmethod
-    def of(
-        cls,
-        task: Task,
-        data: PreparedData,
-        heard: Sequence[Mapping[str, tuple[np.ndarray, np.ndarray]]],
-        known: Words | None,
-    ) -> "_Judged":
-        labels = [np.asarray(data.tasks[task.name][name].labels, np.float64) for name in task.dev]
-        count = sum(map(len, labels))
-        knowledge = np.zeros((count, 0))
-        if known is not None:
-            knowledge = known.knowledge.of_texts(known.texts[task.name])
-        answers = Answers(
-            np.stack([found[task.name][0] for found in heard]),
-            np.concatenate([found[task.name][1] for found in heard], 1),
-            knowledge,
-        )
-        return cls(task, np.concatenate(labels), np.cumsum([0, *map(len, labels)]), answers)
-
-    @property
-    def sizes(self) -> list[int]:
-        return np.diff(self.bounds).tolist()
-
-    def decided(self, said: np.ndarray) -> np.ndarray:
-        return said[:, 0] if self.answers.numbers else said.argmax(1).astype(np.float64)
-
-    def score(self, said: np.ndarray, rows: Sequence[np.ndarray] | None = None) -> float:
-        """Return the task's score of what was said, `(n, classes)`, on rows of each split."""
-        decided, found = self.decided(said), {}
-        for number, name in enumerate(self.task.dev):
-            at = np.arange(self.bounds[number], self.bounds[number + 1])
-            at = at if rows is None else at[rows[number]]
-            found[name] = score(self.task, decided[at], self.labels[at], said[at])
-        return task_score(self.task, found)
-
-    def kappa(self, said: np.ndarray) -> float:
-        return self._agree(self.decided(said), self.labels)
-
-    def agreement(self) -> float:
-        decided = [self.decided(said) for said in self.answers.probabilities]
-        return statistics.fmean(self._agree(a, b) for a, b in combinations(decided, 2))
-
-    def _agree(self, first: np.ndarray, second: np.ndarray) -> float:
-        if not self.answers.numbers:
-            return kappa(first, second)
-        return kappa(binned(first, self.labels), binned(second, self.labels), squared=True)
-
-
 def _line(
     name: str,
-    judged: Mapping[str, _Judged],
-    said: Callable[[_Judged], np.ndarray],
+    judged: Mapping[str, Judged],
+    said: Callable[[Judged], np.ndarray],
     latency: float,
     parameters: int,
 ) -> Line:
@@ -284,7 +189,7 @@ def _mean(scores: Mapping[str, Any]) -> Any:
 def _ensemble(
     kind: str,
     make: Callable[[], Ensemble],
-    judged: Mapping[str, _Judged],
+    judged: Mapping[str, Judged],
     best: int,
     member: Line,
     latency: float,
