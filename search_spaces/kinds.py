@@ -151,6 +151,8 @@ class Kind:
         looks_back: Whether it reads what every earlier layer wrote; residuals only.
         rows: Of a table of distances that attention makes queries and keys of, at a length;
             positions only.
+        causal: Whether each token can be kept from seeing later ones; None for what is usual in the
+            slot: in a mixer not, in others always.
         table: Width of the rows of its table, for a width of the first layer; embeddings only.
     """
 
@@ -171,6 +173,7 @@ class Kind:
     widths: Callable[[int, Part], LayerWidths] | None = None
     looks_back: bool = False
     rows: Callable[[Part, int], int] = _nothing
+    causal: bool | None = None
     table: Callable[[int, Part], int] = lambda width, part: width
 
     def __post_init__(self) -> None:

@@ -248,6 +248,7 @@ for _operation in (
         _attention_flops,
         attends=True,
         splits=True,
+        causal=True,
     ),
     Operation("l", "linear transform", ("dft", "dct"), _transform_parameters, _transform_flops),
     Operation("c", "dynamic convolution", (), _convolution_parameters, _convolution_flops),

@@ -12,6 +12,8 @@ from search_spaces.kinds import SLOTS, Kind, LayerShape, ModelShape
 from search_spaces.parts import Part, Setting
 
 BIAS = Setting("learned", "name", ("learned", "none"), weight=0.005)
+# by tanh it is approximated, as in GPT-2
+GELU = Setting("gelu", "name", ("gelu", "gelu-tanh"), weight=0.005)
 
 
 def without_bias(part: Part) -> bool:
@@ -59,7 +61,7 @@ _register(
     Kind(
         "mlp",
         "linear maps with GELU between",
-        {"bias": BIAS},
+        {"bias": BIAS, "activation": GELU},
         parameters=lambda shape, part: sum(
             (a + (not without_bias(part))) * b for a, b in stack_maps(shape)
         ),

@@ -33,12 +33,12 @@ class Pass:
     """Forward and backward through one module.
 
     Attributes:
-        slot: "mixer" or "feedforward".
+        slot: "mixer" or "feedforward"; "padded" or "unpadded" of a mixer inside an encoder.
         kind: What stood there.
         length: Tokens of a sequence.
         seconds: Of the processor (on a GPU, until it has finished); the median.
         peak_mb: 10^6 bytes of tensors alive at once, beside parameters and input.
-        ratio: Of seconds, over the fused attention's or the usual feed-forward's.
+        ratio: Of seconds, over the fused attention's, the usual feed-forward's or the padded.
     """
 
     slot: str
@@ -110,7 +110,7 @@ def mixer_passes(
     for length in sorted(lengths):
         x = torch.randn(1, length, width, device=device, requires_grad=True)
         calls = {kind: _pass(lambda x, m=mixer: m(x, None), x) for kind, mixer in made.items()}
-        for row in _measured("mixer", calls, PEER, length, repeats, device):
+        for row in measured("mixer", calls, PEER, length, repeats, device):
             yield row
             if row.seconds > most_seconds:
                 del made[row.kind]
@@ -132,7 +132,7 @@ def feedforward_passes(
     made = {k: make_feedforward(slot.read(k), width, (4 * width,)).to(device) for k in kinds}
     x = torch.randn(batch, length, width, device=device, requires_grad=True)
     calls = {k: _pass(lambda x, m=m: feed(m, x, None), x, m) for k, m in made.items()}
-    yield from _measured("feedforward", calls, kinds[0], length, repeats, device)
+    yield from measured("feedforward", calls, kinds[0], length, repeats, device)
 
 
 def _pass(call: Callable[[Tensor], Tensor], x: Tensor, module: nn.Module | None = None):
@@ -144,7 +144,7 @@ def _pass(call: Callable[[Tensor], Tensor], x: Tensor, module: nn.Module | None 
     return run
 
 
-def _measured(
+def measured(
     slot: str,
     calls: dict[str, Callable[[int], None]],
     peer: str,
@@ -152,6 +152,7 @@ def _measured(
     repeats: int,
     device: torch.device,
 ) -> list[Pass]:
+    """Return a row for each call, named as it is; ratios are to the call of the name `peer`."""
     seconds = seconds_side_by_side(calls, repeats, device)
     rows = []
     for kind, call in calls.items():

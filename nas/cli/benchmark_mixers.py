@@ -38,7 +38,8 @@ def mixers(
 
     Forward and backward of one sequence of 128 tokens, 256, ... up to --longest; sides take turns,
     medians count. The slope is that of log seconds on log length from 1,024 tokens on.
-    Feed-forwards: 32 sequences of 128 tokens. All rows are left in --to as mixers.csv.
+    Feed-forwards: 32 sequences of 128 tokens; padding: as many, half of their tokens, beside the
+    same encoder with its padding taken out. All rows are left in --to as mixers.csv.
     """
     from dataclasses import asdict
 
@@ -52,6 +53,7 @@ def mixers(
         mixer_kinds,
         mixer_passes,
     )
+    from nas.benchmarks.padding import padding_passes
     from nas.cli.figures import print_figures
     from nas.training.device import choose_device
     from nas.training.recipe import Recipe
@@ -70,6 +72,7 @@ def mixers(
             feedforward_passes(
                 feedforward_kinds(), length=128, batch=2 if quick else 32, **measure
             ),
+            padding_passes(mixer_kinds(), length=128, batch=4 if quick else 32, **measure),
             mixer_passes(mixer_kinds(), lengths, most_seconds=60, **measure),
         ):
             rows.append(row)
@@ -78,11 +81,13 @@ def mixers(
                 write_whole(path, pd.DataFrame(map(asdict, rows)).to_csv(index=False))
             except OSError as error:
                 raise RunError(f"{to} cannot be used: {error}. Choose another with --to.") from None
-            echo(f"{row.kind}, {row.length} tokens: {row.seconds:.4g} s", err=True)
+            how = "" if row.slot in ("mixer", "feedforward") else f", {row.slot}"
+            echo(f"{row.kind}, {row.length} tokens{how}: {row.seconds:.4g} s", err=True)
     note = f"Width {width}, threads: {threads}, medians of {measure['repeats']}."
     heads = [row for row in rows if row.slot == "mixer"]
     print_figures("Mixers: milliseconds by length", _by_length(heads, lengths), note, ("mixer",))
     print_figures("Feed-forwards", _feedforwards(rows), "", ("feed-forward",))
+    print_figures("Half of the tokens are padding", _padding(rows), "", ("mixer",))
     echo(f"Written: {path}")
 
 
@@ -125,4 +130,23 @@ def _feedforwards(rows: "Sequence[Pass]") -> "pd.DataFrame":
         }
         for row in rows
         if row.slot == "feedforward"
+    )
+
+
+def _padding(rows: "Sequence[Pass]") -> "pd.DataFrame":
+    import pandas as pd
+
+    from nas.benchmarks.padding import PADDED, UNPADDED
+
+    sides = {slot: {r.kind: r for r in rows if r.slot == slot} for slot in (PADDED, UNPADDED)}
+    return pd.DataFrame(
+        {
+            "mixer": kind,
+            "ms padded": f"{1000 * sides[PADDED][kind].seconds:.3g}",
+            "ms unpadded": f"{1000 * row.seconds:.3g}",
+            "faster": f"{1 / row.ratio:.2f}",
+            "MB padded": f"{sides[PADDED][kind].peak_mb:.0f}",
+            "MB unpadded": f"{row.peak_mb:.0f}",
+        }
+        for kind, row in sides[UNPADDED].items()
     )

@@ -20,7 +20,8 @@ from nas.models.embeddings import make_embedding
 from nas.models.initialisation import initialise
 from nas.models.norms import make_norm
 from nas.models.positions import make_positions
-from search_spaces.errors import InvalidData, UnknownName
+from nas.models.unpadding import RealTokens, real_tokens
+from search_spaces.errors import InvalidArchitecture, InvalidData, UnknownName
 from search_spaces.parts import Part
 
 if TYPE_CHECKING:
@@ -206,6 +207,8 @@ class Encoder(nn.Module):
         at: Tensor | None = None,
         *,
         embedded: Tensor | None = None,
+        unpad: bool = True,
+        causal: bool = False,
     ) -> Tensor:
         """Encode sequences of token ids.
 
@@ -218,6 +221,9 @@ class Encoder(nn.Module):
                 `(n,)`. The last layer's feed-forward runs there alone, for the same result: of a
                 small encoder that saves a fifth of a step.
             embedded: What `embeddings` gave, `(batch, length, width of the first layer)`.
+            unpad: False where states at padding are looked at, or what layers do on the way.
+            causal: Whether no token sees a later one, for an encoder that `can_be_causal`; heads
+                with a causal mask of their own never do.
 
         Returns:
             Hidden states, `(batch, length, width of the last layer)`, meaningless at padding; with
@@ -225,11 +231,33 @@ class Encoder(nn.Module):
 
         Raises:
             InvalidData: If a sequence is longer than `max_length`.
+            InvalidArchitecture: If it is to be causal and cannot.
         """
-        states = self._states(tokens, keep, token_types, at, embedded)
+        if causal and not self.can_be_causal:
+            raise InvalidArchitecture(
+                "This encoder has parts in which tokens see later ones, and cannot be causal. "
+                "Heads that can be are attention, sa and moe-attention."
+            )
+        real = real_tokens(keep) if unpad and self.unpads else None
+        wanted = at if at is None or real is None else real.numbers(at)
+        states = self._states(tokens, keep, token_types, wanted, embedded, real, causal=causal)
         for x in states:  # noqa: B007  the last one is wanted
             pass
-        return x if self.output_norm is None else self.output_norm(x)
+        x = x if self.output_norm is None else self.output_norm(x)
+        return x if at is not None or real is None else real.put_back(x)
+
+    @property
+    def can_be_causal(self) -> bool:
+        """Whether all kinds in it can be kept from showing tokens later ones."""
+        if self.coupling is not None or getattr(self.embeddings.tokens, "reads_keep", False):
+            return False  # an embedding that reads other tokens
+        return all(getattr(layer, "causal", False) for layer in self.layers)
+
+    @property
+    def unpads(self) -> bool:
+        """Whether all kinds in it allow that layers run on the real tokens of a batch alone."""
+        layers = all(getattr(layer, "unpads", False) for layer in self.layers)
+        return layers and self.coupling is None
 
     def states(
         self,
@@ -256,6 +284,9 @@ class Encoder(nn.Module):
         token_types: Tensor | None,
         at: Tensor | None,
         embedded: Tensor | None,
+        real: RealTokens | None = None,
+        *,
+        causal: bool = False,
     ) -> Iterator[Tensor]:
         length = (tokens if embedded is None else embedded).shape[1]
         if length > self.max_length:
@@ -264,6 +295,8 @@ class Encoder(nn.Module):
                 f"{self.max_length}. {EXTENDING}"
             )
         x = self.embeddings(tokens, token_types, keep) if embedded is None else embedded
+        if real is not None:
+            x, keep = real.taken(x), None
         seen = [x]
         kept_small = self.checkpointing and self.training and torch.is_grad_enabled()
         rows = None if self.distances is None else self.distances()
@@ -271,13 +304,20 @@ class Encoder(nn.Module):
             yield x
             yield from self.coupling(self.layers, x, keep, at, rows)
             return
+        # blocks are told what is unusual alone
+        more = {} if real is None else {"real": real}
+        if causal:
+            more["causal"] = True
         for i, layer in enumerate(self.layers):
             if i <= self._looking:
                 x = layer.residual.mix(seen) if _looks_back(layer) else x
             yield x
             wanted = at if layer is self.layers[-1] else None
             given = (x, keep, wanted) if rows is None else (x, keep, wanted, rows)
-            x = checkpoint(layer, *given, use_reentrant=False) if kept_small else layer(*given)
+            if kept_small:
+                x = checkpoint(layer, *given, use_reentrant=False, **more)
+            else:
+                x = layer(*given, **more)
             if rows is not None and layer.projection is not None:
                 rows = layer.projection(rows)
             if i < self._looking:

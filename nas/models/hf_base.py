@@ -190,14 +190,15 @@ class FlexiBertModel(FlexiBertPreTrainedModel):
                 input_ids, token_type_ids, keep, vectors=inputs_embeds, places=position_ids
             )
         states = attentions = None
-        with _attention_maps(
-            encoder.layers, wanted=_or(output_attentions, config.output_attentions)
-        ) as maps:
+        mapped = _or(output_attentions, config.output_attentions)
+        with _attention_maps(encoder.layers, wanted=mapped) as maps:
             if _or(output_hidden_states, config.output_hidden_states):
                 states = tuple(encoder.states(input_ids, keep, token_type_ids, embedded=embedded))
                 hidden = states[-1]
             else:
-                hidden = encoder(input_ids, keep, token_type_ids, embedded=embedded)
+                # answers at padding stay what they were when the folder was written
+                unpad = self.training and not mapped
+                hidden = encoder(input_ids, keep, token_type_ids, embedded=embedded, unpad=unpad)
             attentions = maps()
         output = BaseModelOutputWithPooling(
             last_hidden_state=hidden,

@@ -129,6 +129,15 @@ NAMED: dict[str, dict[str, Any]] = {
     "ettin-17m": _local_and_global(7, 256, 4, 384),
     "eurobert-210m": _without_biases(12, 768, 12, 3072, positions="rope(base=250000)"),
     "neobert": _without_biases(28, 768, 12, 2048, positions="rope", output="untied"),
+    "gpt2": _pattern((12, 768, 12, ("attention", "mask=causal"), [3072]))
+    | {
+        "parts": [{"feedforward": "mlp(activation=gelu-tanh)", "residual": "pre"}] * 12,
+        "model": {
+            "embedding": "learned(norm=none)",
+            "norm": "layer(epsilon=1e-05)",
+            "positions": "absolute",
+        },
+    },
     "flexibert-mini": _pattern((2, 256, 2, SDP, [512] * 3), (2, 128, 4, DCT, [1024])),
     "flexibert-large": _pattern((12, 1024, 8, SDP, [2048] * 3), (12, 512, 16, DCT, [4096])),
     "flexibert-no-second-order": _pattern((2, 128, 4, SDP, [1024])),

@@ -24,6 +24,7 @@ from nas.models.feedforwards import FeedForward, feed, make_feedforward
 from nas.models.norms import make_norm
 from nas.models.projections import make_projection
 from nas.models.residuals import make_residual
+from nas.models.unpadding import RealTokens
 from search_spaces.kinds import SLOTS, Block, Kind, LayerShape, LayerWidths
 from search_spaces.parts import Part, Setting
 
@@ -194,6 +195,22 @@ class Bottleneck(nn.Module):
         self.projection = make_projection(inside.projection, width, next_width)
 
     @property
+    def unpads(self) -> bool:
+        """Whether it may be given the real tokens of a batch alone."""
+        mixers = all(mixer.unpads for mixer in self.mixers.values())
+        return mixers and not self._reads_sequences
+
+    @property
+    def causal(self) -> bool:
+        """Whether tokens can be kept from seeing later ones."""
+        mixers = all(mixer.causal for mixer in self.mixers.values())
+        return mixers and not self._reads_sequences
+
+    @property
+    def _reads_sequences(self) -> bool:
+        return any(one.feedforward.reads == "sequence" for one in self.stacked)
+
+    @property
     def normed(self) -> bool:
         """Whether what leaves it comes straight from a norm, unless it is projected."""
         return self.residual.normed
@@ -248,6 +265,8 @@ class Bottleneck(nn.Module):
         keep: Tensor | None,
         at: Tensor | None = None,
         rows: Tensor | None = None,
+        real: RealTokens | None = None,
+        **more: bool,
     ) -> Tensor:
         """Map hidden states `(batch, length, width)` to `(batch, length, next_width)`.
 
@@ -256,8 +275,10 @@ class Bottleneck(nn.Module):
             keep: Boolean, `(batch, length)`, False marks padding; None where nothing is padded.
             at: Flattened places that are wanted, `(n,)`, for a result of `(n, next_width)`.
             rows: The encoder's table of distances, `(rows, width)`; None where it has none.
+            real: Where `x` is the real tokens of a batch alone, `(tokens, width)`, as the result
+                then is: where they stand. `keep` is None then, and `at` numbers real tokens.
+            more: `causal=True` for tokens that see no later ones.
         """
-        distances = None if self.distances is None else self.distances(x.shape[1])
         whole = self.residual.before(x, self.output_norm)
         inner, read, values = self.entry(whole), whole, None
         if self.reads != "whole":
@@ -267,16 +288,16 @@ class Bottleneck(nn.Module):
                 entry, read, values = self.heads_entry, self.heads_entry(whole), whole
             attending = any(getattr(m, "buckets", None) is not None for m in self.mixers.values())
             rows = entry(rows) if rows is not None and attending else None
-        joined = join_mixers(self.mixers.values(), read, keep, distances, rows, values)
-        sequences = any(one.feedforward.reads == "sequence" for one in self.stacked)
+        mixers, sequences = self.mixers.values(), self._reads_sequences
+        joined = join_mixers(mixers, read, keep, self.distances, rows, values, real=real, **more)
         if at is not None and not sequences:
             parts = (x, inner, joined)
-            x, inner, joined = (part.flatten(0, 1).index_select(0, at) for part in parts)
-            keep = None  # nobody wants padding
+            x, inner, joined = (part.flatten(0, -2).index_select(0, at) for part in parts)
+            keep = real = None  # nobody wants padding
         inner = self.mixed_norm(inner + self.mixed(joined))
         for one in self.stacked:
             inner = one(inner, keep)
-        x = self.residual.after(x, self.dropout(self.output(inner)), self.output_norm)
+        x = self.residual.after(x, self.dropout(self.output(inner), real), self.output_norm)
         if at is not None and sequences:
             x = x.flatten(0, 1).index_select(0, at)
         return x if self.projection is None else self.projection(x)

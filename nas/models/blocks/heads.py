@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.models.mixers import Mixer, make_mixer
+from nas.models.unpadding import RealTokens
 
 if TYPE_CHECKING:
     from nas.models.positions import Positions
@@ -46,9 +47,11 @@ def join_mixers(
     mixers: Iterable[Mixer],
     read: Tensor,
     keep: Tensor | None,
-    distances: Tensor | None = None,
+    distances: nn.Module | None = None,
     rows: Tensor | None = None,
     values: Tensor | None = None,
+    real: RealTokens | None = None,
+    **more: bool,
 ) -> Tensor:
     """Return what all heads make of hidden states, `(batch, length, width of all heads)`.
 
@@ -56,17 +59,25 @@ def join_mixers(
         mixers: Of the layer.
         read: Hidden states, `(batch, length, width)`.
         keep: Boolean, `(batch, length)`, False marks padding; None where nothing is padded.
-        distances: Vectors of distances as in `Mixer.forward`.
+        distances: Gives vectors of distances, as in `Mixer.forward`, for a length.
         rows: The encoder's table of distances, `(rows, width)`; None where it has none.
         values: What values are made of where a mixer reads them apart; None where none does.
+        real: Where hidden states are the real tokens of a batch alone, `(tokens, width)`, as the
+            result then is: where they stand.
+        more: What mixers are told besides, such as `causal=True`.
     """
+    vectors = None if distances is None or real is not None else distances(read.shape[1])
     parts = []
     for mixer in mixers:
-        given = (read, keep, distances)
-        if rows is not None and getattr(mixer, "buckets", None) is not None:
-            given = (*given, rows)
-        apart = values is not None and mixer.splits
-        parts.append(mixer(*given, values=values) if apart else mixer(*given))
+        table = rows if getattr(mixer, "buckets", None) is not None else None
+        apart = values if mixer.splits else None
+        if real is not None:
+            maps = mixer.maps(read) if apart is None else mixer.maps(read, apart)
+            parts.append(real.mixed(mixer, maps, distances, table, **more))
+            continue
+        given = (read, keep, vectors) if table is None else (read, keep, vectors, table)
+        told = more if apart is None else {"values": apart, **more}
+        parts.append(mixer(*given, **told))
     return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
 

@@ -16,6 +16,7 @@ from nas.models.feedforwards import FeedForward, feed, make_feedforward
 from nas.models.norms import make_norm
 from nas.models.projections import make_projection
 from nas.models.residuals import Residual, make_residual
+from nas.models.unpadding import RealTokens
 
 if TYPE_CHECKING:
     from search_spaces.architectures.layers import Layer
@@ -50,6 +51,18 @@ class EncoderLayer(nn.Module):
         self.feedforward_residual = make_residual(layer.part("residual"), layer.width)
         self.dropout = Dropout(inside.dropout)
         self.projection = make_projection(inside.projection, layer.width, next_width)
+
+    @property
+    def unpads(self) -> bool:
+        """Whether it may be given the real tokens of a batch alone."""
+        mixers = all(mixer.unpads for mixer in self.mixers.values())
+        return mixers and self.feedforward.reads != "sequence"
+
+    @property
+    def causal(self) -> bool:
+        """Whether tokens can be kept from seeing later ones."""
+        mixers = all(mixer.causal for mixer in self.mixers.values())
+        return mixers and self.feedforward.reads != "sequence"
 
     @property
     def normed(self) -> bool:
@@ -96,6 +109,8 @@ class EncoderLayer(nn.Module):
         keep: Tensor | None,
         at: Tensor | None = None,
         rows: Tensor | None = None,
+        real: RealTokens | None = None,
+        **more: bool,
     ) -> Tensor:
         """Map hidden states `(batch, length, width)` to `(batch, length, next_width)`.
 
@@ -104,15 +119,19 @@ class EncoderLayer(nn.Module):
             keep: Boolean, `(batch, length)`, False marks padding; None where nothing is padded.
             at: Flattened places that are wanted, `(n,)`, for a result of `(n, next_width)`.
             rows: The encoder's table of distances, `(rows, width)`; None where it has none.
+            real: Where `x` is the real tokens of a batch alone, `(tokens, width)`, as the result
+                then is: where they stand. `keep` is None then, and `at` numbers real tokens.
+            more: `causal=True` for tokens that see no later ones.
         """
-        joined = self._joined(x, keep, rows)
+        joined = self._joined(x, keep, rows, real, **more)
         # unless the feed-forward reads sequences, all from here on is a function of each token
         whole = self.feedforward.reads == "sequence"
         if at is not None and not whole:
-            x, joined = (part.flatten(0, 1).index_select(0, at) for part in (x, joined))
-            keep = None  # nobody wants padding
-        x = self.mixed_residual.after(x, self.dropout(self.mixed(joined)), self.mixed_norm)
-        x = self.after_feedforward(x, keep)
+            x, joined = (part.flatten(0, -2).index_select(0, at) for part in (x, joined))
+            keep = real = None  # nobody wants padding
+        mixed = self.dropout(self.mixed(joined), real)
+        x = self.mixed_residual.after(x, mixed, self.mixed_norm)
+        x = self.after_feedforward(x, keep, real)
         if at is not None and whole:
             x = x.flatten(0, 1).index_select(0, at)
         return x if self.projection is None else self.projection(x)
@@ -122,14 +141,23 @@ class EncoderLayer(nn.Module):
         mixed = self.dropout(self.mixed(self._joined(x, keep, rows)))
         return self.mixed_residual.after(x, mixed, self.mixed_norm)
 
-    def after_feedforward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+    def after_feedforward(
+        self, x: Tensor, keep: Tensor | None, real: RealTokens | None = None
+    ) -> Tensor:
         """Return the hidden states after the feed-forward, of those before it, same shape."""
         read = self.feedforward_residual.before(x, self.feedforward_norm)
-        fed = self.dropout(feed(self.feedforward, read, keep))
+        fed = self.dropout(feed(self.feedforward, read, keep), real)
         return self.feedforward_residual.after(x, fed, self.feedforward_norm)
 
-    def _joined(self, x: Tensor, keep: Tensor | None, rows: Tensor | None) -> Tensor:
+    def _joined(
+        self,
+        x: Tensor,
+        keep: Tensor | None,
+        rows: Tensor | None,
+        real: RealTokens | None = None,
+        **more: bool,
+    ) -> Tensor:
         """Return the results of all heads side by side, `(batch, length, attended)`."""
-        distances = None if self.distances is None else self.distances(x.shape[1])
         read = self.mixed_residual.before(x, self.mixed_norm)
-        return join_mixers(self.mixers.values(), read, keep, distances, rows)
+        mixers = self.mixers.values()
+        return join_mixers(mixers, read, keep, self.distances, rows, real=real, **more)

@@ -35,6 +35,7 @@ SLOTS["embedding"].kinds.register("trigram")(
         parameters=_parameters,
         flops=lambda shape, part, length: 6 * length * _rank(0, part) * shape.widths[0],
         table=_rank,
+        causal=False,  # it reads the next token
     )
 )
 

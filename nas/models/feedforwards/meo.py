@@ -72,6 +72,7 @@ SLOTS["feedforward"].kinds.register("meo")(
         flops=_flops,
         kept=_kept,
         shared=shared_experts,
+        causal=False,  # it reads the mean of a sequence
     )
 )
 

@@ -23,10 +23,18 @@ class MultilayerPerceptron(FeedForward):
         width: Width of the hidden states it reads and writes.
         inner: Widths of the inner layers, first to last.
         bias: "none" for linear maps without biases.
+        activation: "gelu", or "gelu-tanh" for its approximation by tanh, as in GPT-2.
     """
 
-    def __init__(self, width: int, inner: tuple[int, ...], bias: str = "learned"):
+    def __init__(
+        self,
+        width: int,
+        inner: tuple[int, ...],
+        bias: str = "learned",
+        activation: str = "gelu",
+    ):
         super().__init__(width, inner)
+        self.approximate = "tanh" if activation == "gelu-tanh" else "none"
         widths, biased = (width, *self.inner), bias == "learned"
         self.deepens = biased
         self.stack = nn.ModuleList(nn.Linear(a, b, bias=biased) for a, b in pairwise(widths))
@@ -43,7 +51,7 @@ class MultilayerPerceptron(FeedForward):
 
     def forward(self, x: Tensor) -> Tensor:
         for linear in self.stack:
-            x = F.gelu(linear(x))
+            x = F.gelu(linear(x), approximate=self.approximate)
         return self.output(x)
 
     def pass_on(self, depth: int, matrices: Sequence[Tensor]) -> None:

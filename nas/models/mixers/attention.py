@@ -43,6 +43,8 @@ class SelfAttention(ScoringMixer):
         "weighting": ("head", "<feature", "feature"),
         **ScoringMixer.axes,
     }
+    unpads: ClassVar = True
+    causal: ClassVar = True
 
     def __init__(
         self, width: int, heads: int, head_width: int, *, weighted: bool, relative: bool = False
@@ -65,8 +67,28 @@ class SelfAttention(ScoringMixer):
         distances: Tensor | None = None,
         rows: Tensor | None = None,
         values: Tensor | None = None,
+        *,
+        causal: bool = False,
     ) -> Tensor:
-        return join_heads(self.attend(*self.read(x, values), keep, distances, rows))
+        return self.mix(self.maps(x, values), keep, distances, rows, causal=causal)
+
+    def maps(self, x: Tensor, values: Tensor | None = None) -> tuple[Tensor, ...]:
+        if not self.splits:
+            return (self.query_key_value(x),)
+        return (self.query_key(x), *(() if values is None else (self.value(values),)))
+
+    def mix(
+        self,
+        maps: tuple[Tensor, ...],
+        keep: Tensor | None,
+        distances: Tensor | None = None,
+        rows: Tensor | None = None,
+        *,
+        causal: bool = False,
+    ) -> Tensor:
+        query, key, value = self.split(maps)
+        seen = self.seen(query.shape[2], query.device, causal=causal)
+        return join_heads(self.attend(query, key, value, keep, distances, rows, seen))
 
     def attention_map(
         self,
@@ -78,12 +100,11 @@ class SelfAttention(ScoringMixer):
         query, key, _ = self.read(x)
         return masked_softmax(self.scores(query, key, distances, rows), keep)
 
-    def read(self, x: Tensor, values: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+    def split(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor | None]:
         if self.splits:
-            query, key = (split_heads(part, self.heads) for part in self.query_key(x).chunk(2, -1))
-            own = None if values is None else split_heads(self.value(values), self.heads)
-            return query, key, own
-        joined = self.query_key_value(x).unflatten(-1, (3, self.heads, self.head_width))
+            query, key = (split_heads(part, self.heads) for part in maps[0].chunk(2, -1))
+            return query, key, None if len(maps) == 1 else split_heads(maps[1], self.heads)
+        joined = maps[0].unflatten(-1, (3, self.heads, self.head_width))
         query, key, value = (part.transpose(1, 2) for part in joined.unbind(2))
         return query, key, value
 

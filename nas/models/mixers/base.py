@@ -43,10 +43,15 @@ class Mixer(nn.Module, ABC):
             can be inherited; tensors not named here are inherited only by equal groups.
         splits: Whether `forward` takes `values`, other hidden states of which values are made;
             `split_values` says so.
+        unpads: Whether it may be given a batch as its real tokens alone: `maps` of all, then `mix`
+            of some sequences after the other, must give what `forward` does.
+        causal: Whether `forward` and `mix` take `causal=True`, for tokens that see no later ones.
     """
 
     axes: ClassVar[dict[str, tuple[str, ...]]] = {}
     splits: bool = False
+    unpads: ClassVar[bool] = False
+    causal: ClassVar[bool] = False
 
     def __init__(self, width: int, heads: int, head_width: int, *, relative: bool = False):
         super().__init__()
@@ -80,6 +85,27 @@ class Mixer(nn.Module, ABC):
         Returns:
             `(batch, length, heads * head_width)`; at padding, any finite values.
         """
+
+    def maps(self, x: Tensor, values: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return what `mix` reads, of each token by itself, `(..., features)` each.
+
+        A mixer that does nothing before it mixes passes on what it is given.
+
+        Args:
+            x: Hidden states, `(..., width)`.
+            values: What values are made of, where the mixer `splits`.
+        """
+        return (x,)
+
+    def mix(
+        self,
+        maps: tuple[Tensor, ...],
+        keep: Tensor | None,
+        distances: Tensor | None = None,
+        rows: Tensor | None = None,
+    ) -> Tensor:
+        """Return what `forward` gives, of what `maps` gave, `(batch, length, features)` each."""
+        return self(maps[0], keep, distances)
 
     def attention_map(
         self,

@@ -40,6 +40,7 @@ class SpanConvolution(Mixer):
         "taps.weight": ("tap", "<out"),
         "taps.bias": ("tap",),
     }
+    unpads: ClassVar = True
 
     def __init__(
         self, width: int, heads: int, head_width: int, kernel: int, *, relative: bool = False

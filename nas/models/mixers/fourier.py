@@ -120,6 +120,7 @@ class Fourier(Mixer):
         "query.weight": ("out", "<width"),
         "query.bias": ("out",),
     }
+    unpads: ClassVar = True
 
     def __init__(
         self,

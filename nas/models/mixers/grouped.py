@@ -3,7 +3,8 @@
 Source: Ainslie et al., "GQA: Training Generalized Multi-Query Transformer Models from Multi-Head
 Checkpoints", EMNLP 2023; Beltagy, Peters, Cohan, "Longformer", 2020 (windows); Charpentier and
 Samuel, "GPT or BERT: why not both?", 2024 (gates); Warner et al., "Smarter, Better, Faster,
-Longer" (ModernBERT), ACL 2025 (a window in some layers, no biases).
+Longer" (ModernBERT), ACL 2025 (a window in some layers, no biases); Radford et al., "Language
+Models are Unsupervised Multitask Learners" (GPT-2), 2019 (a causal mask).
 Differs on purpose: how many queries share a key is set, not how many keys there are, so that any
 number of heads will do (the last keys may have fewer queries); a gate opens by GELU from where it
 is 1 and so starts by passing everything on (our definition).
@@ -30,6 +31,7 @@ SETTINGS = {
     "window": Setting(UNLIMITED, least=1, weight=0.005),
     "gate": Setting("none", "name", ("none", "gelu"), weight=0.01),
     "bias": Setting("learned", "name", ("learned", "none"), weight=0.005),
+    "mask": Setting("none", "name", ("none", "causal"), weight=0.01),
 }
 
 
@@ -79,6 +81,7 @@ OPERATIONS.register("attention")(
         parameters=_parameters,
         flops=_flops,
         attends=True,
+        causal=True,
         splits=True,
     )
 )
@@ -97,6 +100,7 @@ class GroupedAttention(ScoringMixer):
         window: Tokens to each side that a query sees.
         gate: "gelu" to multiply what a head gathers with GELU of a map of the token itself.
         bias: "none" for linear maps without biases.
+        mask: "causal" for tokens that never see a later one.
     """
 
     axes: ClassVar = {
@@ -112,6 +116,8 @@ class GroupedAttention(ScoringMixer):
         "gate.bias": ("out",),
         **ScoringMixer.axes,
     }
+    unpads: ClassVar = True
+    causal: ClassVar = True
 
     def __init__(
         self,
@@ -124,9 +130,10 @@ class GroupedAttention(ScoringMixer):
         window: int = SETTINGS["window"].default,
         gate: str = SETTINGS["gate"].default,
         bias: str = SETTINGS["bias"].default,
+        mask: str = SETTINGS["mask"].default,
     ):
         super().__init__(width, heads, head_width, relative=relative)
-        self.queries, self.window = queries, window
+        self.queries, self.window, self.masked = queries, window, mask == "causal"
         self.shared = math.ceil(heads / queries)
         inner, biased = heads * head_width, bias == "learned"
         self.query = nn.Linear(width, inner, bias=biased)
@@ -151,30 +158,54 @@ class GroupedAttention(ScoringMixer):
         distances: Tensor | None = None,
         rows: Tensor | None = None,
         values: Tensor | None = None,
+        *,
+        causal: bool = False,
     ) -> Tensor:
-        query, key, value = self.read(x, values)
-        length = x.shape[1]
+        return self.mix(self.maps(x, values), keep, distances, rows, causal=causal)
+
+    def maps(self, x: Tensor, values: Tensor | None = None) -> tuple[Tensor, ...]:
+        gate = () if self.gate is None else (F.gelu(self.gate(x) + OPEN),)
+        if not self.splits:
+            return (*gate, self.query(x), self.key_value(x))
+        own = () if values is None else (self.value(values),)
+        return (*gate, self.query(x), self.key(x), *own)
+
+    def mix(
+        self,
+        maps: tuple[Tensor, ...],
+        keep: Tensor | None,
+        distances: Tensor | None = None,
+        rows: Tensor | None = None,
+        *,
+        causal: bool = False,
+    ) -> Tensor:
+        query, key, value = self.split(maps)
+        length = query.shape[2]
         alone = distances is None and rows is None and self.penalty is None
         if alone and not exporting() and pairs_seen(length, self.window) < length * length:
-            gathered = banded_attention(*self.turned(query, key), value, keep, self.window)
+            query, key = self.turned(query, key)
+            causal = causal or self.masked
+            gathered = banded_attention(query, key, value, keep, self.window, causal=causal)
         else:
-            seen = self.seen(length, x.device)
+            seen = self.seen(length, query.device, causal=causal)
             gathered = self.attend(query, key, value, keep, distances, rows, seen)
         gathered = join_heads(gathered)
-        return gathered if self.gate is None else gathered * F.gelu(self.gate(x) + OPEN)
+        return gathered if self.gate is None else gathered * maps[0]
 
-    def seen(self, length: int, device: torch.device) -> Tensor | None:
+    def seen(self, length: int, device: torch.device, *, causal: bool = False) -> Tensor | None:
+        seen = super().seen(length, device, causal=causal or self.masked)
         if self.window == UNLIMITED:
-            return None
+            return seen
         place = torch.arange(length, device=device)
-        return (place[:, None] - place).abs() <= self.window
+        near = (place[:, None] - place).abs() <= self.window
+        return near if seen is None else near & seen
 
-    def read(self, x: Tensor, values: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
-        if self.splits:
-            own = None if values is None else self._spread(self.value(values))
-            return split_heads(self.query(x), self.heads), self._spread(self.key(x)), own
-        key, value = (self._spread(part) for part in self.key_value(x).chunk(2, -1))
-        return split_heads(self.query(x), self.heads), key, value
+    def split(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor | None]:
+        query, *shared = maps if self.gate is None else maps[1:]
+        if not self.splits:
+            shared = shared[0].chunk(2, -1)
+        key, value = (*(self._spread(part) for part in shared), None)[:2]
+        return split_heads(query, self.heads), key, value
 
     def of_rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         if self.splits:
@@ -193,7 +224,13 @@ class GroupedAttention(ScoringMixer):
 
 
 def banded_attention(
-    query: Tensor, key: Tensor, value: Tensor, keep: Tensor | None, window: int
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    keep: Tensor | None,
+    window: int,
+    *,
+    causal: bool = False,
 ) -> Tensor:
     """Attention to the tokens of a window, in blocks: time and memory grow with the length alone.
 
@@ -203,6 +240,7 @@ def banded_attention(
         value: Same shape.
         keep: Boolean, `(batch, length)`; None where nothing is padded.
         window: Tokens to each side that a query sees.
+        causal: Whether it sees those before it alone, and its own.
 
     Returns:
         `(batch, heads, length, head_width)`.
@@ -217,7 +255,8 @@ def banded_attention(
     real = torch.ones(1, length, dtype=torch.bool, device=query.device) if keep is None else keep
     real = F.pad(real, beside[2:]).unfold(1, 3 * window, window)
     row = torch.arange(window, device=query.device)[:, None] + window
-    near = (row - torch.arange(3 * window, device=query.device)).abs() <= window
+    further = row - torch.arange(3 * window, device=query.device)
+    near = (further.abs() <= window) & ((further >= 0) if causal else True)
     scores = (asked * (1 / math.sqrt(query.shape[-1]))) @ keys
     scores = scores.masked_fill(~(real[:, None, :, None] & near), least(scores))
     mixed = masked_softmax(scores, None) @ values.transpose(-1, -2)

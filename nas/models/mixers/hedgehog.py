@@ -74,6 +74,7 @@ class LinearAttention(Mixer):
         "query_map": ("head", "<feature", "feature"),
         "key_map": ("head", "<feature", "feature"),
     }
+    unpads: ClassVar = True
 
     def __init__(self, width: int, heads: int, head_width: int, *, relative: bool = False):
         super().__init__(width, heads, head_width, relative=relative)
@@ -86,13 +87,16 @@ class LinearAttention(Mixer):
 
         In time and memory as large as the square of the length: to be compared with a softmax.
         """
-        query, key, _ = self._read(x)
+        query, key, _ = self._split(self.maps(x))
         asking, asked = self._features(query, key, keep)
         products = asking @ asked.mT
         return products / products.sum(-1, keepdim=True).clamp(min=LEAST)
 
-    def _read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        joined = self.query_key_value(x).unflatten(-1, (3, self.heads, self.head_width))
+    def maps(self, x: Tensor, values: Tensor | None = None) -> tuple[Tensor, ...]:
+        return (self.query_key_value(x),)
+
+    def _split(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        joined = maps[0].unflatten(-1, (3, self.heads, self.head_width))
         query, key, value = (part.transpose(1, 2) for part in joined.unbind(2))
         return query, key, value
 
@@ -101,7 +105,16 @@ class LinearAttention(Mixer):
         return asking, asked if keep is None else asked * keep[:, None, :, None]
 
     def forward(self, x: Tensor, keep: Tensor | None, distances: Tensor | None = None) -> Tensor:
-        query, key, value = self._read(x)
+        return self.mix(self.maps(x), keep, distances)
+
+    def mix(
+        self,
+        maps: tuple[Tensor, ...],
+        keep: Tensor | None,
+        distances: Tensor | None = None,
+        rows: Tensor | None = None,
+    ) -> Tensor:
+        query, key, value = self._split(maps)
         asking, asked = self._features(query, key, keep)
         mixed = attend(asking, asked, value).to(value.dtype)
         if distances is not None:

@@ -143,6 +143,7 @@ class LongConvolution(Mixer):
             "last.weight": ("=out", "<filter"),
         }.items()
     }
+    unpads: ClassVar = True
 
     def __init__(
         self,

@@ -91,6 +91,7 @@ class MixedAttention(Mixer):
         "moved.weight": ("odd out", "<width"),
         "moved.bias": ("odd out",),
     }
+    unpads: ClassVar = True
 
     def __init__(
         self,

@@ -38,6 +38,7 @@ OPERATIONS.register("moe-attention")(
         {"experts": Setting(EXPERTS, least=2, most=64, weight=0.02)},
         parameters=_parameters,
         flops=_flops,
+        causal=True,
         refuses={
             "positions": {
                 "disentangled": "distances have no expert whose map makes queries and keys of them"
@@ -97,6 +98,7 @@ class ExpertAttention(SelfAttention):
         "query_key_value.router.weight": ("experts", "<width"),
         "query_key_value.router.bias": ("experts",),
     }
+    unpads: ClassVar = False  # how evenly experts are used is a matter of all tokens
 
     def __init__(
         self,
@@ -120,8 +122,10 @@ class ExpertAttention(SelfAttention):
         keep: Tensor | None,
         distances: Tensor | None = None,
         rows: Tensor | None = None,
+        *,
+        causal: bool = False,
     ) -> Tensor:
-        mixed = super().forward(x, keep, distances, rows)
+        mixed = super().forward(x, keep, distances, rows, causal=causal)
         shares, share, chosen = self.query_key_value.taken()
         if self.training:
             real = slice(None) if keep is None else keep

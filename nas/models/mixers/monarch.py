@@ -151,6 +151,7 @@ class MonarchMixer(Mixer):
         for name, words in LongConvolution.axes.items()
         if name.startswith(("forwards", "backwards"))
     }
+    unpads: ClassVar = True
 
     def __init__(
         self,

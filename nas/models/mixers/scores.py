@@ -35,7 +35,6 @@ class ScoringMixer(Mixer):
         self.penalty = positions.penalty(self.heads)
         self.buckets = positions.buckets()
 
-    @abstractmethod
     def read(self, x: Tensor, values: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return queries, keys and values, `(batch, heads, length, head_width)` each.
 
@@ -43,10 +42,16 @@ class ScoringMixer(Mixer):
             x: Hidden states, `(batch, length, width)`.
             values: What values are made of where they are read apart; None leaves them out then.
         """
+        return self.split(self.maps(x, values))
 
-    def seen(self, length: int, device: torch.device) -> Tensor | None:
+    @abstractmethod
+    def split(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return what `read` does, of what `maps` gave."""
+
+    def seen(self, length: int, device: torch.device, *, causal: bool = False) -> Tensor | None:
         """Return False for keys that a query does not see, `(length, length)`; None for all."""
-        return None
+        place = torch.arange(length, device=device)
+        return place <= place[:, None] if causal else None
 
     def weigh(self, query: Tensor) -> Tensor:
         """Return what keys are multiplied with, of queries."""

@@ -72,7 +72,8 @@ def test_the_command_prints_tables_and_leaves_rows(tmp_path, monkeypatch):
     answer = CliRunner().invoke(cli, given)
     assert answer.exit_code == 0, answer.output
     table = pd.read_csv(tmp_path / "out" / "mixers.csv")
-    assert table.kind.tolist() == ["mlp", "moe", *[PEER, "hedgehog"] * 2]
+    assert table.kind.tolist() == ["mlp", "moe", *["hedgehog"] * 2, *[PEER, "hedgehog"] * 2]
+    assert table.slot.tolist()[2:4] == ["padded", "unpadded"]
     assert (table.seconds > 0).all()
-    for word in ("hedgehog", "slope", "moe", "Written"):
+    for word in ("hedgehog", "slope", "moe", "faster", "Written"):
         assert word in answer.output

@@ -16,6 +16,8 @@ from transformers import (
     EuroBertModel,
     FNetConfig,
     FNetModel,
+    GPT2Config,
+    GPT2Model,
     ModernBertConfig,
     ModernBertModel,
     RobertaConfig,
@@ -226,6 +228,55 @@ def test_eurobert():
     require_equal(filled(small("eurobert-210m"), theirs, MODERN, names, "layers", 1), theirs)
 
 
+def test_gpt2():
+    config = GPT2Config(
+        vocab_size=VOCABULARY,
+        n_positions=LENGTH,
+        n_embd=WIDTH,
+        n_layer=LAYERS,
+        n_head=HEADS,
+        n_inner=INNER,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+    )
+    theirs = randomised(GPT2Model(config))
+    for layer in theirs.h:  # their maps lie the other way round, three of them in one
+        names = {"attn": {"c_proj": "output"}, "mlp": {"c_fc": "first", "c_proj": "second"}}
+        for home, maps in names.items():
+            for own, name in maps.items():
+                module = getattr(layer, home)
+                module.register_module(name, _linear(getattr(module, own)))
+        joined = _linear(layer.attn.c_attn)
+        for i, name in enumerate(("query", "key", "value")):
+            rows = nn.Linear(WIDTH, WIDTH)
+            rows.weight.data, rows.bias.data = (
+                part.chunk(3)[i] for part in (joined.weight.data, joined.bias.data)
+            )
+            layer.attn.register_module(name, rows)
+    outer = {
+        "embeddings.tokens.weight": ["wte.weight"],
+        "embeddings.positions.weight": ["wpe.weight"],
+        "output_norm": ["ln_f"],
+    }
+    names = {part: f"attn.{part}" for part in ("query", "key", "value")} | {
+        "mixed": ["attn.output"],
+        "mixed_norm": ["ln_1"],
+        "feedforward.stack.0": ["mlp.first"],
+        "feedforward.output": ["mlp.second"],
+        "feedforward_norm": ["ln_2"],
+    }
+    ours = filled(small("gpt2"), theirs, outer, names, "h", 1)
+    require_equal(ours, theirs)
+    assert_close(ours(TOKENS[:, :4]), ours(TOKENS)[:, :4], atol=1e-6, rtol=1e-6)
+
+
+def _linear(theirs):
+    ours = nn.Linear(*theirs.weight.shape)
+    ours.weight.data, ours.bias.data = theirs.weight.data.t(), theirs.bias.data
+    return ours
+
+
 def test_fnet_where_our_maps_do_nothing():
     """FNet has no maps beside its transforms, and one after the embeddings, which ours has not."""
     sizes = {k: v for k, v in SIZES.items() if k != "num_attention_heads"}
@@ -286,6 +337,7 @@ PUBLISHED = {
         1,
         256 + pooler(256),
     ),
+    "gpt2": (GPT2Model, GPT2Config(), 1024, 1, 768 + pooler(768)),
     "eurobert-210m": (EuroBertModel, EuroBertConfig(), 8192, 1, 768 + pooler(768)),
     "deberta-v3-base": (
         DebertaV2Model,
