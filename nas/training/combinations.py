@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Rule = Callable[["Recipe"], Objections]
 _PAIR = 16  # tokens: two short sentences
+PAIRS = ("nsp", "sso", "instruction")  # objectives that read two pieces of a block
 # numbers that a rule looks at, beside the slots
 NUMBERS = ("pretrain_dropout", "short_blocks")
 
@@ -50,7 +51,7 @@ def _views(recipe: "Recipe") -> Objections:
 
 
 def _sentences(recipe: "Recipe") -> Objections:
-    pairs = [str(p) for p in recipe.standing("objective") if p.kind in ("nsp", "sso")]
+    pairs = [str(p) for p in recipe.standing("objective") if p.kind in PAIRS]
     least = _PAIR if recipe.short_blocks == 0 else 2 * _PAIR
     if pairs and recipe.block_length < least:
         halved = ", halved by short_blocks" if recipe.short_blocks else ""

@@ -3,9 +3,10 @@
 What a kind of architecture cannot be trained with stands with the kind, in `Kind.refuses`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from nas.training.causal_rules import check_causal
 from nas.training.recipe import Recipe
 from search_spaces.architectures.architecture import Architecture, parts_of
 from search_spaces.errors import InvalidArchitecture, InvalidExperiment
@@ -27,7 +28,8 @@ def require_fitting_space(recipe: Recipe, experiment: "Experiment") -> None:
     definition = getattr(load_space(experiment.space), "definition", None)
     if definition is None or experiment.execution.trial_function is not None:
         return
-    _require(recipe, definition.offered, "The space")
+    chosen = definition.recipe_options.get("objective", ())
+    _require(recipe, definition.offered, "The space", chosen)
     several = definition.shared == "nothing" and len(definition.widths) > 1
     for part in _parts(recipe, "finetuning") if several else ():
         if part.kind == "meft":
@@ -47,12 +49,21 @@ def require_fitting(recipe: Recipe, architecture: Architecture) -> None:
     _require(recipe, parts_of(architecture), architecture.short)
 
 
-def _require(recipe: Recipe, offered: Iterable[tuple[str, Part]], where: str) -> None:
+def _require(
+    recipe: Recipe,
+    offered: Sequence[tuple[str, Part]],
+    where: str,
+    objectives: Iterable[str] = (),
+) -> None:
     trained = [(slot, part) for slot in RECIPE_SLOTS for part in _parts(recipe, slot)]
     try:
         require_together([*offered, *trained], where)
     except InvalidArchitecture as error:
         raise InvalidExperiment(f"{error} Leave one of the two out.") from None
+    asked = [part for slot, part in trained if slot == "objective"]
+    for text in objectives:
+        asked += flattened(read_phases("objective", text))
+    check_causal(asked, recipe.pooling, offered, where)
 
 
 def _parts(recipe: Recipe, slot: str) -> Iterator[Part]:

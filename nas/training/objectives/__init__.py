@@ -6,8 +6,10 @@ from nas.training.objectives.base import (
     objectives_of,
     own_modules,
 )
+from nas.training.objectives.clm import NextTokens  # clm
 from nas.training.objectives.contrastive import Contrastive  # contrastive
 from nas.training.objectives.e2s2 import NoisyTexts  # e2s2
+from nas.training.objectives.instruction import instruction  # instruction
 from nas.training.objectives.mlm import MaskedTokens  # mlm
 from nas.training.objectives.order import PairOrder  # nsp, sso
 from nas.training.objectives.rtd import ReplacedTokens  # rtd
@@ -17,11 +19,13 @@ __all__ = [
     "PRETRAINING_OBJECTIVES",
     "Contrastive",
     "MaskedTokens",
+    "NextTokens",
     "NoisyTexts",
     "PairOrder",
     "PretrainingObjective",
     "ReplacedTokens",
     "WordOrder",
+    "instruction",
     "objectives_of",
     "own_modules",
 ]

@@ -12,6 +12,7 @@ REFUSED = [
     ({"optimizer": "sam(base=adahessian)"}, "curvature", {"optimizer": "sam"}),
     ({"finetune_optimizer": "fsam(base=adahessian)"}, "curvature", {"finetune_optimizer": "fsam"}),
     ({"objective": "contrastive+mlm"}, "two views", {"pretrain_dropout": 0.1}),
+    ({"objective": "instruction", "block_length": 8}, "sentences", {"block_length": 16}),
     ({"objective": "mlm+nsp", "block_length": 8}, "single sentences", {"block_length": 16}),
     ({"finetuning": "stilts", "tasks": ["rte"]}, "not among them", {"finetuning": "full"}),
     (

@@ -10,6 +10,7 @@ from torch import nn
 from nas.data.batches import mlm_batches
 from nas.models.encoder import Encoder
 from nas.models.heads import MaskedLanguageHead
+from nas.training.causal_rules import CAUSAL
 from nas.training.loop import Loop
 from nas.training.micro_batches import split_masked
 from nas.training.objectives import PRETRAINING_OBJECTIVES
@@ -97,6 +98,8 @@ def test_a_step_moves_the_encoder_and_everything_of_its_own(name):
 @pytest.mark.parametrize("name", KINDS)
 def test_experts_that_want_to_be_used_evenly_learn_with_every_objective(name, feedforward):
     """What layers want is differentiated with the loss whose pass they wanted it in."""
+    if feedforward == "meo" and name in CAUSAL:
+        pytest.skip("it reads later tokens, and is refused")
     encoder, head = build(parts=[{"feedforward": feedforward}] * 2)
     term = make(name)
     term.begin(encoder, head, steps=2)

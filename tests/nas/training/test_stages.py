@@ -63,6 +63,7 @@ def cut_off(monkeypatch, step):
         {"slots": {"objective": "rtd(sharing=shared)"}},
         {"slots": {"objective": "mlm+wso", "optimizer": "fsam"}},
         {"slots": {"objective": "mlm > e2s2(decoder=1)"}},
+        {"slots": {"objective": "mlm > clm+mlm"}},
     ],
 )
 @pytest.mark.parametrize("step", [3, 11])
