@@ -57,6 +57,12 @@ ENTRIES: dict[str, dict[str, object]] = {
     "rtd, apart": {"objective": "rtd(sharing=none)"},
     "variation sets": {"augmentation": "variation-sets"},
     "sift": {"finetuning": "sift"},
+    "lora": {"finetuning": "lora"},
+    "meft": {"finetuning": "meft"},
+    "multi-task": {"finetuning": "multi-task"},
+    "self-calibrated": {"finetuning": "self-calibrated"},
+    "preference heads": {"finetuning": "preference-heads"},
+    "gradnormlorp, 8 bits": {"optimizer": "gradnormlorp(bits=8)"},
 }
 
 

@@ -68,7 +68,8 @@ def run_space(name: str | Mapping[str, Any], recipe: "Recipe") -> Space:
     space = load_space(name)
     definition = getattr(space, "definition", None)
     offered = {} if definition is None else definition.recipe_options
-    refuse_in_search(recipe, offered.get("finetuning", ()))
+    even = definition is None or definition.shared != "nothing" or len(definition.widths) == 1
+    refuse_in_search(recipe, offered.get("finetuning", ()), even=even)
     both = sorted(set(offered) & set(recipe.open))
     if both:
         raise InvalidExperiment(

@@ -128,12 +128,15 @@ def heads(recipe: "Recipe") -> Objections:
             )
 
 
-def refuse_in_search(recipe: "Recipe", offered: Iterable[str] = ()) -> None:
+def refuse_in_search(recipe: "Recipe", offered: Iterable[str] = (), *, even: bool = True) -> None:
     """Check that no trial of a search would learn from what candidates are compared on.
+
+    Nor that one would have layers that cannot be reversed.
 
     Args:
         recipe: The run's.
         offered: What else a space offers for the way of fine-tuning.
+        even: Whether the layers of each candidate are of one width.
 
     Raises:
         InvalidExperiment: One would.
@@ -146,6 +149,12 @@ def refuse_in_search(recipe: "Recipe", offered: Iterable[str] = ()) -> None:
                 f"finetuning: {part} in a search is refused: it learns from the development inputs "
                 "that candidates are compared on. Nearest that works: finetuning: full, and then "
                 f"nas train RUN/best --recipe finetuning='{part}'."
+            )
+        if part.kind == "meft" and not even:
+            raise InvalidExperiment(
+                f"finetuning: {part} in a space whose layers differ in width is refused: both "
+                "streams of a layer must be as wide as those of the next. Nearest that works: "
+                "finetuning: lora, or shared: width in the space."
             )
 
 

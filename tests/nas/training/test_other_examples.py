@@ -181,3 +181,15 @@ def test_no_search_learns_from_what_candidates_are_compared_on(space, recipe):
         }  # fmt: skip
     with pytest.raises(InvalidExperiment, match=r"transductive.* finetuning: full, .* nas train"):
         run_space(space, Recipe.from_dict(recipe))
+
+
+def test_a_space_of_several_widths_has_layers_that_cannot_be_reversed():
+    recipe = Recipe.from_dict({"finetuning": ["full", "meft"]})
+    with pytest.raises(InvalidExperiment, match="finetuning: lora, or shared: width"):
+        run_space("flexibert-micro", recipe)
+    one = {
+        "layers": [2], "widths": [64, 128], "heads": [2], "operations": {"sa": ["sdp"]},
+        "feedforward_widths": [96], "feedforward_depths": [1], "shared": "width",
+    }  # fmt: skip
+    run_space(one, recipe)
+    run_space({**one, "widths": [64], "shared": "nothing"}, recipe)
