@@ -97,10 +97,7 @@ def prepare_experiment(
 
     own = _read_own(experiment)
     fitted = bool(own) and "max_length" not in experiment.recipe
-    longest: FittingLength | int = recipe.max_length
-    if fitted:
-        known = None if checkpoint is None else checkpoint.max_length
-        longest = FittingLength(recipe.max_length, known)
+    longest = FittingLength(recipe.max_length) if fitted else recipe.max_length
     pairs = _read_pairs(experiment)
     # A missing file is reported here, before the tasks are read.
     corpus = read_corpus(experiment.corpus) if experiment.corpus else None

@@ -15,45 +15,31 @@ from nas.evaluation.metrics import task_score
 
 _MOST_CLASSES = 12
 # So many examples may be cut, if they are the longest; lengths are multiples of this.
-_MAY_BE_CUT, _MAY_BE_LONG, _MULTIPLE, _LEAST = 0.02, 0.1, 8, 16
+_MAY_BE_CUT, _MULTIPLE, _LEAST = 0.02, 8, 16
 _LONGEST = 512  # is offered; attention takes the square of it
 
 
 class FittingLength:
-    """Finds how many tokens an example may have: nearly all of them whole, if that is affordable.
-
-    Up to the usual bound 98 % are to be whole. Beyond it each token costs more than the one before,
-    so that there 90 % are enough. Texts that are read in windows stay within the usual bound.
-
-    Source: our definition.
+    """Finds how many tokens an example may have: nearly all of them whole, within a bound.
 
     Args:
-        usual: The usual bound.
-        most: How far it may be left; None twice as far.
+        most: The bound.
 
     Attributes:
         found: What was found.
     """
 
-    def __init__(self, usual: int, most: int | None = None):
-        self.found = self._usual = usual
-        self._most = max(usual, 2 * usual if most is None else min(most, 2 * usual))
+    def __init__(self, most: int):
+        self.found = self._most = most
 
     def __call__(self, tokenizer: Tokenizer, train: Mapping[str, Split]) -> int:
         """Return it for the training examples of some tasks, the same for all of them."""
         wanted = _LEAST
         for split in train.values():
-            lengths = token_lengths(tokenizer, split)
-            fits = min(_multiple(np.quantile(lengths, 1 - _MAY_BE_CUT)), self._usual)
-            if split.answers is None:
-                fits = max(fits, min(_multiple(np.quantile(lengths, 1 - _MAY_BE_LONG)), self._most))
-            wanted = max(wanted, fits)
-        self.found = wanted
+            longest = np.quantile(token_lengths(tokenizer, split), 1 - _MAY_BE_CUT)
+            wanted = max(wanted, -(-int(np.ceil(longest)) // _MULTIPLE) * _MULTIPLE)
+        self.found = min(wanted, self._most)
         return self.found
-
-
-def _multiple(tokens: float) -> int:
-    return -(-int(np.ceil(tokens)) // _MULTIPLE) * _MULTIPLE
 
 
 def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> list[str]:
