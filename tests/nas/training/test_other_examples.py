@@ -13,12 +13,13 @@ from nas.evaluation.suites.glue import glue_task
 from nas.proposals.building import run_space
 from nas.training.finetunings import SelfCalibrated, Transductive
 from nas.training.finetunings.self_calibrated import doubtful
+from nas.training.loop import Loop
 from nas.training.prediction import Scale
 from nas.training.recipe import Recipe
 from nas.training.selection import join_rows, take_rows
 from nas.training.trial import run_trial
 from nas.zoo.card import model_card
-from search_spaces.errors import InvalidExperiment
+from search_spaces.errors import InvalidExperiment, TrialError
 
 SST2, STSB = glue_task("sst2"), glue_task("stsb")
 
@@ -153,6 +154,41 @@ def test_nothing_doubted_is_plain_fine_tuning(architecture, recipe, data):
     found, _ = trained(architecture, recipe, data, "self-calibrated(folds=2,least=0)")
     assert found.scores == plain.scores
     assert found.details["sst2_doubted"] == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["self-calibrated(folds=2,least=0.4,sure=0.5)", "transductive(confidence=0.5)"]
+)
+@pytest.mark.parametrize("at", [5, 10])
+def test_what_was_cut_off_between_or_within_rehearsals_ends_with_the_same_bits(
+    text, at, architecture, recipe, data, tmp_path, monkeypatch
+):
+    recipe = dataclasses.replace(
+        recipe, pretrain_tokens=64, tasks=("sst2",), slots={"finetuning": text}
+    )
+    run = lambda folder: run_trial(  # noqa: E731
+        architecture(), recipe, data, seed=0, checkpoint=folder, checkpoint_seconds=0
+    )
+    step, taken, cut = Loop.step, [], [-1]
+
+    def counted(self, *arguments):
+        taken.append(self._stage)
+        if taken.count("sst2") == cut[0]:
+            raise TrialError("cut off", cause="time-out")
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Loop, "step", counted)
+    whole, steps = run(tmp_path / "whole"), taken.count("sst2")
+    taken.clear()
+    cut[0] = at
+    with pytest.raises(TrialError, match="cut off"):
+        run(tmp_path / "cut")
+    cut[0] = -1
+    again = run(tmp_path / "cut")
+    assert again.scores == whole.scores
+    assert again.details["sst2_loss"] == whole.details["sst2_loss"]
+    assert taken.count("sst2") - 1 == steps > at  # nothing is done twice but the step cut off
+    assert not list((tmp_path / "cut").glob("rehearsal-*"))
 
 
 def test_results_that_compare_with_no_others_say_so():
