@@ -187,6 +187,7 @@ class Experiment(BaseModel):
             it and learns from it. The space is then that of all its cuts, if none is given.
         mixers: Mixers that may stand in a checkpoint's layers beside its own, such as [c_5, l_dft,
             hedgehog]; each is fitted to what the layer's attention gave.
+        prior: Measure what parts of a checkpoint are worth and take, for policy and first cuts.
         policy: What proposes architectures.
         policy_options: Options of that policy.
         objectives: Score or cost to direction, "max" or "min"; the first one is "the best".
@@ -232,6 +233,7 @@ class Experiment(BaseModel):
     space: str | dict[str, Any] = "flexibert-micro"
     checkpoint: Place = None
     mixers: Mixers = ()
+    prior: bool = False
     policy: str = "boshnas"
     policy_options: dict[str, Any] = {}
     objectives: Annotated[dict[str, str], BeforeValidator(parse_objectives)] = {

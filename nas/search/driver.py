@@ -114,6 +114,11 @@ def _start(
             if recipe.teacher:
                 require_same_tokens(recipe, data, checkpoint)
             data = replace(data, teacher=directory.resolve() / TEACHER)
+        if experiment.prior:
+            say("Measuring what the parts of the checkpoint are worth and take")
+            from nas.search.measured_prior import with_prior
+
+            experiment = with_prior(experiment, cut_from, data, recipe, policy)
         policy = build_policy(experiment, recipe, data.vocabulary_size)
         options = {"vocabulary_size": data.vocabulary_size, **model_options(recipe)}
     require_candidates(experiment, recipe, options["vocabulary_size"])

@@ -46,6 +46,11 @@ def check_taught(recipe: Recipe, experiment: "Experiment") -> None:
             f"mixers is {', '.join(experiment.mixers)}, which are put into a checkpoint's layers, "
             "and there is none. Give one with --from FOLDER, or a space with these operations."
         )
+    if experiment.prior and experiment.checkpoint is None:
+        raise InvalidExperiment(
+            "prior measures the parts of a checkpoint, and there is none. Give one with --from "
+            "FOLDER, or leave prior out."
+        )
     how = [part for part in _parts(recipe) if part.kind != "none"]
     inside = experiment.checkpoint is not None
     if how and not inside and not recipe.teacher:

@@ -1,6 +1,6 @@
 """What models believe about every objective and constraint at once, and what is worth trying."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from surrogates.acquisition.functions import expected_improvement, probability_b
 from surrogates.acquisition.hypervolume import expected_hypervolume_improvement
 from surrogates.models.many_results import MANY, best_in_turn
 from surrogates.models.model import Model
+from surrogates.models.prior_mean import Prior, WithPrior
 from surrogates.models.told import Told
 from surrogates.models.warping import RankWarp, Warp
 from surrogates.objectives import Constraint, Objective
@@ -75,6 +76,7 @@ class Beliefs:
         warp: Turns values into targets.
         first_alone: Improve the first objective alone.
         noisy: Doubt what was told too, where improvement is measured from.
+        priors: Metric to what is known of architectures before any result, larger is more.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Beliefs:
         *,
         first_alone: bool = False,
         noisy: bool = False,
+        priors: Mapping[str, Prior] | None = None,
     ):
         self._objectives, self._exact = record.objectives, exact
         self._alone = first_alone or len(record.objectives) == 1
@@ -99,7 +102,15 @@ class Beliefs:
         )
         best = best_in_turn(self._values) if len(done) > MANY else None
         self._fitted = {
-            metric: Fitted(metric, sign, make_model(sign), record, rng, warp, best)
+            metric: Fitted(
+                metric,
+                sign,
+                _with_prior(make_model(sign), metric, sign, priors or {}),
+                record,
+                rng,
+                warp,
+                best,
+            )  # fmt: skip
             for metric, sign in self._metrics(record.objectives, self._constraints)
         }
         self._known = [t.architecture for t, kept in zip(done, self._kept, strict=True) if kept]
@@ -250,3 +261,10 @@ class Beliefs:
             "aleatoric": {name: float(u[2][0]) for name, u in units.items()},
             "acquisition": acquisition,
         }
+
+
+def _with_prior(model: Model, metric: str, sign: int, priors: Mapping[str, Prior]) -> Model:
+    """Return a model that begins with what is known of a metric, if anything is."""
+    if metric not in priors:
+        return model
+    return WithPrior(model, lambda architectures: sign * priors[metric](architectures))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -16,6 +17,7 @@ from surrogates.candidates import Candidates
 from surrogates.features.columns import Featurizer
 from surrogates.models.many_results import MANY
 from surrogates.models.model import Model
+from surrogates.models.prior_mean import AdditivePrior
 from surrogates.models.warping import AUTO, WARPS, Standardise
 from surrogates.policy import Options, Policy, Prediction
 
@@ -52,6 +54,8 @@ class ModelOptions(Options):
             they may truly be, by samples.
         per_second: Divide the acquisition by the seconds a trial is expected to take, once three
             results came with a cost.
+        prior: Metric to a table of what the parts of an architecture add to it, as
+            `surrogates.models.prior_mean` has them; models learn what is left. None for nothing.
     """
 
     initial: int = 3
@@ -62,6 +66,7 @@ class ModelOptions(Options):
     design: str = "spread"
     improvement: str = EXPECTED
     per_second: bool = False
+    prior: Any = None
 
 
 # what a proposal is for
@@ -109,6 +114,8 @@ class ModelPolicy(Policy):
         self.features = Featurizer(space, ends=self.options.ends)
         self._candidates = Candidates(space, self.allowed)
         self._computed: dict[tuple[str, str], float] = {}
+        tables = self.options.prior or {}
+        self._priors = {metric: AdditivePrior(table) for metric, table in tables.items()}
 
     def exact(self, metric, architecture):
         # asked of the same candidates by every belief and for every proposal of a batch
@@ -247,6 +254,7 @@ class ModelPolicy(Policy):
             WARPS[targets],
             first_alone=aim == FIRST,
             noisy=self.options.improvement == NOISY,
+            priors=self._priors,
         )
 
     def _pool(self, n, rng, seen, beliefs) -> list[Architecture]:

@@ -224,6 +224,7 @@ def test_attention_is_compared_where_both_see(modern, whole, text):
     assert far.seen is None
     assert near.seen.sum(1).max() == 5
     assert torch.equal(both_see(far, near), near.seen)
+    assert torch.equal(both_see(near, near), near.seen)
     weights = near.scores.masked_fill(~near.seen, -1e9)
     weights = weights.masked_fill(~batch.keep[:, None, None], -1e9).softmax(-1)
     mixer = next(iter(whole.layers[1].mixers.values()))
