@@ -130,6 +130,22 @@ def test_vectors_correct_members_that_are_all_wrong():
     assert (said.argmax(1) == labels).mean() > 0.9
 
 
+@pytest.mark.parametrize("classes", [1, 2])
+def test_vectors_that_say_nothing_are_hardly_learnt_from(classes):
+    """The members are good: a network that learnt noise by heart would spoil their mean."""
+    worse = []
+    for seed in range(3):
+        answers, labels = made(count=80, classes=classes, width=40, accuracy=[0.9] * 3, seed=seed)
+        said = out_of_fold(ENSEMBLES["stacked"], answers, labels, seed=seed)
+        mean = answers.probabilities.mean(0)
+        if classes == 1:
+            far = [np.square(one[:, 0] - labels).mean() / labels.var() for one in (said, mean)]
+        else:
+            far = [(one.argmax(1) != labels).mean() for one in (said, mean)]
+        worse.append(far[0] - far[1])
+    assert np.mean(worse) < 0.03
+
+
 def arms(seed, steps=600):
     generator = torch.Generator().manual_seed(seed)
     chance = torch.tensor([0.6, 0.9, 0.7])
