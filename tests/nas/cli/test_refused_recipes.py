@@ -65,7 +65,7 @@ def test_the_experiment_in_a_run_does_not_say_what_its_space_leaves_open(space):
         ("{mask_rate: 0.2, objective: mlm}", ["mask_rate and objective are both given", "Leave"]),
         (
             "{objective: {mln: {}}}",
-            ["no objective is called 'mln'", "Available: contrastive, e2s2, mlm, nsp"],
+            ["no objective is called 'mln'", "Available: clm, contrastive, e2s2"],
         ),
         ("{objective: {mlm: {rate: 0.1}}}", ["'rate'", "Its settings: mask_rate"]),
         ("{objective: {mlm: {mask_rate: [2]}}}", ["mask_rate is 2", "Allowed: a number from 0"]),
