@@ -22,7 +22,12 @@ NARROW = [
     {"block": "bottleneck(inner=8,maps=2)", "residual": "mixed", "feedforward": "relu"},
     {"block": "inverted-bottleneck(inner=32)", "residual": "mixed(norm=pre)"},
 ]
-HEADS = ["attention(window=2)_8", "attention(bias=none,gate=gelu,queries=2)_8", "sa_sdp_8"]
+HEADS = [
+    "attention(window=2)_8",
+    "attention(bias=none,gate=gelu,queries=2)_8",
+    "attention(mask=causal)_8",
+    "sa_sdp_8",
+]
 
 
 @pytest.mark.slow
