@@ -19,6 +19,7 @@ from nas.models.experts import EVENNESS, ExpertMaps, bank_axes, pass_on_shifted
 from nas.models.feedforwards.base import FEEDFORWARDS, FeedForward
 from nas.models.feedforwards.mlp import SHIFT
 from nas.models.feedforwards.moe import EXPERTS, shared_experts
+from nas.models.merged_product import merged_product
 from search_spaces.kinds import SLOTS, Kind, LayerShape
 from search_spaces.parts import Part, Setting
 from search_spaces.standard_kinds import stack_maps
@@ -105,16 +106,11 @@ class MergedMap(nn.Module):
 
     def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """Map `(batch, length, read)` to `(batch, length, written)`."""
-        if self.task is None:
-            gates = self.gates(mean_of_real(x, keep))
-        else:
-            gates = self.gates(self.task[None].to(x.dtype))
-        weight = (gates @ self.maps.weight.flatten(1)).unflatten(1, self.maps.weight.shape[1:])
-        bias = gates @ self.maps.bias
         if self.task is not None:
-            return F.linear(x, weight[0], bias[0])
-        # in this order the gradient of the weights lies in memory as they do, and is not copied
-        return torch.baddbmm(bias[..., None], weight, x.mT).mT
+            gates = self.gates(self.task[None].to(x.dtype))
+            weight = (gates @ self.maps.weight.flatten(1)).view(self.maps.weight.shape[1:])
+            return F.linear(x, weight, (gates @ self.maps.bias)[0])
+        return merged_product(x, keep, self.gates, self.maps.weight, self.maps.bias)
 
     def gates(self, seen: Tensor) -> Tensor:
         """Return the weight of every expert, `(n, experts)`, from `(n, read)`; they add up to 1."""
@@ -139,16 +135,6 @@ class MergedMap(nn.Module):
         # what another draw of the noise has to exceed, which depends on who is in already
         bound = torch.where(scores > inside, inside, outside)
         return torch.special.ndtr(((clean - bound) / spread).float()).sum(0)
-
-
-def mean_of_real(x: Tensor, keep: Tensor | None) -> Tensor:
-    """Return the mean of the real tokens of each sequence, `(batch, width)`."""
-    if keep is None:
-        return x.mean(1)
-    real = keep[..., None].to(x.dtype)
-    # zero where padded before the product: what stands there may be infinite
-    total = x.masked_fill(~keep[..., None], 0.0).sum(1)
-    return total / real.sum(1).clamp(min=1)
 
 
 @FEEDFORWARDS.register("meo")

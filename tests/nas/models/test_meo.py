@@ -6,6 +6,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
+from nas.models import merged_product as merging
 from nas.models.feedforwards.meo import LEVELS, MergedExperts, MergedMap, unevenness
 from nas.models.feedforwards.mlp import MultilayerPerceptron
 
@@ -57,6 +58,36 @@ def test_it_is_the_sum_of_the_experts_with_gradients(level, inner):
         strict=True,
     ):
         assert_close(a, b)
+
+
+def pieces(monkeypatch, rows, sequences):
+    for name, value in (("_ROWS", rows), ("_SEQUENCES", sequences), ("_ROOM", 0)):
+        monkeypatch.setattr(merging, name, value)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_in_pieces_it_is_what_it_is_at_once(monkeypatch, padded):
+    pieces(monkeypatch, 2, 2)
+    block = random(MergedMap(3, 2, 4, 5, task=False))
+    x = torch.randn(3, 6, 4, dtype=torch.float64, requires_grad=True)
+    keep = torch.arange(6) < torch.tensor([6, 1, 3])[:, None] if padded else None
+    inputs = [x, *(p for n, p in block.named_parameters() if "noise" not in n)]
+    wanted = torch.randn(3, 6, 5, dtype=torch.float64)
+    found = []
+    for in_parts in (True, False):
+        monkeypatch.setattr(merging, "_in_parts", lambda x, chosen=in_parts: chosen)
+        out = block(x, keep)
+        found.append([out, *torch.autograd.grad((out * wanted).sum(), inputs)])
+    assert_close(*found)
+
+
+def test_gradients_of_gradients_are_right_in_pieces(monkeypatch):
+    pieces(monkeypatch, 1, 1)
+    block = random(MergedMap(2, 2, 3, 4, task=False), std=0.3)
+    x = torch.randn(2, 3, 3, dtype=torch.float64, requires_grad=True)
+    weights = block.maps.weight, block.maps.bias
+    assert torch.autograd.gradcheck(lambda x, *_: block(x, None), (x, *weights))
+    assert torch.autograd.gradgradcheck(lambda x, *_: block(x, None), (x, *weights))
 
 
 @pytest.mark.parametrize("level", LEVELS)
