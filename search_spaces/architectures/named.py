@@ -108,6 +108,8 @@ NAMED: dict[str, dict[str, Any]] = {
     "uno-eelbert": _pattern((2, 128, 2, SDP, [128]))
     | {"model": {"embedding": "hash-ngram", "positions": "absolute"}},
     "fnet-base": _pattern((12, 768, 1, DFT, [3072])) | ABSOLUTE,
+    "convbert-small": _alike(12, 256, ("mixed-attention", ""))
+    | {"model": {"embedding": "factorised(rank=128)", "positions": "absolute"}},
     "convbert-base": _pattern((12, 768, 12, ("mixed-attention", ""), [3072])) | ABSOLUTE,
     "m2-bert-base": _pattern((12, 768, 1, ("monarch", ""), [3072]))
     | {"parts": [{"feedforward": "monarch-glu"}] * 12}

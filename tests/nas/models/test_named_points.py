@@ -10,6 +10,8 @@ from torch.testing import assert_close
 from transformers import (
     BertConfig,
     BertModel,
+    ConvBertConfig,
+    ConvBertModel,
     DebertaV2Config,
     DebertaV2Model,
     EuroBertConfig,
@@ -317,6 +319,16 @@ PUBLISHED = {
         512,
         2,
         0,
+    ),
+    # types, positions and norm are as wide as the encoder, and theirs as the table
+    "convbert-small": (
+        ConvBertModel,
+        ConvBertConfig(
+            embedding_size=128, hidden_size=256, num_attention_heads=4, intermediate_size=1024
+        ),
+        512,
+        2,
+        pooler(256) + 128 * (512 + 2 + 2),
     ),
     # two positions that no token has
     "roberta-base": (
