@@ -8,6 +8,7 @@ from torch import Tensor
 from nas.models.blocks.heads import module_name
 from nas.teachers.calibration import LayerWorth, refitted
 from nas.teachers.cuttable import ATTENTION
+from nas.teachers.embedding import narrowed
 from nas.teachers.mimicry import new_mixer
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
@@ -37,7 +38,8 @@ def extract(
         layers: Which of them stay, ascending, one for each layer of the child.
         refit: Whether output maps stand in for what goes; without, they are cut.
     """
-    found = {name: value for name, value in weights.items() if not name.startswith("layers.")}
+    whole = narrowed(weights, child)
+    found = {name: value for name, value in whole.items() if not name.startswith("layers.")}
     for place, (layer, source) in enumerate(zip(child.layers, layers, strict=True)):
         old = {
             name.removeprefix(f"layers.{source}."): value

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas.teachers.cuttable import fixed_layers, floor_of, layers_like
+from nas.teachers.embedding import may_embed
 from nas.teachers.replacement import require_kinds
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidExperiment
@@ -11,6 +12,7 @@ from search_spaces.flexibert.space import FlexiBertSpace
 from search_spaces.kinds import LAYER_SLOTS, SLOTS
 from search_spaces.library import load_space
 from search_spaces.operations import write_kind
+from search_spaces.parts import Part
 
 # Shares of a layer's heads and of its feed-forward that a candidate may keep. The least are that
 # small because many layers of one head and few neurons keep most of a score where few whole layers
@@ -101,12 +103,19 @@ def require_cut(child: Architecture, teacher: Architecture, mixers: Sequence[str
         its = most if number or not fixed_layers(teacher) else teacher.layers[0]
         wrong = [slot for slot in LAYER_SLOTS if layer.part(slot) != its.part(slot)]
         reasons += [f"{slot}={layer.part(slot)} in layer {number}" for slot in wrong]
-    reasons += [f"{s}={p}" for s, p in child.parts if s != "positions" and p != teacher.part(s)]
+    reasons += [f"{s}={p}" for s, p in child.parts if not _may_stand(s, p, teacher)]
     if reasons:
         raise InvalidExperiment(
             f"The architecture cannot be cut out of the checkpoint: it has {reasons[0]}. The "
             f"checkpoint allows {wanted}."
         )
+
+
+def _may_stand(slot: str, part: Part, teacher: Architecture) -> bool:
+    """Whether a part may stand in a slot of the model of a cut."""
+    if slot == "embedding":
+        return may_embed(part, teacher)
+    return slot == "positions" or part == teacher.part(slot)
 
 
 def require_inside(
@@ -154,7 +163,7 @@ def require_inside(
         f"{slot}={part}"
         for slot, options in definition.model_options.items()
         for part in options
-        if part != teacher.part(slot) and slot != "positions"
+        if not _may_stand(slot, part, teacher)
     ]
     if strange or parts:
         raise InvalidExperiment(
