@@ -97,7 +97,7 @@ def calibrate(encoder: Encoder, batches: Iterable[Batch]) -> list[LayerWorth]:
         for pair in seen:
             for collector in pair:
                 collector.keep = batch.keep
-        encoder(batch.tokens, batch.keep, batch.token_types)
+        encoder(batch.tokens, batch.keep, batch.token_types, unpad=False)
     found = []
     for layer, pair in zip(encoder.layers, seen, strict=True):
         heads, feedforward = (collector.moments() for collector in pair)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nas.data.batches import Batch, batches, token_places
 from nas.data.prepared import EncodedSplit, PreparedData
@@ -20,8 +20,10 @@ from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.majority import majority_score
 from nas.evaluation.suites.task import Task
 from nas.models.encoder import Encoder
-from nas.teachers.calibration import calibrate
+from nas.teachers.answers import answers_first, heads_in_answers, layers_by_answers
+from nas.teachers.calibration import LayerWorth, calibrate
 from nas.teachers.checkpoint import Checkpoint
+from nas.teachers.cuttable import fixed_layers
 from nas.teachers.layer_choice import choose_layers
 from nas.teachers.lessons import WHOLE, write_teacher
 from nas.training.device import autocast, choose_device, choose_precision
@@ -36,8 +38,8 @@ from nas.whole_files import whole_file, write_whole
 
 # How a checkpoint is fine-tuned: gentler than a small encoder, which has less to lose.
 LEARNING_RATE, EPOCHS, DROPOUT = 1e-4, 3, 0.1
-# What calibration reads, and what the choice of layers does.
-_CALIBRATION_BATCHES, _CHOICE_BATCHES, _BATCH = 24, 4, 32
+# What calibration reads, what the choice of layers does, and what heads are taken out on.
+_CALIBRATION_BATCHES, _CHOICE_BATCHES, _HEAD_BATCHES, _BATCH = 24, 4, 2, 32
 _ANSWER_BATCH = 128
 
 
@@ -150,7 +152,7 @@ def _make_task(
     _store_answers(folder, task, encoder, head, splits["train"], precision, with_states=stored)
     encoder.cpu()
     text = _text(splits["train"], _CALIBRATION_BATCHES) if cuts else []
-    worth = calibrate(encoder, text) if cuts else []
+    worth, layers = _parts(encoder, head, task, text)
     write_teacher(
         folder / f"{task.name}.safetensors", encoder.state_dict(), head.state_dict(), worth
     )
@@ -158,7 +160,7 @@ def _make_task(
     facts = {
         "score": result.score,
         "majority": majority,
-        "layers": _layers(encoder, text[:_CHOICE_BATCHES]),
+        "layers": layers,
     }
     # last: with it, the task is complete
     write_whole(folder / f"{task.name}.json", json.dumps(facts))
@@ -171,6 +173,23 @@ def _layers(encoder: Encoder, text: list[Batch]) -> list[tuple[int, ...]]:
     if text:
         return choose_layers(encoder, text)
     return [tuple(range(n)) for n in range(1, len(encoder.layers) + 1)]
+
+
+def _parts(
+    encoder: Encoder, head: nn.Module, task: Task, text: list[Batch]
+) -> tuple[list[LayerWorth], list[tuple[int, ...]]]:
+    """Return what a task's encoder is worth, and which layers cuts keep; without text, of none."""
+    if not text:
+        return [], _layers(encoder, text)
+    worth = calibrate(encoder, text)
+    tokens = TASK_KINDS[task.kind].reads_tokens
+
+    def answer(hidden: Tensor, batch: Batch) -> Tensor:
+        return head(hidden[batch.keep] if tokens else encoder.pool(hidden, batch.keep))
+
+    effects = heads_in_answers(encoder, answer, worth, text[:_HEAD_BATCHES])
+    fixed = fixed_layers(encoder.architecture)
+    return answers_first(worth, effects), layers_by_answers(effects, fixed)
 
 
 @torch.inference_mode()
