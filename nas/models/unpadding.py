@@ -18,7 +18,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from nas.models.mixers.base import Mixer
 
-LEAST = 0.2  # share of padding from which on it pays to take it out
+LEAST = 0.4  # share of padding from which on it is taken out; sorted batches, of trials, have less
 ALIKE = 0.75  # the shortest sequence of a run, as a share of its longest
 SLACK = 8  # tokens that it may be shorter, besides
 

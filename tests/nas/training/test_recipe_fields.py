@@ -121,6 +121,7 @@ ELSEWHERE = {
     "open": "an architecture chooses; tests/nas/training/test_open_recipe.py has what trials get",
     "own_tasks": "which tasks are no GLUE's; tests/end_to_end/test_own_tasks.py trains on some",
     "slots": "other kinds than the first; tests/nas/training/test_recipe_slots.py trains with them",
+    "teacher": "a folder; tests/nas/training/test_taught.py has who learns from it",
 }
 
 CASES = [
