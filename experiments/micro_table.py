@@ -25,6 +25,8 @@ from nas.config import Experiment
 from nas.training.preparing import experiment_recipe, prepare_data
 from nas.training.trial import run_trial
 from search_spaces import Architecture, load_space
+from search_spaces.architectures.facts import Columns
+from search_spaces.architectures.features import encode_features, feature_names
 
 HERE = Path(__file__).parent / "tables"
 SPACE = HERE / "everything-micro-recipes.yaml"
@@ -110,22 +112,21 @@ def column(row: dict, name: str) -> float:
 
 
 def matters(rows: list[dict], pairs: dict[str, list[dict]], score: str) -> None:
-    """Print what each group of facts explains of the mean score, by leave-one-out ridge."""
-    from search_spaces.architectures.features import Columns
-
-    space = load_space(SPACE)
+    """Print what each group of choices explains of the mean score, by leave-one-out ridge."""
     architectures = [Architecture.from_dict(row["architecture"]) for row in rows]
     target = np.array(
         [np.mean([column(r, score) for r in pairs[row["architecture_hash"]]]) for row in rows]
     )
-    columns = Columns.of(space)
-    values = np.array([space.features(a) for a in architectures])
+    deepest = max(len(a) for a in architectures)
+    columns = Columns.among(architectures)
+    values = encode_features(architectures, deepest, columns)
     groups: dict[str, list[int]] = {}
-    for i, fact in enumerate(columns.facts):
-        groups.setdefault(f"{fact.place} {fact.group}", []).append(i)
+    for i, name in enumerate(feature_names(deepest, columns)):
+        if not name.startswith("layer "):  # the means over layers say it
+            groups.setdefault(name.removeprefix("mean ").partition("=")[0], []).append(i)
     print(f"\n{'group':<34}{'R² alone':>10}")
     found = {name: explained(values[:, own], target) for name, own in groups.items()}
-    found["all"] = explained(values, target)
+    found["all"] = explained(values[:, sorted(sum(groups.values(), []))], target)
     for name, share in sorted(found.items(), key=lambda pair: -pair[1]):
         print(f"{name:<34}{share:10.2f}")
 
