@@ -38,6 +38,8 @@ COLOURS = {
     "mixed-attention": "#aebbe9",
     "monarch": "#e58fa6",
     "moe-attention": "#6fb5b1",
+    "bottleneck": "#dde3c3",
+    "inverted-bottleneck": "#c3cd9b",
 }
 OTHERS = ("#f5c4d1", "#b5dfdd", "#e6d9a8", "#cbd3f2")  # of kinds that have no colour of their own
 LINE, PALE = "#5b6672", "#a7b0ba"

@@ -11,7 +11,9 @@ from fuzzer import bases, values
 from fuzzer.cases import DOORS, SEARCH_CODES, Door, Step
 
 # Commands whose valid use takes long, or a network, or never ends: only refused before that.
-SKIPPED = ("benchmark training", "benchmark spaces", "benchmark scheduler", "confirm")
+SKIPPED = (
+    "benchmark training", "benchmark spaces", "benchmark scheduler", "benchmark mixers", "confirm",
+)  # fmt: skip
 SUBJECTS = {
     "run": ("run",), "runs": ("run", "run"), "zoo": ("zoo",), "folder": ("zoo/model",),
     "folders": ("zoo/model",),
