@@ -40,6 +40,7 @@ from nas.whole_files import whole_file, write_whole
 LEARNING_RATE, EPOCHS, DROPOUT = 1e-4, 3, 0.1
 # What calibration reads, what the choice of layers does, and what heads are taken out on.
 _CALIBRATION_BATCHES, _CHOICE_BATCHES, _HEAD_BATCHES, _BATCH = 24, 4, 2, 32
+_MANY_HEADS = 96  # from which on one batch is enough
 _ANSWER_BATCH = 128
 
 
@@ -187,7 +188,12 @@ def _parts(
     def answer(hidden: Tensor, batch: Batch) -> Tensor:
         return head(hidden[batch.keep] if tokens else encoder.pool(hidden, batch.keep))
 
-    effects = heads_in_answers(encoder, answer, worth, text[:_HEAD_BATCHES])
+    # half as many passes as there are heads: where the head is, which may be a GPU
+    device = next(head.parameters()).device
+    heads = sum(len(layer.heads) for layer in encoder.architecture.layers)
+    some = text[: _HEAD_BATCHES if heads <= _MANY_HEADS else 1]
+    effects = heads_in_answers(encoder.to(device), answer, worth, [b.to(device) for b in some])
+    encoder.cpu()
     fixed = fixed_layers(encoder.architecture)
     return answers_first(worth, effects), layers_by_answers(effects, fixed)
 
