@@ -45,7 +45,7 @@ def compare(
     objectives = parse_objectives(objective) if objective else None
     found = compare_runs(open_runs(runs), objectives, ranked=not unranked)
     if as_json:
-        for name in ("summary", "fronts", "progress"):
+        for name in ("summary", "fronts", "progress", "attained"):
             found[name] = [json.loads(row) for row in json_lines(found[name]).splitlines()]
         echo(json.dumps(found))
         return
@@ -86,6 +86,7 @@ def _print(found: dict[str, Any]) -> None:
     print_figures("Their fronts", shown.astype(str), left=("run", "on_common_front"))
     if found["ranked"] and len(found["objectives"]) > 1:
         _print_progress(found["progress"])
+        _print_attained(found, number)
     if not found["settings"]:
         echo("The settings are the same.")
         return
@@ -114,6 +115,21 @@ def _print_progress(progress: Any) -> None:
             row[f"{moment:,.0f} s"] = f"{until.max():.3f}" if len(until) else "-"
         rows.append(row)
     print_figures("Hypervolume over time", pd.DataFrame(rows), left=("run",))
+
+
+def _print_attained(found: dict[str, Any], number: Any) -> None:
+    """The best first objective that each run has within bounds of each further one."""
+    from nas.cli.figures import print_figures
+
+    score, *_ = found["objectives"]
+    for name, part in found["attained"].groupby("objective", sort=False):
+        least = found["objectives"][name] == "max"
+        shown = part.pivot(index="run", columns="bound", values=score)
+        shown = shown.loc[part["run"].unique(), part["bound"].unique()]
+        shown = shown.map(lambda value: "-" if value != value else number(float(value)))
+        shown.columns = [f"{'≥' if least else '≤'} {number(float(b))}" for b in shown.columns]
+        title = f"Best {score} that a run has with {name} of at {'least' if least else 'most'}"
+        print_figures(title, shown.reset_index(), left=("run",))
 
 
 def _cell(key: str, value: Any, number: Any) -> str:

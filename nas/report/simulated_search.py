@@ -1,10 +1,12 @@
 """Other policies on what a run learned: the search again, with a stand-in for training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from nas.pareto.attained import attained, scale
 from nas.proposals.building import run_space
 from nas.report.dominated import Box
 from nas.report.snapshot import Snapshot
@@ -29,11 +31,14 @@ class Simulated:
         seconds: Estimated worker-seconds spent until then, `(repeats, budget)`.
         volume: Share of the run's box that is dominated after each trial, `(repeats, budget)`;
             zeros where one objective is all there is.
+        fronts: The best score within each of the run's `bounds` after the whole budget, larger
+            better, one array `(repeats, bounds)` for each objective but the first.
     """
 
     best: np.ndarray
     seconds: np.ndarray
     volume: np.ndarray
+    fronts: list[np.ndarray]
 
     def within(self, seconds: float, worst: float) -> np.ndarray:
         """Return the best value of each repeat when so many worker-seconds are spent."""
@@ -58,7 +63,9 @@ class World:
         trust: Rank correlation of the stand-in's scores with those of left-out trials.
         box: From the worst to the best that the run measured in each objective; None with one
             objective, or where the trials are alike in one of them.
-        measured: What the run measured in each objective, larger better, `(trials, objectives)`.
+        names: Those objectives that all trials have, in order.
+        measured: What the run measured in each of them, larger better, `(trials, objectives)`.
+        bounds: For each of them but the first, where fronts are read; none without a box.
     """
 
     def __init__(self, snapshot: Snapshot, order: list[int]):
@@ -67,17 +74,18 @@ class World:
         self.outcome = snapshot.sign * snapshot.values(order, snapshot.score)
         self._tried = [snapshot.architectures[i] for i in order]
         self.worst = float(snapshot.sign * self.outcome.min())
-        names = {
+        self.names = {
             name: sign_of(direction)
             for name, direction in snapshot.objectives.items()
             if np.isfinite(snapshot.values(order, name)).all()
         }
         self.measured = np.stack(
-            [sign * snapshot.values(order, name) for name, sign in names.items()], axis=1
+            [sign * snapshot.values(order, name) for name, sign in self.names.items()], axis=1
         )
         box = Box.of(self.measured)
-        self.box = box if len(names) > 1 and box.size > 0 else None
+        self.box = box if len(self.names) > 1 and box.size > 0 else None
         others = self.measured[:, 1:].T if self.box else ()
+        self.bounds = [scale(column[: self.budget]) for column in others]
         self._others = [StandIn(self._tried, column) for column in others]
         seconds = np.maximum(np.nan_to_num(snapshot.values(order, "seconds"), nan=1.0), 1e-3)
         self.score = StandIn(self._tried, self.outcome)
@@ -150,14 +158,19 @@ class World:
             values += answers.tolist()
         return self._outcome(np.array(values), asked)
 
-    def _outcome(self, values: np.ndarray, asked: list[Architecture]):
-        """What a policy's encoders gave: scores, seconds, shares of the box."""
+    def _outcome(self, values: np.ndarray, asked: list[Architecture]) -> "_Repeat":
+        """What a policy's encoders gave."""
         if self.box is None or not len(values):
-            shares = np.zeros(len(values))
-        else:
-            costs = [other(asked)[0] for other in self._others]
-            shares = self.box.shares(np.stack([self._snapshot.sign * values, *costs], axis=1))
-        return values, self._cost(asked), shares
+            nothing = [np.full(len(bounds), -np.inf) for bounds in self.bounds]
+            return _Repeat(values, self._cost(asked), np.zeros(len(values)), nothing)
+        costs = [other(asked)[0] for other in self._others]
+        shares = self.box.shares(np.stack([values, *costs], axis=1))
+        return _Repeat(values, self._cost(asked), shares, self.fronts_of(values, costs))
+
+    def fronts_of(self, scores: np.ndarray, costs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the best of `scores` within each bound of each cost; all larger better."""
+        pairs = zip(costs, self.bounds, strict=True)
+        return [attained(scores, cost, bounds) for cost, bounds in pairs]
 
     @cached_property
     def _together(self) -> int:
@@ -174,15 +187,26 @@ class World:
     def _cost(self, architectures: list[Architecture]) -> np.ndarray:
         return np.exp(self._logs(architectures)[0])
 
-    def _gather(self, found: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Simulated:
+    def _gather(self, found: list["_Repeat"]) -> Simulated:
         """A policy that ran out of encoders keeps its best to the end of the budget."""
         best = np.empty((len(found), self.budget))
         seconds = np.full((len(found), self.budget), np.inf)
         volume = np.zeros((len(found), self.budget))
-        for row, (values, cost, shares) in enumerate(found):
-            reached = self._snapshot.sign * np.maximum.accumulate(values)
+        for row, one in enumerate(found):
+            reached = self._snapshot.sign * np.maximum.accumulate(one.values)
             best[row], best[row, : len(reached)] = reached[-1], reached
-            seconds[row, : len(cost)] = np.cumsum(cost)
-            if len(shares):
-                volume[row], volume[row, : len(shares)] = shares[-1], shares
-        return Simulated(best, seconds, volume)
+            seconds[row, : len(one.seconds)] = np.cumsum(one.seconds)
+            if len(one.shares):
+                volume[row], volume[row, : len(one.shares)] = one.shares[-1], one.shares
+        fronts = [np.stack(each) for each in zip(*(one.fronts for one in found), strict=True)]
+        return Simulated(best, seconds, volume, fronts)
+
+
+@dataclass(frozen=True)
+class _Repeat:
+    """What one simulated search gave: scores, seconds and shares of each trial, and its fronts."""
+
+    values: np.ndarray
+    seconds: np.ndarray
+    shares: np.ndarray
+    fronts: list[np.ndarray]

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from nas.pareto.attained import attained
 from nas.pareto.fronts import best, hypervolume, pareto_front
 from nas.runs.rows import readable
 from nas.runs.several import SeveralRuns, settings_that_differ
 from search_spaces.errors import RunError, UnknownName, quoted
+from surrogates.objectives import sign_of
 
 
 def compare_runs(
@@ -23,7 +26,8 @@ def compare_runs(
     summary (a DataFrame, one row a run); fronts (a DataFrame with the column "run": the common
     front of all runs together says in "on_common_front" who contributes); settings (setting to
     values by run, only those that differ); progress (a DataFrame: of each run, after each trial
-    that ended, the seconds until then and the hypervolume).
+    that ended, the seconds until then and the hypervolume); attained (a DataFrame: for each further
+    objective at four bounds of it the best first one that each run has within, NaN for none).
 
     Raises:
         RunError: A run without finished trials, runs without a common objective, or runs to be
@@ -88,7 +92,32 @@ def _compared(runs: SeveralRuns, objectives: dict[str, str], *, ranked: bool) ->
         "fronts": fronts,
         "settings": settings_that_differ(runs),
         "progress": pd.concat(progress, ignore_index=True),
+        "attained": _attained(done, objectives, fronts) if ranked else _attained({}, {}, fronts),
     }
+
+
+def _attained(
+    done: dict[str, pd.DataFrame], objectives: dict[str, str], fronts: pd.DataFrame
+) -> pd.DataFrame:
+    """What each run has within bounds: quartiles of what stands on the fronts, the strictest first.
+
+    The last bound holds all of the fronts.
+    """
+    rows = []
+    score = next(iter(objectives), "")
+    for name, direction in list(objectives.items())[1:]:
+        sign, up = sign_of(direction), sign_of(objectives[score])
+        costs = sign * fronts[name].to_numpy(float)
+        bounds = np.unique(np.quantile(costs, [0.75, 0.5, 0.25, 0.0], method="nearest"))[::-1]
+        for run, table in done.items():
+            both = table[[score, name]].astype(float).dropna()
+            best = attained(up * both[score].to_numpy(), sign * both[name].to_numpy(), bounds)
+            rows += [
+                {"objective": name, "bound": sign * bound, "run": run, score: up * value}
+                for bound, value in zip(bounds, best, strict=True)
+            ]
+    table = pd.DataFrame(rows, columns=["objective", "bound", "run", score])
+    return table.replace([np.inf, -np.inf], np.nan)
 
 
 def _progress(run, table, objectives, worst, ideal) -> pd.DataFrame:

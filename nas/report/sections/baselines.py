@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nas.pareto.attained import surfaces
 from nas.printable import counted
 from nas.report import blocks
 from nas.report.columns import column_title
@@ -20,8 +21,8 @@ TRIALS = [{"key": "trials", "label": "finished trials"}]
 def baselines(snapshot: Snapshot) -> Section:
     """Return the run's curve beside estimated curves of three simpler policies.
 
-    With several objectives the verdict goes by what the fronts dominate; the curves of the first
-    objective alone stand beside it.
+    With several objectives the verdict goes by what the fronts dominate; the fronts themselves and
+    the curves of the first objective alone stand beside it.
     """
     heading, title = "Was the search worth it?", column_title(snapshot.score)
     order = snapshot.in_order_of_end()
@@ -33,10 +34,10 @@ def baselines(snapshot: Snapshot) -> Section:
         )
     world = World(snapshot, order)
     axis = list(range(1, world.budget + 1))
-    series, rows, ends, volumes = [], [], {}, []
+    series, rows, ends, volumes, searches = [], [], {}, [], {}
     actual = snapshot.sign * np.maximum.accumulate(world.outcome[: world.budget])
     for number, (name, words) in enumerate(POLICIES.items()):
-        found = world.simulate(name, seed=number)
+        found = searches[words] = world.simulate(name, seed=number)
         low, middle, high = np.quantile(found.best, [0.05, 0.5, 0.95], axis=0)
         series.append(
             {"name": f"{words} (estimated)", "kind": "line", "tone": number, "x": {"trials": axis},
@@ -66,7 +67,7 @@ def baselines(snapshot: Snapshot) -> Section:
              "y": world.box.shares(world.measured[: world.budget]).tolist()},
         ]  # fmt: skip
         judged, what, sign = again.volume[:, -1], VOLUME, 1.0
-        pictures.insert(0, blocks.lines(volumes, x=TRIALS, y=VOLUME))
+        pictures = [blocks.lines(volumes, x=TRIALS, y=VOLUME), *_fronts(world, searches), *pictures]
         more = [VOLUME]
     return Section(
         heading,
@@ -104,6 +105,48 @@ def _band(
     return {
         "name": name, "kind": "line", "tone": tone, "x": {"trials": axis},
         "y": middle.tolist(), **bounds,
+    }  # fmt: skip
+
+
+def _fronts(world: World, searches: dict[str, Simulated]) -> list[blocks.Block]:
+    """Return a picture for each other objective: the best first one that is had within it."""
+    (score, sign), *others = world.names.items()
+    rows = world.measured[: world.budget]
+    mine = world.fronts_of(rows[:, 0], rows[:, 1:].T)
+    pictures = []
+    for number, (cost, cost_sign) in enumerate(others):
+        places = cost_sign * world.bounds[number]
+        series = [
+            _front(f"{words} (estimated)", places, tone, sign, *surfaces(
+                found.fronts[number], world.measured[:, 0].min()))
+            for tone, (words, found) in enumerate(searches.items())
+        ]  # fmt: skip
+        series.append(_front("this run (measured)", places, "strong", sign, mine[number]))
+        within = "at most" if cost_sign < 0 else "at least"
+        pictures.append(
+            blocks.lines(
+                [one for one in series if one["y"]],
+                x=[{"key": "cost", "label": f"{within} so much {column_title(cost)}"}],
+                y=f"best {column_title(score)} there",
+                title=f"Fronts attained after {world.budget} trials",
+            )
+        )
+    return pictures
+
+
+def _front(
+    name: str, places: np.ndarray, tone: int | str, sign: float, *lines: np.ndarray
+) -> dict[str, object]:
+    """Return a front as steps, where there is any: of several lines the middle one with a band."""
+    middle = lines[len(lines) // 2]
+    there = np.isfinite(middle)
+    bounds = {}
+    if len(lines) > 1:
+        low, high = sorted((sign * lines[0], sign * lines[-1]), key=lambda line: line[there].sum())
+        bounds = {"low": low[there].tolist(), "high": high[there].tolist()}
+    return {
+        "name": name, "kind": "step", "tone": tone, "x": {"cost": places[there].tolist()},
+        "y": (sign * middle[there]).tolist(), **bounds,
     }  # fmt: skip
 
 

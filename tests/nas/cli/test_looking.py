@@ -165,6 +165,26 @@ def test_hypervolume_over_time_judges_several_objectives(nas, searched):
     assert "Hypervolume over time" in nas("compare", one, two)[1]
 
 
+def test_the_best_within_bounds_of_the_other_objective(nas, searched):
+    runs = [searched(name="one"), searched(name="two", seed=1)]
+    found = json.loads(nas("compare", *runs, "--json")[1])
+    tables = {path.name: open_run(path).trials() for path in runs}
+    assert {row["objective"] for row in found["attained"]} == {"parameters"}
+    for row in found["attained"]:
+        within = tables[row["run"]].query("parameters <= @row['bound']")["glue"]
+        assert row["glue"] == (None if within.empty else pytest.approx(within.max()))
+    for name, table in tables.items():
+        mine = [row["glue"] for row in found["attained"] if row["run"] == name]
+        known = [value for value in mine if value is not None]
+        assert known == sorted(known)
+        assert mine[-1] == pytest.approx(table["glue"].max())
+    out = nas("compare", *runs)[1]
+    assert "Best glue that a run has with parameters of at most" in out
+    assert "≤ " in out
+    assert "Best glue" not in nas("compare", *runs, "-o", "glue:max")[1]
+    assert "Best glue that" not in nas("compare", *runs, "--unranked")[1]
+
+
 def test_settings_that_differ_are_shown_whole_unless_they_are_long():
     from nas.cli.compare import _short
 

@@ -113,3 +113,56 @@ def test_the_stand_in_sees_what_stands_in_slots(dummies):
     assert model.trust > 0.8
     plain, other = model(pairs[:2])[0]
     assert other - plain > 0.5
+
+
+def with_latency(records, *, sign=1.0):
+    """The same trials with a second number that grows with the first; `sign` turns the first."""
+    return [
+        r | {"scores": {"glue": sign * r["scores"]["glue"]},
+             "costs": r["costs"] | {"latency_ms": r["seconds"] / 10}}
+        for r in records
+    ]  # fmt: skip
+
+
+def fronts_in(section):
+    return [b for b in section.blocks if b.get("title", "").startswith("Fronts attained")]
+
+
+def test_the_front_stands_beside_those_of_other_policies(snapshot, records):
+    goals = {"glue": "max", "latency_ms": "min", "seconds": "min"}
+    section = SECTIONS["baselines"](snapshot(with_latency(records), objectives=goals))
+    first, second = fronts_in(section)
+    assert first["x"][0]["label"].startswith("at most so much latency")
+    mine = first["series"][-1]
+    assert mine["name"] == "this run (measured)"
+    by_latency = sorted(
+        (r["seconds"] / 10, r["scores"]["glue"]) for r in with_latency(records)[:12]
+    )
+    best = np.maximum.accumulate([glue for _, glue in by_latency])
+    for (latency, _), glue in zip(by_latency, best, strict=True):
+        at = np.isclose(mine["x"]["cost"], latency)
+        assert np.asarray(mine["y"])[at] == pytest.approx([glue])
+    for one in first["series"] + second["series"]:
+        assert (np.diff(one["x"]["cost"]) > 0).all()
+        assert (np.diff(one["y"]) >= 0).all()
+        for low, y, high in zip(one.get("low", ()), one["y"], one.get("high", ()), strict=False):
+            assert low <= y <= high
+
+
+def test_one_objective_has_no_front(snapshot, records):
+    assert not fronts_in(SECTIONS["baselines"](snapshot(records)))
+
+
+def test_a_first_objective_to_be_small_is_the_same_search_turned_over(snapshot, records):
+    ups = SECTIONS["baselines"](
+        snapshot(with_latency(records), objectives={"glue": "max", "latency_ms": "min"})
+    )
+    downs = SECTIONS["baselines"](
+        snapshot(with_latency(records, sign=-1.0), objectives={"glue": "min", "latency_ms": "min"})
+    )
+    (up,), (down,) = fronts_in(ups), fronts_in(downs)
+    for one, other in zip(up["series"], down["series"], strict=True):
+        assert one["y"] == pytest.approx([-value for value in other["y"]])
+    shares = [s["blocks"][1]["series"] for s in (vars(ups), vars(downs))]
+    for one, other in zip(*shares, strict=True):
+        assert one["y"] == pytest.approx(other["y"])
