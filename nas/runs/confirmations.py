@@ -4,6 +4,7 @@ A file of its own, because the record of the search must stay what replays it.
 """
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ CREATE TABLE IF NOT EXISTS trainings (
   scores TEXT NOT NULL DEFAULT '{}',
   costs TEXT NOT NULL DEFAULT '{}',
   seconds REAL,
+  gpu_seconds REAL,
   node TEXT,
   device TEXT,
   cause TEXT,
@@ -82,6 +84,9 @@ class Confirmations:
         try:
             with sqlite3.connect(self._path, timeout=30) as db:
                 db.executescript(_SCHEMA)
+                known = {row[1] for row in db.execute("PRAGMA table_info(trainings)")}
+                if "gpu_seconds" not in known:  # a file of an older version
+                    db.execute("ALTER TABLE trainings ADD COLUMN gpu_seconds REAL")
                 db.execute("PRAGMA synchronous=FULL")
                 db.execute(query, values)
         except sqlite3.Error as error:
@@ -133,6 +138,22 @@ class Confirmations:
             machine,
             time.time(),
         )
+
+
+def confirmations_spent(directory: Path) -> tuple[float, float]:
+    """Return the seconds that all confirmations of a run trained, and their seconds of a GPU."""
+    stores = [Confirmations(directory)]
+    stores += [Confirmations(directory, int(m[1])) for m in _longer(directory)]
+    rows = [row for store in stores for row in store.trainings()]
+    return tuple(sum(row.get(n) or 0.0 for row in rows) for n in ("seconds", "gpu_seconds"))
+
+
+def _longer(directory: Path) -> list[re.Match[str]]:
+    """Return the names of files with what was trained for longer than a trial."""
+    stem, suffix = FILE.split(".")
+    pattern = re.compile(rf"{stem}-([1-9][0-9]*)-times\.{suffix}")
+    found = (pattern.fullmatch(path.name) for path in sorted(directory.glob(f"{stem}-*")))
+    return [match for match in found if match]
 
 
 def confirmed_facts(directory: Path, record: Mapping[str, Any], longer: int = 1) -> dict[str, Any]:

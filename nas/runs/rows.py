@@ -188,7 +188,8 @@ _TRIAL: Mapping[str, Check] = {
 _TRAINING: Mapping[str, Check] = {
     name: _TRIAL[name]
     for name in (
-        "hash", "seed", "status", "scores", "costs", "seconds", "node", "device", "cause", "error",
+        "hash", "seed", "status", "scores", "costs", "seconds", "gpu_seconds", "node", "device",
+        "cause", "error",
     )
 } | {"number": _whole, "finished_at": is_time}  # fmt: skip
 _LATENCY: Mapping[str, Check] = {

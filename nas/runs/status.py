@@ -5,7 +5,7 @@ from statistics import mean
 from typing import Any
 
 from nas.evaluation.measured import values_of
-from nas.runs.confirmations import Confirmations
+from nas.runs.confirmations import Confirmations, confirmations_spent
 from nas.runs.directory import Run
 from nas.runs.rows import readable
 from nas.runs.stalled import why_stalled
@@ -26,9 +26,10 @@ def run_status(run: Run, *, now: float | None = None) -> dict[str, Any]:
     encoders), promotions (trials beyond, of encoders that went on at a higher fidelity), the number
     of trials by status, causes of failures, best (a line) and best_trial, front (how many),
     elapsed_seconds of searching, trials_per_hour, workers, idle_percent of the workers' time,
-    proposal_seconds_p50 and _p95, spent_seconds of training, spent_gpu_hours, weights_mb on the
-    disk, left_seconds (an estimate), and warning: why it makes no progress, if it does not, or that
-    nothing it trained meets its constraints.
+    proposal_seconds_p50 and _p95, spent_seconds of training and spent_gpu_hours (with what
+    finalists and `nas confirm` took), weights_mb on the disk, left_seconds (an estimate), and
+    warning: why it makes no progress, if it does not, or that nothing it trained meets its
+    constraints.
     """
     with readable(f"The record of {str(run.directory)!r}"):
         return _status(run, time.time() if now is None else now)
@@ -45,6 +46,7 @@ def _status(run: Run, now: float) -> dict[str, Any]:
     proposals = journal.proposal_seconds()
     promotions = sum(r["continues"] is not None for r in records)
     best, front = _best_and_front(records, run.objectives)
+    trained, on_gpu = confirmations_spent(run.directory)
     plan, own = run.experiment, Storage(str(run.directory.resolve()))
     return {
         "run": str(run.directory),
@@ -62,8 +64,10 @@ def _status(run: Run, now: float) -> dict[str, Any]:
         "idle_percent": None if idle is None else round(100 * idle, 1),
         "proposal_seconds_p50": _rounded(percentile(proposals, 0.5)),
         "proposal_seconds_p95": _rounded(percentile(proposals, 0.95)),
-        "spent_seconds": round(sum(r["spent_seconds"] or r["seconds"] or 0 for r in records), 1),
-        "spent_gpu_hours": round(sum(r["gpu_seconds"] or 0 for r in records) / 3600, 3),
+        "spent_seconds": round(
+            trained + sum(r["spent_seconds"] or r["seconds"] or 0 for r in records), 1
+        ),
+        "spent_gpu_hours": round((on_gpu + sum(r["gpu_seconds"] or 0 for r in records)) / 3600, 3),
         "weights_mb": round(sum(own.sizes("weights").values()) / 1e6, 1),
         "left_seconds": None if ended else _left(over, plan, workers, elapsed, promotions),
         "warning": why_stalled(

@@ -12,6 +12,7 @@ from typing import Any
 from nas.config import Experiment
 from nas.execution.jobs import Job, Outcome, trial_seed
 from nas.fidelity_rules import FIDELITY_RULES
+from nas.runs.confirmations import confirmations_spent
 from nas.runs.directory import Run
 from nas.runs.storage import weights_name
 from nas.search.deadlines import LIMITS, Deadlines, cost_of
@@ -63,6 +64,7 @@ class TrialBook:
     def recover(self) -> None:
         """Take up what the record holds: results in their order, trials to run again."""
         ended: dict[int, dict[str, Any]] = {}
+        self.tally.spent(*confirmations_spent(self._run.directory))  # a resume's finalists
         for record in self._journal.each_trial():
             # "running" here was left by a driver that is gone: its result never arrived.
             if record["status"] == "running":

@@ -201,6 +201,7 @@ def _train(
     waiting = deque((number, pair, 1) for number, pair in enumerate(todo))
     running: dict[int, tuple[tuple[str, int], int]] = {}
     try:
+        gpus = float(getattr(executor, "gpus_per_trial", 0.0))
         say(f"Training: {executor.where}")
         while waiting or running:
             if interrupts.asked:
@@ -216,7 +217,7 @@ def _train(
                 if outcome.cause in BLAMELESS and attempt < _ATTEMPTS:
                     waiting.append((outcome.trial, pair, attempt + 1))
                     continue
-                say(_record(run, store, pair, outcome))
+                say(_record(run, store, pair, outcome, gpus))
     finally:
         executor.close()
     if interrupts.asked:
@@ -245,12 +246,19 @@ def _submit(
     )
 
 
-def _record(run: Run, store: Confirmations, pair: tuple[str, int], outcome: Outcome) -> str:
+def _record(
+    run: Run, store: Confirmations, pair: tuple[str, int], outcome: Outcome, gpus: float
+) -> str:
     """Write down how a training ended; return a line about it."""
     outcome = checked(outcome)
     digest, number = pair
     seed = confirmation_seed(run.experiment.seed, digest, number)
-    where = {"seconds": outcome.seconds, "node": outcome.node, "device": outcome.device}
+    where = {
+        "seconds": outcome.seconds,
+        "gpu_seconds": (outcome.seconds or 0.0) * gpus,
+        "node": outcome.node,
+        "device": outcome.device,
+    }
     if outcome.cause is not None:
         cause, error = outcome.cause, outcome.error or ""
         store.trained(digest, number, seed, status="failed", cause=cause, error=error, **where)

@@ -1,6 +1,8 @@
 """Finalists: trained in the end of a search, recorded, resumed, and never twice."""
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
 
 import pytest
 
@@ -8,11 +10,13 @@ from nas.cli.verdict import print_verdict
 from nas.config import make_experiment
 from nas.execution import EngineGone
 from nas.execution.inline import InlineExecutor
-from nas.runs.confirmations import Confirmations
+from nas.runs.confirmations import Confirmations, confirmations_spent
 from nas.runs.directory import open_run
 from nas.runs.endings import EXIT_CODES
+from nas.runs.status import run_status
 from nas.search.budgets import finalist_trainings, spent
 from nas.search.driver import resume, start
+from nas.search.finalists import WithinBudget
 from nas.search.replay import replayed
 from nas.search.tally import Tally
 from nas.single.verdict import verdict_of
@@ -108,8 +112,64 @@ def test_they_keep_to_the_budget_of_time(tmp_path, trained, monkeypatch):
 
 def late(pace, digest):
     pace.calls = getattr(pace, "calls", 0) + 1
-    pace.ran_out = pace.calls > 2
+    pace.ran_out = "time" if pace.calls > 2 else None
     return not pace.ran_out
+
+
+@pytest.mark.parametrize(
+    ("settings", "budget"),
+    [
+        ({"gpu_hours": 100.0}, None),
+        # five trials of 10 seconds on half a GPU, then trainings alike: 25 + 3 x 5 seconds
+        ({"gpu_hours": 41 / 3600}, None),
+        ({"gpu_hours": 39 / 3600}, "gpu_hours"),
+        ({"cost": 81.0, "price_per_hour": 3600.0}, None),
+        ({"cost": 79.0, "price_per_hour": 3600.0}, "cost"),
+    ],
+)
+def test_they_keep_to_budgets_of_gpus_and_money(tmp_path, trained, settings, budget):
+    run, _ = start(plan(finalists=1, finalist_seeds=1), tmp_path / "run")
+    run.close()
+    with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as db, db:
+        db.execute("UPDATE trials SET seconds = 10, spent_seconds = 10, gpu_seconds = 5")
+    with closing(sqlite3.connect(tmp_path / "run" / "confirmations.db")) as db, db:
+        db.execute("DELETE FROM trainings")
+    run = open_run(tmp_path / "run", readonly=False)
+    run.experiment = run.experiment.model_copy(update=settings)
+    run.lock()
+    pace = WithinBudget(run)
+    best, other = run.pareto()["hash"][0], "0" * 64  # one that the search trained, one it did not
+    store = Confirmations(run.directory)
+    allowed = [pace.allows(best)]
+    store.trained(best, 1, 1, status="done", seconds=10.0, gpu_seconds=5.0)
+    allowed += [pace.allows(other), pace.allows(best)]  # one runs beside
+    assert (pace.ran_out, all(allowed)) == (budget, budget is None)
+    assert all(allowed[:2])
+    run.close()
+
+
+def test_what_they_took_counts_for_the_run(tmp_path, trained):
+    run, _ = start(plan(finalists=1, finalist_seeds=2), tmp_path / "run")
+    trials = sum(record["spent_seconds"] for record in run.journal.trials())
+    with closing(sqlite3.connect(tmp_path / "run" / "confirmations.db")) as db, db:
+        db.execute("UPDATE trainings SET seconds = 600, gpu_seconds = 300")
+    count = len(Confirmations(run.directory).trainings())
+    longer = Confirmations(run.directory, 3)
+    longer.trained("0" * 64, 1, 1, status="done", seconds=1200.0, gpu_seconds=600.0)
+    status = run_status(run)
+    assert status["spent_seconds"] == pytest.approx(trials + 600 * count + 1200, abs=0.1)
+    assert status["spent_gpu_hours"] == pytest.approx((300 * count + 600) / 3600, abs=1e-3)
+    run.close()
+
+
+def test_a_record_of_an_older_version_takes_new_trainings(tmp_path):
+    store = Confirmations(tmp_path)
+    store.trained("0" * 64, 1, 1, status="done", seconds=2.0, gpu_seconds=1.0)
+    with closing(sqlite3.connect(tmp_path / "confirmations.db")) as db, db:
+        db.execute("ALTER TABLE trainings DROP COLUMN gpu_seconds")
+    assert confirmations_spent(tmp_path) == (2.0, 0.0)
+    store.trained("0" * 64, 2, 2, status="done", seconds=3.0, gpu_seconds=1.5)
+    assert confirmations_spent(tmp_path) == (5.0, 1.5)
 
 
 def test_where_no_finalist_was_trained_the_end_says_that_a_verdict_is_missing(
