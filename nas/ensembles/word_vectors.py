@@ -8,11 +8,13 @@ Yamada et al., EMNLP 2020 ("ENTITY/Ice_cream").
 
 import gzip
 import io
+import zlib
 from collections.abc import Container, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from nas.data.own.compressed import bounded
 from nas.ensembles.knowledge import Knowledge
 from search_spaces.errors import InvalidData
 
@@ -84,7 +86,8 @@ def lines_of(path: Path) -> Iterator[str]:
     try:
         with path.open("rb") as raw:
             zipped = raw.peek(2)[:2] == b"\x1f\x8b"
-            with io.TextIOWrapper(gzip.open(raw) if zipped else raw, encoding="utf-8") as file:
+            content = bounded(gzip.GzipFile(fileobj=raw), path) if zipped else raw
+            with io.TextIOWrapper(content, encoding="utf-8") as file:
                 while line := file.readline(_LONGEST_LINE):
                     if len(line) >= _LONGEST_LINE:
                         raise InvalidData(
@@ -98,7 +101,7 @@ def lines_of(path: Path) -> Iterator[str]:
             f"{path} is no text in UTF-8. Give vectors in the text format of word2vec, a name and "
             "its numbers a line, or triples relation<TAB>head<TAB>tail."
         ) from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or error
         raise InvalidData(
             f"The vectors {str(path)!r} cannot be read: {why}. Give a file of word vectors or of "

@@ -26,6 +26,9 @@ OPENERS: dict[str, Callable[[Path], BinaryIO]] = {
     ".zst": _zstandard,
 }
 _DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error)
+# Text is three to ten times what it is compressed, and tables of few different rows some tens of
+# times. Less than this may be anything.
+_MOST_TIMES, _UNTOLD = 100, 100_000_000
 
 
 def format_of(path: Path) -> str:
@@ -44,11 +47,12 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     """Open the bytes of a file as they were before it was compressed.
 
     Raises:
-        InvalidData: It cannot be read, or is not what its ending says.
+        InvalidData: It cannot be read, is not what its ending says, or unfolds to more than 100 MB
+            and more than a hundred times its size.
     """
     try:
         with OPENERS.get(path.suffix.lower(), _plain)(path) as file:
-            yield file
+            yield bounded(file, path) if is_compressed(path) else file
     except _DAMAGED as error:
         if not is_compressed(path):
             raise InvalidData(f"{path} cannot be read: {error}") from None
@@ -56,6 +60,37 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             f"{path} cannot be decompressed ({error}). Compress the file again, or name it by what "
             "it is."
         ) from None
+
+
+def bounded(file: BinaryIO, path: Path) -> io.BufferedReader:
+    """Return what a compressed file unfolds to, as long as somebody may have written that.
+
+    Args:
+        file: What it unfolds to.
+        path: The compressed file.
+    """
+    return io.BufferedReader(_Bounded(file, path), 1 << 20)
+
+
+class _Bounded(io.RawIOBase):
+    def __init__(self, file: BinaryIO, path: Path):
+        self._file, self._path, self._size = file, path, 0
+        self._most = max(_UNTOLD, _MOST_TIMES * path.stat().st_size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        piece = self._file.read(len(buffer))
+        self._size += len(piece)
+        if self._size > self._most:
+            raise InvalidData(
+                f"{self._path} unfolds to more than {_MOST_TIMES} times its size "
+                f"({self._size / 1e6:.0f} MB and more), which nobody would have written. If it is "
+                "meant, unpack it and name the unpacked file."
+            )
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def _plain(path: Path) -> BinaryIO:

@@ -71,7 +71,13 @@ def _header(path: Path, separator: str) -> tuple[list[str], str]:
     text = start.decode("utf-8-sig", errors="replace")
     if "\0" in text:
         raise InvalidData(f"{path} has NUL characters, so it is no text. Convert it to UTF-8.")
-    first = next(csv.reader(text.splitlines(), delimiter=separator), [])
+    try:
+        first = next(csv.reader(text.splitlines(), delimiter=separator), [])
+    except csv.Error as error:
+        raise InvalidData(
+            f"{path}: the first line is none of names of columns ({error}). Write their names into "
+            f"it, with {separator!r} between them."
+        ) from None
     if len(first) == 1 and separator == "," and ";" in first[0]:
         separator = ";"  # what a spreadsheet writes where a comma is in the numbers
         first = first[0].split(";")

@@ -61,7 +61,8 @@ def splits_of(place: str) -> list[str]:
     if place.startswith(HUB) or not index.is_file():
         return []
     found = _json(index)
-    return [str(name) for name in found.get("splits", [])] if isinstance(found, dict) else []
+    names = found.get("splits") if isinstance(found, dict) else None
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def _from_disk(path: Path, split: str) -> "pa.Table":
@@ -230,8 +231,10 @@ def _parquet(path: Path) -> "pa.Table":
     from pyarrow import parquet
 
     try:
-        return _named_classes(parquet.read_table(path))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        found = parquet.read_table(path)
+        found.validate(full=True)  # nothing else has looked at the bytes of texts, for example
+        return _named_classes(found)
+    except pa.ArrowException as error:
         raise InvalidData(f"{path} is no Parquet file that can be read: {error}") from None
 
 
@@ -258,30 +261,31 @@ def _saved_dataset(folder: Path, split: str) -> "pa.Table":
         try:
             with pa.memory_map(str(file)) as source:
                 parts.append(pa.ipc.open_stream(source).read_all())
-        except (pa.ArrowInvalid, OSError) as error:
+            parts[-1].validate(full=True)
+            found = pa.concat_tables(parts)
+        except (pa.ArrowException, OSError) as error:
             raise InvalidData(f"{file} cannot be read: {error}") from None
-    return _named_classes(pa.concat_tables(parts))
+    return _named_classes(found)
 
 
 def _named_classes(table: "pa.Table") -> "pa.Table":
     """Put the names of classes in place of their numbers, as `datasets` notes them beside."""
     import pyarrow as pa
 
-    noted = (table.schema.metadata or {}).get(b"huggingface")
-    try:
-        features = json.loads(noted)["info"]["features"] if noted else {}
-    except (ValueError, KeyError, TypeError):
-        return table
-    for name, feature in features.items():
+    for name, feature in _noted_features(table).items():
         inner = feature.get("feature") if isinstance(feature, dict) else None
         listed = isinstance(inner, dict)
         if listed:
             feature = inner
         if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
             continue
-        if name not in table.column_names:  # noted once, and removed since
+        noted = feature.get("names")
+        # noted once, and removed or changed since
+        if name not in table.column_names or not _are_numbers(table[name].type, listed=listed):
             continue
-        names = dict(enumerate(feature.get("names") or ()))
+        if not isinstance(noted, list) or not all(isinstance(one, str) for one in noted):
+            continue
+        names = dict(enumerate(noted))
         column = table[name].to_pylist()
         if listed:
             texts = [[names.get(value) for value in values or ()] for values in column]
@@ -291,6 +295,25 @@ def _named_classes(table: "pa.Table") -> "pa.Table":
         place = table.column_names.index(name)
         table = table.set_column(place, name, pa.array(texts, kind))
     return table
+
+
+def _noted_features(table: "pa.Table") -> dict[str, Any]:
+    """Return what `datasets` noted of the columns; nothing where it did not, or something odd."""
+    noted = (table.schema.metadata or {}).get(b"huggingface")
+    try:
+        features = json.loads(noted)["info"]["features"] if noted else {}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return features if isinstance(features, dict) else {}
+
+
+def _are_numbers(kind: "pa.DataType", *, listed: bool) -> bool:
+    """Whether cells of a type are whole numbers, or lists of them."""
+    import pyarrow as pa
+
+    if listed:
+        return pa.types.is_list(kind) and pa.types.is_integer(kind.value_type)
+    return pa.types.is_integer(kind)
 
 
 def _from_hub(name: str, split: str) -> "pa.Table":

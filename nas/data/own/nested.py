@@ -39,18 +39,30 @@ def plain_columns(table: "pa.Table") -> "pa.Table":
 
 
 def _has_questions(column: "pa.ChunkedArray") -> bool:
+    fields = _fields(column.type)
+    asked = _fields(_entry(fields.get("questions")))
+    return "text" in fields and bool(_fields(_entry(asked.get("answers"))))
+
+
+def _fields(kind: "pa.DataType | None") -> dict[str, "pa.DataType"]:
+    """Return the columns that cells of a type have; none of another type."""
     import pyarrow as pa
 
-    if not pa.types.is_struct(column.type):
-        return False
-    fields = {field.name: field.type for field in column.type}
-    return "text" in fields and pa.types.is_list(fields.get("questions", pa.null()))
+    return {f.name: f.type for f in kind} if kind and pa.types.is_struct(kind) else {}
+
+
+def _entry(kind: "pa.DataType | None") -> "pa.DataType | None":
+    """Return the type of the entries of lists; None of another type."""
+    import pyarrow as pa
+
+    return kind.value_type if kind and pa.types.is_list(kind) else None
 
 
 def _answers(passages: list[Any]) -> Iterator[dict[str, Any]]:
     for place, passage in enumerate(passages):
         for asked, question in enumerate((passage or {}).get("questions") or ()):
-            for number, answer in enumerate(question.get("answers") or ()):
+            for number, given in enumerate((question or {}).get("answers") or ()):
+                answer = given or {}
                 label = answer.get("label")
                 yield {
                     "id": f"{place}-{asked}-{number}",

@@ -70,9 +70,11 @@ def test_files_of_vectors_are_read(tmp_path, name, zipped):
         (b"ice 1 nan\n", ["line 1", "not finite"]),
         (b"ice\n", ["line 1", "0 numbers instead of some"]),
         (b"\xff\xfe\x00ice", ["no text in UTF-8", "word2vec"]),
-        (gzip.compress(b"ice 1 2\n" * 99)[:20], ["cannot be read"]),
+        (gzip.compress(b"ice 1 2\n" * 99, mtime=0)[:20], ["cannot be read"]),
+        (gzip.compress(b"", mtime=0)[:10] + b"\x07" * 40, ["cannot be read", "block type"]),
         (b"ice " + b"1 " * (1 << 20), ["a million characters"]),
     ],
+    ids=lambda given: str(given)[:20],
 )
 def test_a_file_that_is_none_is_explained(tmp_path, content, words):
     path = tmp_path / "vectors.txt"
@@ -81,6 +83,13 @@ def test_a_file_that_is_none_is_explained(tmp_path, content, words):
         read_word_vectors(path)
     for word in words:
         assert word in str(error.value)
+
+
+def test_vectors_that_unfold_to_what_nobody_would_have_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("nas.data.own.compressed._UNTOLD", 1_000_000)
+    (tmp_path / "vectors.gz").write_bytes(gzip.compress(b"ice 1 2\n" * 200_000))
+    with pytest.raises(InvalidData, match="unfolds to more than 100 times its size"):
+        read_word_vectors(tmp_path / "vectors.gz")
 
 
 def test_a_file_of_other_words_or_none_at_all_is_explained(tmp_path):

@@ -2,8 +2,11 @@
 
 import json
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
+from nas.data.own.formats import read_table
 from nas.data.own.reading import read_own_task
 from nas.evaluation.suites.own import read_task_settings
 from search_spaces.errors import InvalidData
@@ -115,3 +118,53 @@ def test_a_dev_file_has_the_columns_and_labels_of_training(tmp_path):
     dev.write_text(table(GOOD, ("body", "label")))
     with pytest.raises(InvalidData, match=r"dev\.csv has no column 'text', which the training"):
         read_own_task(settings)
+
+
+def test_a_name_that_is_longer_than_any_is_no_name_of_a_column(tmp_path):
+    (tmp_path / "a.csv").write_text(f"text,{'x' * 200_000}\na,b\n")
+    with pytest.raises(InvalidData, match="the first line is none of names of columns"):
+        read_table(str(tmp_path / "a.csv"))
+
+
+def test_texts_in_parquet_that_are_no_utf8(tmp_path):
+    column = pa.array([b"a film", b"\xff film"], pa.binary()).view(pa.string())
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"text": column, "label": ["no", "yes"]}), path)
+    with pytest.raises(InvalidData, match="no Parquet file that can be read: .*UTF8"):
+        read_table(str(path))
+
+
+def test_parts_of_a_saved_dataset_that_do_not_go_together(tmp_path):
+    for number, table in enumerate((pa.table({"text": ["a"]}), pa.table({"text": [1]}))):
+        with pa.ipc.new_stream(tmp_path / f"data-{number}.arrow", table.schema) as file:
+            file.write_table(table)
+    with pytest.raises(InvalidData, match=r"data-1\.arrow cannot be read"):
+        read_table(str(tmp_path))
+
+
+CLASSES = {"names": ["no", "yes"], "_type": "ClassLabel"}
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        [CLASSES], "x", {"label": {**CLASSES, "names": 5}}, {"label": {**CLASSES, "names": [1, []]}},
+        {"text": CLASSES}, {"label": {"feature": CLASSES}}, {"gone": CLASSES},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_odd_notes_about_columns_change_nothing(tmp_path, features):
+    noted = {"huggingface": json.dumps({"info": {"features": features}})}
+    table = pa.table({"text": ["a", "b"], "label": [0, 1]})
+    parquet.write_table(table.replace_schema_metadata(noted), tmp_path / "a.parquet")
+    assert read_table(str(tmp_path / "a.parquet")).to_pylist() == table.to_pylist()
+
+
+@pytest.mark.parametrize(
+    "questions", [["x"], [None], [{"answers": [None]}], [{"question": "q"}]], ids=str
+)
+def test_passages_with_odd_questions_are_no_traceback(tmp_path, questions):
+    row = json.dumps({"passage": {"text": "a film", "questions": questions}})
+    (tmp_path / "a.jsonl").write_text(row + "\n")
+    names = set(read_table(str(tmp_path / "a.jsonl")).column_names)
+    assert names <= {"id", "passage", "question", "answer", "passage.text", "passage.questions"}

@@ -71,3 +71,15 @@ def test_what_cannot_be_unpacked(tmp_path):
         with pytest.raises(InvalidData, match=message):
             read_table(str(tmp_path / name))
         assert is_table(tmp_path / name) == name.startswith("t.parquet")
+
+
+@pytest.mark.parametrize("packed", OPENERS)
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".json", ".conll"])
+def test_what_unfolds_to_what_nobody_would_have_written_is_refused(
+    tmp_path, packed, ending, monkeypatch
+):
+    monkeypatch.setattr("nas.data.own.compressed._UNTOLD", 1_000_000)
+    path, row = tmp_path / f"films{ending}{packed}", WRITTEN[".jsonl"].encode() + b"\n"
+    path.write_bytes(PACKERS[packed](row * 30_000))
+    with pytest.raises(InvalidData, match="unfolds to more than 100 times its size"):
+        read_table(str(path))
