@@ -57,7 +57,7 @@ def mixers(
     from nas.cli.figures import print_figures
     from nas.training.device import choose_device
     from nas.training.recipe import Recipe
-    from nas.training.seeds import thread_count
+    from nas.training.seeds import thread_count, torch_seed
     from nas.whole_files import write_whole
     from search_spaces.errors import RunError
 
@@ -67,7 +67,7 @@ def mixers(
     rows: list[Pass] = []
     path = to / "mixers.csv"
     with thread_count(threads):
-        torch.manual_seed(seed)
+        torch.manual_seed(torch_seed(seed))
         for row in _all(
             feedforward_passes(
                 feedforward_kinds(), length=128, batch=2 if quick else 32, **measure

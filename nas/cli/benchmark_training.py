@@ -48,7 +48,7 @@ def training(
     from nas.cli.figures import print_figures
     from nas.training.device import choose_device
     from nas.training.recipe import Recipe
-    from nas.training.seeds import thread_count
+    from nas.training.seeds import thread_count, torch_seed
 
     where = choose_device(Recipe(device=device))
     size = QUICK if quick else Size()
@@ -74,7 +74,7 @@ def training(
     # a folder that cannot be written is known before the work
     files = write_figures(to, figures, setting)
     with thread_count(threads):
-        torch.manual_seed(seed)
+        torch.manual_seed(torch_seed(seed))
         for figure in run_benchmark(split, size, where, left_out.append):
             figures.append(figure)
             files = write_figures(to, figures, setting)  # minutes of work survive an interruption

@@ -63,8 +63,10 @@ def _entry(place: Any, name: str, text: str) -> str | int:
     """
     if not isinstance(place, list):
         return name
-    if not name.isdecimal() or int(name) >= len(place):
+    # a number of thousands of digits is none that Python reads
+    if not name.isdecimal() or len(name) > 9 or int(name) >= len(place):
         raise InvalidExperiment(
-            f"--set {text!r}: {name!r} is no entry of a list of {len(place)}. Count from 0."
+            f"--set {text[:200]!r}: {name[:60]!r} is no entry of a list of {len(place)}. Count "
+            "from 0."
         )
     return int(name)

@@ -35,6 +35,8 @@ class Bandit(Ensemble):
     def fit(self, answers: Answers, labels: np.ndarray, *, seed: int) -> None:
         import torch
 
+        from nas.training.seeds import torch_seed
+
         self._standard = Standard(_facts(answers))
         rewards = torch.from_numpy(rewards_of(answers, labels))
         self._map = reinforce(
@@ -45,7 +47,7 @@ class Bandit(Ensemble):
             batch=BATCH,
             entropy=ENTROPY,
             shrink=SHRINK,
-            generator=torch.Generator().manual_seed(seed),
+            generator=torch.Generator().manual_seed(torch_seed(seed)),
         )
 
     def combine(self, answers: Answers) -> np.ndarray:

@@ -47,10 +47,12 @@ class Stacked(Ensemble):
         import torch
         from torch import nn
 
+        from nas.training.seeds import torch_seed
+
         self._standard = Standard(answers.vectors)
         self._scale = float(labels.std()) or 1.0
         outputs = answers.probabilities.shape[2]
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(torch_seed(seed))
         linear = partial(nn.utils.skip_init, nn.Linear, dtype=torch.float64)
         self._network = nn.Sequential(
             linear(answers.vectors.shape[1], HIDDEN), nn.GELU(), linear(HIDDEN, outputs)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nas.ensembles.knowledge import Knowledge, words_of
 from nas.ensembles.word_vectors import lines_of
+from nas.training.seeds import torch_seed
 from search_spaces.errors import InvalidData
 
 FEATURES, PASSES, BATCH, RATE, MARGIN = 32, 10, 1024, 0.1, 1.0
@@ -81,7 +82,7 @@ def translations(
 
 def trained(triples: Triples, *, seed: int, features: int, passes: int) -> tuple[Tensor, Tensor]:
     """Return the vectors of entities and of relations, float64; see `translations`."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(torch_seed(seed))
 
     def start(count: int) -> Tensor:
         drawn = torch.rand(count, features, generator=generator, dtype=torch.float64)

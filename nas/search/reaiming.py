@@ -21,6 +21,7 @@ from search_spaces.errors import InvalidExperiment
 
 # Those of a policy: where one changes, it is another policy that knows the old results.
 AIMS = ("objectives", "constraints")
+_MOST_DIGITS = 18
 
 
 def more_trials(text: str, planned: int) -> int:
@@ -30,9 +31,10 @@ def more_trials(text: str, planned: int) -> int:
         InvalidExperiment: The text is no such number.
     """
     number = text.removeprefix("+")
-    if not number.isdecimal() or int(number) < 1:
+    # Python reads no number of thousands of digits, and no search comes to one
+    if not number.isdecimal() or len(number) > _MOST_DIGITS or int(number) < 1:
         raise InvalidExperiment(
-            f"{text!r} is no number of trials. Write 80 for 80 in all, or +50 for 50 more "
+            f"{text[:60]!r} is no number of trials. Write 80 for 80 in all, or +50 for 50 more "
             f"than the {planned} planned."
         )
     return int(number) + (planned if text.startswith("+") else 0)

@@ -13,6 +13,11 @@ def named_seed(seed: int, *names: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
+def torch_seed(seed: int) -> int:
+    """Return a seed that torch takes: `seed` itself, unless it has more than 63 bits."""
+    return seed % (1 << 63)
+
+
 @contextmanager
 def random_state(seed: int) -> Iterator[None]:
     """Run the body with torch's global generators at `seed`; put them back as they were after."""

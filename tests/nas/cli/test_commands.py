@@ -160,6 +160,7 @@ def test_bad_input_about_a_run(nas, finished, tmp_path):
         (["pareto", finished, "-o", "speed:max"], "No objective is called 'speed'"),
         (["pareto", finished, "--plot", "front.txt"], "Use .png, .pdf or .svg"),
         (["resume", finished, "--trials", "lots"], "'lots' is no number of trials. Write 80"),
+        (["resume", finished, "--trials", "+" + "9" * 5000], "is no number of trials. Write 80"),
         (["resume", finished, "--time", "soon"], "is no duration"),
         (["export", finished, "--pick", "nicest", "--to", "x"], "Write best, knee, or the start"),
         (["search", "--run", finished], "belongs to another experiment: it has policy 'random'"),

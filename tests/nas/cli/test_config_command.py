@@ -67,7 +67,9 @@ def test_what_is_printed_is_an_experiment_with_the_whole_recipe(capsys, tmp_path
         ("tasks.2.kind=span", "'2' is no entry of a list of 2. Count from 0"),
         ("tasks.kind=span", "'kind' is no entry of a list"),
         ("tasks.1.kind=span", "1 is 'cola', which has no settings below it"),
+        (f"tasks.{'9' * 5000}=x", "'9{60}' is no entry of a list of 2"),
     ],
+    ids=lambda text: text[:20],
 )
 def test_what_set_refuses(text, message):
     with pytest.raises(InvalidExperiment, match=message):

@@ -56,6 +56,12 @@ def test_it_answers_every_example_and_the_seed_decides_all(kind, classes):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_seed_of_more_bits_than_torch_takes_decides_too(kind):
+    answers, labels = made()
+    assert fitted(kind, answers, labels, seed=10**30).combine(answers).shape == (60, 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_nothing_drawn_touches_the_generator_of_others(kind):
     before = torch.get_rng_state()
     fitted(kind, *made())
