@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nas.models.bert_families import FAMILIES
 from nas.models.checkpoint_files import CONFIG, WEIGHTS, read_config, read_weights
+from nas.models.checkpoint_sizes import pad_id_of, read_as_said, require_numbers, require_sizes
 from nas.models.encoder import Encoder
 from nas.models.norms.layer import NORM_EPSILON
 from nas.whole_files import whole_file, write_whole
@@ -26,6 +27,14 @@ _NEEDED = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
     "max_position_embeddings", "type_vocab_size",
 )  # fmt: skip
+_TABLE = "embeddings.word_embeddings.weight"
+_SIZES = {
+    "vocab_size": (_TABLE, 0),
+    "hidden_size": (_TABLE, 1),
+    "max_position_embeddings": ("embeddings.position_embeddings.weight", 0),
+    "type_vocab_size": ("embeddings.token_type_embeddings.weight", 0),
+    "intermediate_size": ("encoder.layer.0.intermediate.dense.weight", 0),
+}
 _OUTER = {
     "embeddings.tokens.weight": "embeddings.word_embeddings.weight",
     "embeddings.types.weight": "embeddings.token_type_embeddings.weight",
@@ -65,7 +74,7 @@ def load_bert(folder: str | Path, *, dropout: float | None = None) -> Encoder:
         max_length=config["max_position_embeddings"],
         token_types=config["type_vocab_size"],
         dropout=config.get("hidden_dropout_prob", 0.1) if dropout is None else dropout,
-        pad_id=config.get("pad_token_id") or 0,
+        pad_id=pad_id_of(config, folder),
     )
     own = encoder.state_dict()
     taken: dict[str, Tensor] = {}
@@ -232,7 +241,7 @@ def _sources(own: dict[str, Tensor]) -> dict[str, list[str]]:
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return a checkpoint's configuration and tensors in the words of BERT, checked."""
-    path, config = folder / CONFIG, read_config(folder)
+    config = read_config(folder)
     family = config.get("model_type")
     if not isinstance(family, str) or family not in FAMILIES:
         raise InvalidData(
@@ -240,17 +249,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"are {', '.join(sorted(FAMILIES))}. Give a checkpoint of one of these."
         )
     tensors = read_weights(folder)
-    try:
+    with read_as_said(folder):
         config, tensors = FAMILIES[family](config, tensors)
-        missing = [key for key in _NEEDED if type(config.get(key)) is not int or config[key] < 1]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InvalidData(
-            f"{path} lacks something, or has it in another form: {error!r}. Give a complete "
-            "checkpoint."
-        ) from None
-    if missing:
-        raise InvalidData(
-            f"{path} has no number {missing[0]!r}, but {config.get(missing[0])!r}. Give a complete "
-            "checkpoint."
-        )
+    require_numbers(config, _NEEDED, folder)
+    require_sizes(config, tensors, _SIZES, "encoder.layer.", folder)
     return config, tensors

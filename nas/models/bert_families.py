@@ -99,5 +99,7 @@ def roberta(config: Config, tensors: Tensors) -> tuple[Config, Tensors]:
 def _one_type(config: Config, tensors: Mapping[str, Tensor]) -> tuple[Config, Tensors]:
     """Give an encoder two token types that are the same."""
     name = "embeddings.token_type_embeddings.weight"
-    row = tensors.get(name, torch.zeros(1, config.get("hidden_size", 1)))[:1]
-    return config, {**tensors, name: row.repeat(2, 1)}
+    row = tensors.get(name)
+    if row is None:  # as wide as there are, whatever the configuration says
+        row = torch.zeros(1, tensors["embeddings.word_embeddings.weight"].shape[1])
+    return config, {**tensors, name: row[:1].repeat(2, 1)}

@@ -14,6 +14,13 @@ import torch
 from torch import Tensor
 
 from nas.models.checkpoint_files import CONFIG, WEIGHTS, read_weights
+from nas.models.checkpoint_sizes import (
+    LONGEST,
+    pad_id_of,
+    read_as_said,
+    require_numbers,
+    require_sizes,
+)
 from nas.models.encoder import Encoder
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.errors import InvalidData
@@ -22,6 +29,12 @@ _NEEDED = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
     "max_position_embeddings",
 )  # fmt: skip
+_WINDOWS = ("local_attention", "global_attn_every_n_layers")  # numbers, where they are said
+_SIZES = {
+    "vocab_size": ("embeddings.tok_embeddings.weight", 0),
+    "hidden_size": ("embeddings.tok_embeddings.weight", 1),
+    "intermediate_size": ("layers.0.mlp.Wo.weight", 1),
+}
 _OUTER = {
     "embeddings.tokens": "embeddings.tok_embeddings",
     "embeddings.norm": "embeddings.norm",
@@ -53,20 +66,24 @@ def load_modernbert(
     Raises:
         InvalidData: It is ModernBERT in a form the space does not have, or not complete.
     """
-    missing = [key for key in _NEEDED if type(config.get(key)) is not int or config[key] < 1]
-    if missing:
+    require_numbers(config, (*_NEEDED, *(name for name in _WINDOWS if name in config)), folder)
+    if config["max_position_embeddings"] > LONGEST:  # its positions are turned, not looked up
         raise InvalidData(
-            f"{folder / CONFIG} has no number {missing[0]!r}, but {config.get(missing[0])!r}. Give "
-            "a complete checkpoint."
+            f"{folder / CONFIG} has max_position_embeddings "
+            f"{config['max_position_embeddings']!r:.30}, and an encoder here reads at most "
+            f"{LONGEST:,} tokens. Correct it."
         )
     # a model with a head on top keeps its encoder under this name
     theirs = {name.removeprefix("model."): v for name, v in read_weights(folder).items()}
+    require_sizes(config, theirs, _SIZES, "layers.", folder)
+    with read_as_said(folder):
+        architecture = modernbert_architecture(config)
     encoder = Encoder(
-        modernbert_architecture(config),
+        architecture,
         config["vocab_size"],
         max_length=config["max_position_embeddings"],
         dropout=config.get("mlp_dropout", 0.0) if dropout is None else dropout,
-        pad_id=config.get("pad_token_id") or 0,
+        pad_id=pad_id_of(config, folder),
     )
     own = encoder.state_dict()
     taken = {name: _taken(name, value, theirs, folder) for name, value in own.items()}
