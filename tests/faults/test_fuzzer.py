@@ -9,7 +9,11 @@ from fuzzer.planted import PLANTED
 from fuzzer.session import Session
 
 # Cases of a door: in the usual tests and in the long ones. Some doors lead to much work.
-FEW, MANY, LONG = 24, 300, {"answers": 10, "corpus": 10, "own": 12}
+FEW, MANY = 24, 300
+LONG = {
+    "answers": 10, "corpus": 10, "own": 12, "checkpoint": 6, "kind": 6, "packed": 10, "pairs": 6,
+    "recipe": 8, "set": 8, "span": 6, "suite": 6, "vectors": 5,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

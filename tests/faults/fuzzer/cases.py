@@ -21,6 +21,7 @@ class Step:
         codes: Exit codes that the documentation gives it.
         after: "accepted": only if the command before was not refused; "always".
         own: Whether a path elsewhere may be written to that the arguments name.
+        real: Whether it trains; in others training is pretended.
     """
 
     arguments: tuple[str, ...]
@@ -28,6 +29,7 @@ class Step:
     codes: tuple[int, ...] = READING_CODES
     after: str = "accepted"
     own: bool = False
+    real: bool = False
 
 
 @dataclass(frozen=True)

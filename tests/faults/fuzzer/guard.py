@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fuzzer.pretending import pretend
+from fuzzer.pretending import hurry, pretend
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "20"))
 MEMORY = int(float(os.environ.get("FUZZ_MEMORY", "2e9")))
@@ -48,15 +48,18 @@ class Ran:
     noted: list[str] = field(default_factory=list)
 
 
-def run_command(arguments: list[str], folder: Path, logs: Path) -> Ran:
-    """Run `nas` with these arguments in `folder`; what it prints goes to files in `logs`."""
+def run_command(arguments: list[str], folder: Path, logs: Path, *, real: bool = False) -> Ran:
+    """Run `nas` with these arguments in `folder`; what it prints goes to files in `logs`.
+
+    Training is pretended unless it is to be `real`.
+    """
     for name in ("out", "err", "crash", NOTED):  # made here: the fork may write to them only
         (logs / name).write_bytes(b"")
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
     if child == 0:
-        _inside(arguments, folder, logs)
+        _inside(arguments, folder, logs, real=real)
     code, seconds, memory = _watch(child)
     out, err, crash, noted = (
         (logs / name).read_bytes().decode("utf-8", "replace")
@@ -91,7 +94,7 @@ def _watch(child: int) -> tuple[int, float, int]:
         pause = min(0.02, pause * 1.2)
 
 
-def _inside(arguments: list[str], folder: Path, logs: Path) -> None:
+def _inside(arguments: list[str], folder: Path, logs: Path, *, real: bool) -> None:
     """Be the command; never returns."""
     import faulthandler
 
@@ -111,7 +114,9 @@ def _inside(arguments: list[str], folder: Path, logs: Path) -> None:
         faulthandler.enable()
         faulthandler.register(signal.SIGUSR1)
         _limit()
-        pretend()
+        hurry()
+        if not real:
+            pretend()
         sys.path.insert(0, str(folder))
         sys.argv = ["nas", *arguments]
         sys.addaudithook(_Watchman(folder, os.open(logs / NOTED, os.O_WRONLY | os.O_APPEND)))

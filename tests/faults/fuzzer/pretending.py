@@ -31,6 +31,17 @@ def pretend() -> None:
     nas.training.trial.run_trial = run_trial
 
 
+def hurry() -> None:
+    """Spare most of the steps of an ensemble's policy, and the measuring of its cost."""
+    import nas.ensembles.bandit
+    import nas.ensembles.scoring
+    from nas.evaluation.cost import Latency
+
+    nas.ensembles.bandit.STEPS = 60
+    nas.ensembles.scoring.measure_latency = lambda *_, **__: Latency(2.0, 2.0, 0.0, 1)
+    nas.ensembles.scoring.RESAMPLES = 40
+
+
 def free(architecture: Any, *_: Any) -> dict[str, Any]:
     """Be a trial function that looks at nothing of the architecture but its hash."""
     return {

@@ -51,7 +51,7 @@ def run_case(name: str, seed: int, work: Path) -> Verdict:
         if step.after == "accepted" and refused:
             continue
         before = snapshot(folder)
-        ran = run_command(list(step.arguments), folder, logs)
+        ran = run_command(list(step.arguments), folder, logs, real=step.real)
         after = snapshot(folder)
         refused = ran.code in (2, LEAVES)
         verdict.commands.append((" ".join(step.arguments), ran.code))

@@ -29,7 +29,8 @@ class Session:
         self._work.mkdir(parents=True, exist_ok=True)
         environment = {
             **os.environ, "PYTHONPATH": os.pathsep.join((str(self._root), str(HERE.parents[1]))),
-            "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg",
+            "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false",
+            "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg",
             "MPLCONFIGDIR": str(self._work / "caches"),
             "NUMBA_CACHE_DIR": str(self._work / "caches"), "HF_HUB_OFFLINE": "1", **self._limits,
         }  # fmt: skip

@@ -75,6 +75,23 @@ def odd_rows(rng: Random, examples: list[dict[str, Any]]) -> list[dict[str, Any]
     return found
 
 
+def steps_of(rng: Random, folder: Path, task: dict[str, Any], asked: str) -> list[Step]:
+    """Return a search on a task called "mine", and what is done with what it found."""
+    settings = EXPERIMENT | {"trials": 1, "time": None, "constraints": [], "tasks": [task]}
+    settings |= {"objectives": {"score": "max"}, "recipe": RECIPE}
+    settings["execution"] = {"engine": "inline"}
+    del settings["data"]
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(settings))
+    search = ("search", "experiment.yaml", "--run", "run", "--quiet")
+    return [
+        Step(search, ("run",), SEARCH_CODES),
+        *after_search(rng, "run")[: rng.choice((0, 0, 0, 4))],
+        Step(("export", "run", "--to", "zoo/model"), ("zoo",)),
+        Step(("predict", "zoo/model", asked, "--to", "out.csv"), ("out.csv",)),
+        Step(("evaluate", "zoo/model", "--task", f"mine={asked}", "--quiet")),
+    ]
+
+
 def make(rng: Random, folder: Path) -> list[Step]:
     """Change a file or what is said of it; search on it, and answer with what was found."""
     ending = rng.choice((*SEPARATORS, ".jsonl", ".json", ".parquet"))
@@ -102,20 +119,7 @@ def make(rng: Random, folder: Path) -> list[Step]:
         key = rng.choice(("name", "text", "label", "kind", "metrics", "language", "dev", "test"))
         usual = ("text", "label", "classes", "number", ["auc"], "accuracy", "id", "hub:x")
         task[key] = rng.choice((values.value(rng), values.text(rng), *usual))
-    settings = EXPERIMENT | {"trials": 1, "time": None, "constraints": [], "tasks": [task]}
-    settings |= {"objectives": {"score": "max"}, "recipe": RECIPE}
-    settings["execution"] = {"engine": "inline"}
-    del settings["data"]
-    (folder / "experiment.yaml").write_text(yaml.safe_dump(settings))
-    search = ("search", "experiment.yaml", "--run", "run", "--quiet")
-    asked = f"dev{ending}"
-    return [
-        Step(search, ("run",), SEARCH_CODES),
-        *after_search(rng, "run")[: rng.choice((0, 0, 0, 4))],
-        Step(("export", "run", "--to", "zoo/model"), ("zoo",)),
-        Step(("predict", "zoo/model", asked, "--to", "out.csv"), ("out.csv",)),
-        Step(("evaluate", "zoo/model", "--task", f"mine={asked}", "--quiet")),
-    ]
+    return steps_of(rng, folder, task, f"dev{ending}")
 
 
 DOORS.register("own")(Door("files of one's own task", make))
