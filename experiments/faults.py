@@ -35,6 +35,7 @@ from strikes import ON_NODES, ON_RAY, STRIKES, TRIALS, Nodes, Stage, committed
 from nas.benchmarks.pretend_trials import LOG_VARIABLE, SECONDS_VARIABLE
 from nas.runs.directory import open_run
 from nas.search.replay import replayed
+from search_spaces.errors import NasError
 
 SETTINGS = {"objectives": "glue:max,parameters:min", "trials": TRIALS, "trackers": []}
 EXECUTION = {
@@ -90,7 +91,12 @@ def check(stage, code, seconds):
     unsaid = sum(not command.said_why() for command in stage.commands)
     if not (stage.directory / "run.db").exists():  # the last command has not even begun one
         return {**dict.fromkeys(COUNTED, 0), "lost": len(before), "unsaid": unsaid}
-    with contextlib.closing(open_run(stage.directory)) as run:
+    try:
+        opened = open_run(stage.directory)
+    except NasError as error:  # a finding, and no reason to strike no further
+        print(f"cannot be read: {error}", flush=True)
+        return {**dict.fromkeys(COUNTED, 0), "lost": max(1, len(before)), "unsaid": unsaid}
+    with contextlib.closing(opened) as run:
         differences = sum(decision.differs for decision in replayed(run))
         struck = sum(record["attempts"] > 1 for record in run.journal.trials())
         false = untrue(run, seconds)

@@ -11,12 +11,16 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from nas_command import ROOT, Command
 
 from nas.benchmarks.pretend_trials import SECONDS_VARIABLE
 from nas.config import make_experiment, write_experiment
+
+if TYPE_CHECKING:
+    from ray._private.node import Node
 
 TRIALS = 8
 DAY = 86_400
@@ -28,6 +32,7 @@ _START_SECONDS, _END_SECONDS = 2.0, 1.0
 _PAUSE_SECONDS = 8.0
 # Less than the record needs, and more than a command says, which goes to a file, too.
 _FILE_LIMIT = 70_000
+_ATTEMPTS = 4  # to start a node of a cluster
 
 
 def committed(directory: Path) -> dict[int, dict]:
@@ -42,7 +47,7 @@ def committed(directory: Path) -> dict[int, dict]:
             db.row_factory = sqlite3.Row
             rows = db.execute("SELECT * FROM trials WHERE status = 'done'")
             return {row["trial"]: dict(row) for row in rows}
-    except sqlite3.OperationalError:  # killed while the file was being made
+    except sqlite3.DatabaseError:  # killed, or out of room, while the file was being made
         return {}
 
 
@@ -145,8 +150,10 @@ def power(stage: Stage) -> str:
     stage.moment(command, live)
     # A machine without power stops between two instructions: nobody writes while we copy, but
     # what had not been renamed into place, or not folded into the database, is copied as it is.
-    for process in (psutil.Process(command.pid), *command.below()):
-        with contextlib.suppress(psutil.NoSuchProcess):  # it was done already
+    with contextlib.suppress(psutil.NoSuchProcess):  # it was done already
+        psutil.Process(command.pid).suspend()
+    for process in command.below():
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.suspend()
     if live.exists():
         shutil.copytree(live, stage.directory)
@@ -164,7 +171,7 @@ def worker(stage: Stage) -> str:
     until(stage.nodes.busy, 3)
     stage.strike(command)
     for victim in stage.nodes.busy()[:1]:
-        victim.kill()
+        _kill(victim)
     command.wait()
     return "signal 9"
 
@@ -181,6 +188,12 @@ def node(stage: Stage) -> str:
     return "signal 9"
 
 
+def _kill(process: psutil.Process) -> None:
+    """Kill a process that may have come to its end by now."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
 def _kill_below(stage: Stage, name: str) -> str:
     """Kill a process that the driver's own Ray is made of."""
     command = stage.search()
@@ -188,7 +201,7 @@ def _kill_below(stage: Stage, name: str) -> str:
     stage.moment(command)
     stage.strike(command)
     for process in command.below(name):
-        process.kill()
+        _kill(process)
     command.wait()
     return "signal 9"
 
@@ -210,7 +223,7 @@ def starting(stage: Stage) -> str:
     time.sleep(stage.chance.uniform(0.0, _START_SECONDS))
     stage.strike(command)
     for process in command.below(name):
-        process.kill()
+        _kill(process)
     command.wait()
     return f"signal 9 to {name}"
 
@@ -223,8 +236,7 @@ def ending(stage: Stage) -> str:
     time.sleep(stage.chance.uniform(0.0, _END_SECONDS))
     stage.strike(command)
     for process in services:
-        with contextlib.suppress(psutil.NoSuchProcess):  # Ray had come to its end
-            process.kill()
+        _kill(process)
     command.wait()
     return "signal 9"
 
@@ -282,7 +294,7 @@ def disk(stage: Stage) -> str:
             again.send(signal.SIGTERM)
             again.wait()
         how += ", resumed there"
-    filler.unlink()
+    filler.unlink(missing_ok=True)  # it could not even be made
     if code is None:
         how += ", then room"
     command.wait()
@@ -321,10 +333,22 @@ class Nodes:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        self._cluster = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-        )
-        self._second = self._cluster.add_node(num_cpus=1)
+        self._cluster = Cluster()
+        self._add(include_dashboard=False)
+        self._second = self._add()
+
+    def _add(self, **options: bool) -> "Node":
+        """Start a node, once more where the machine is so busy that Ray's half minute was over."""
+        for _ in range(_ATTEMPTS - 1):
+            before = set(psutil.Process().children(recursive=True))
+            try:
+                return self._cluster.add_node(num_cpus=1, **options)
+            except Exception as error:  # Ray raises nothing narrower
+                if "timed out" not in str(error):
+                    raise
+            for process in set(psutil.Process().children(recursive=True)) - before:
+                _kill(process)
+        return self._cluster.add_node(num_cpus=1, **options)
 
     def join(self, stage: Stage) -> None:
         """Have the stage's search use these nodes."""
@@ -333,8 +357,12 @@ class Nodes:
 
     def busy(self) -> list[psutil.Process]:
         """Return the workers that have a trial, in an order of no meaning."""
-        below = psutil.Process().children(recursive=True)
-        return [p for p in below if p.name().startswith("ray::_perform")]
+        found = []
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.name().startswith("ray::_perform"):
+                    found.append(process)
+        return found
 
     def kill_second(self) -> None:
         """Kill a node's raylet and, as when its machine is gone, what it had started.
@@ -345,13 +373,12 @@ class Nodes:
         started = raylet.children(recursive=True)
         self._second.kill_raylet(check_alive=False)
         for process in started:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+            _kill(process)
 
     def replace_second(self) -> None:
         """Put a new node in the place of the dead one."""
         self._cluster.remove_node(self._second, allow_graceful=False)
-        self._second = self._cluster.add_node(num_cpus=1)
+        self._second = self._add()
 
     def close(self) -> None:
         """Shut the nodes down."""
