@@ -148,8 +148,8 @@ CLASSES = {"names": ["no", "yes"], "_type": "ClassLabel"}
 @pytest.mark.parametrize(
     "features",
     [
-        [CLASSES], "x", {"label": {**CLASSES, "names": 5}}, {"label": {**CLASSES, "names": [1, []]}},
-        {"text": CLASSES}, {"label": {"feature": CLASSES}}, {"gone": CLASSES},
+        [CLASSES], "x", {"text": CLASSES}, {"label": {"feature": CLASSES}}, {"gone": CLASSES},
+        {"label": {**CLASSES, "names": 5}}, {"label": {**CLASSES, "names": [1, []]}},
     ],
     ids=str,
 )  # fmt: skip
