@@ -1,9 +1,10 @@
 """The clauses of `edges.py` that need processes of their own: limits, signals, Ray."""
 
 import os
+import shutil
 from pathlib import Path
 
-from edge_cases import old_run, plan
+from edge_cases import GOLDEN, old_run, plan
 from edges import Edge, Told
 
 from nas.benchmarks.pretend_trials import SECONDS_VARIABLE
@@ -51,6 +52,12 @@ def version_2(folder: Path) -> None:
         path.write_text(content + "\n")
 
 
+def two_runs(folder: Path) -> None:
+    """Put a run there, and another one to compare it with."""
+    old_run(folder)
+    shutil.copytree(folder / "run", folder / "other")
+
+
 def nothing_left(folder: Path) -> str:
     left = [name for name in os.listdir(folder) if name.startswith("run")]
     return f"left: {left}" if left else ""
@@ -93,8 +100,8 @@ MACHINE: tuple[Edge, ...] = (
     Edge(6, "a run without the right to write",
          tuple(Told(line, 0) for line in (
              "status run", "trials run", "pareto run", "why run 1", "replay run",
-             "compare run run", "report run --to out.html")),
-         prepare=old_run, alone=mounted(READ_ONLY)),
+             "compare run other", "report run --to out.html")),
+         {"tiny.yaml": (GOLDEN / "tiny.yaml").read_text()}, two_runs, alone=mounted(READ_ONLY)),
     Edge(6, "three searches at once",
          (Told("search plan.yaml --quiet", 0, "search-1 search-2 search-3"),),
          {"plan.yaml": plan()}, alone=shell(AT_ONCE)),

@@ -149,11 +149,12 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--line", type=int, action="append", choices=LINES)
     options.add_argument("--long", action="store_true", help="those of the machine, too")
-    options.add_argument("--only", default="", help="clauses with this in them")
+    options.add_argument("--only", default="", help="clauses that have this pattern")
     chosen = options.parse_args()
     os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "MPLBACKEND": "agg"}
     wanted = [e for e in (*EDGES, *MACHINE) if e.alone is None or chosen.long]
-    wanted = [e for e in wanted if e.line in (chosen.line or LINES) and chosen.only in e.clause]
+    wanted = [e for e in wanted if e.line in (chosen.line or LINES)]
+    wanted = [e for e in wanted if re.search(chosen.only, e.clause)]
     bad = 0
     with tempfile.TemporaryDirectory(prefix="ne-") as place:
         if any(e.alone is None for e in wanted):

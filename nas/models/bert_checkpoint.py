@@ -88,13 +88,15 @@ def load_bert(folder: str | Path, *, dropout: float | None = None) -> Encoder:
                 f"{folder / WEIGHTS} has no tensor {missing[0]!r}. "
                 "Give a folder that BertModel.save_pretrained wrote."
             )
+        rows, *others = own[name].shape
+        wanted = (rows // len(sources), *others)
+        for source in sources:
+            if theirs[source].shape != wanted:
+                raise InvalidData(
+                    f"{folder / WEIGHTS}: {source!r} has the shape {tuple(theirs[source].shape)}, "
+                    f"but {CONFIG} asks for {wanted}. Put back the files that belong together."
+                )
         value = torch.cat([theirs[source] for source in sources]).to(own[name].dtype)
-        if value.shape != own[name].shape:
-            raise InvalidData(
-                f"{folder / WEIGHTS}: {sources[0]!r} has the shape {tuple(value.shape)}, but "
-                f"{CONFIG} asks for {tuple(own[name].shape)}. Put back the files that belong "
-                "together."
-            )
         taken[name] = value
     encoder.load_state_dict(taken)
     return encoder.eval()

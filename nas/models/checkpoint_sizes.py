@@ -85,8 +85,9 @@ def require_sizes(
     found = len(begun & {str(number) for number in range(len(begun))})
     if config["num_hidden_layers"] > found:
         raise InvalidData(
-            f"{folder / WEIGHTS} has {found} layers, but {CONFIG} asks for "
-            f"{config['num_hidden_layers']!r:.30}. Put back the files that belong together."
+            f"{folder / WEIGHTS} has no tensor '{layers}{found}.…', for it has {found} layers, and "
+            f"{CONFIG} asks for {config['num_hidden_layers']!r:.30}. Give a folder that "
+            "save_pretrained wrote."
         )
 
 

@@ -4,6 +4,8 @@ import json
 import shutil
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from transformers import DistilBertConfig, DistilBertModel
 
 from nas.models.checkpoints import load_encoder
@@ -58,6 +60,16 @@ def test_nothing_is_built_of_numbers_that_the_tensors_do_not_have(
 ):
     said = refusal(folders, tmp_path, family, key, value)
     assert "asks for" in said or "max_position_embeddings" in said
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 1), (1024,), (31, 32), (0, 32)], ids=str)
+def test_parts_that_are_joined_are_alike(folders, tmp_path, shape):
+    folder = shutil.copytree(folders / "bert", tmp_path / "changed")
+    tensors = load_file(folder / "model.safetensors")
+    name = "encoder.layer.0.attention.self.key.weight"
+    save_file({**tensors, name: torch.zeros(shape)}, folder / "model.safetensors")
+    with pytest.raises(NasError, match=r"self.key.weight' has the shape .*asks for \(32, 32\)"):
+        load_encoder(folder, dropout=0.0)
 
 
 @pytest.mark.parametrize("value", NO_IDS, ids=lambda value: repr(value)[:12])
