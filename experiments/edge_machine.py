@@ -25,10 +25,10 @@ def mounted(line: str) -> tuple[str, ...]:
     return ("unshare", "--mount", *shell(line))
 
 
-def signalled(name: str) -> tuple[str, ...]:
+def signalled(name: str, run: str = "run") -> tuple[str, ...]:
     """Return what sends a signal to a search once it has a record."""
     return shell(
-        '"$@" & p=$!; i=0; while [ ! -s run/run.db ] && [ $i -lt 600 ]; do sleep 0.2; '
+        f'"$@" & p=$!; i=0; while [ ! -s "{run}/run.db" ] && [ $i -lt 600 ]; do sleep 0.2; '
         f"i=$((i+1)); done; sleep 3; kill -{name} $p; wait $p"
     )
 
@@ -84,7 +84,7 @@ MACHINE: tuple[Edge, ...] = (
          alone=mounted('mount --bind v2 /sys/fs/cgroup; mount --bind v2/self /proc/$$/cgroup; '
                        'exec "$@"')),
     Edge(6, "a disk that is full while a run is made",
-         (Told("search plan.yaml --run d/run", 2, r"(?i)space|full.*left: \."),),
+         (Told("search plan.yaml --run d/run", 2, r"(?i)(?=.*full)(?=.*left: \.)"),),
          {"plan.yaml": plan()}, alone=mounted(FULL)),
     Edge(6, "a home that cannot be written to", (Told(f"{SEARCH} --quiet", 0),),
          {"plan.yaml": plan(execution=ON_RAY)}, alone=(), environment={"HOME": "/proc/nowhere"}),
@@ -109,6 +109,8 @@ MACHINE: tuple[Edge, ...] = (
          (Told(f"{SEARCH} --set execution.storage=s3://me:s3cr3t@bucket/x", 2,
                r"\A(?!.*s3cr3t)"),),
          {"plan.yaml": plan()}, alone=()),
-    Edge(6, "a path with a blank", (Told("search plan.yaml --run my~run", 0, "'my run'"),),
-         {"plan.yaml": plan()}, alone=()),
+    Edge(6, "a path with a blank",
+         (Told("search plan.yaml --run my~run --trials 40", 4, "nas resume 'my run'"),),
+         {"plan.yaml": plan(execution=SLOW)}, alone=signalled("TERM", "my run"),
+         environment=PRETENDED),
 )  # fmt: skip
