@@ -98,9 +98,10 @@ MACHINE: tuple[Edge, ...] = (
          {"plan.yaml": plan(execution=ON_RAY)}, alone=shell('ulimit -v 3000000; exec "$@"'),
          after=nothing_left),
     Edge(6, "a run without the right to write",
-         tuple(Told(line, 0) for line in (
-             "status run", "trials run", "pareto run", "why run 1", "replay run",
-             "compare run other", "report run --to out.html")),
+         (*(Told(line, 0) for line in (
+             "status run", "trials run", "pareto run", "why run 1", "compare run other",
+             "report run --to out.html")),
+          Told("replay run", 1, "differs")),  # an older policy proposed for this run
          {"tiny.yaml": (GOLDEN / "tiny.yaml").read_text()}, two_runs, alone=mounted(READ_ONLY)),
     Edge(6, "three searches at once",
          (Told("search plan.yaml --quiet", 0, "search-1 search-2 search-3"),),
