@@ -5,7 +5,7 @@
     python experiments/from_checkpoint.py untrained --checkpoint DIR --data GLUE
 
 The teacher is fine-tuned once a task and seed and kept under `--work`. Each row of
-`from_checkpoint/students.csv` is one student of one task and seed: a cut of the teacher (layers
+`from_checkpoint/students.csv` (`--rows` names another) is one student of one task and seed: a cut of the teacher (layers
 evenly chosen or by score, heads and feed-forward as written), distilled with the recipe of a search
 or with plain fine-tuning, its score beside the teacher's, processor seconds, and its latency as a
 share of the teacher's, measured in turns, batch 1, 32 tokens, one thread. Rows that are there are
@@ -48,6 +48,7 @@ from nas.teachers.checkpoint import read_checkpoint
 from nas.teachers.extraction import extract
 from nas.teachers.lessons import Lessons
 from nas.training.budget import Budget
+from nas.training.device import choose_precision
 from nas.training.recipe import Recipe
 from nas.training.task_runs import TaskTraining
 from nas.training.teaching import make_teacher
@@ -84,6 +85,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4, help="of gradual pruning")
     parser.add_argument("--points", help="such as 6:12:384,3:12:384 instead of the kinds' own")
     parser.add_argument("--architectures", type=Path)
+    parser.add_argument("--rows", default="students.csv", help="the file rows go to")
     parser.add_argument("--work", type=Path, default=Path("from-checkpoint-work"))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -115,7 +117,7 @@ def with_task(options: argparse.Namespace, task: str, seed: int) -> None:
     make_teacher(folder, checkpoint, data, recipe, seed=seed, say=print)
     if options.what == "teacher":
         return
-    rows = read_rows()
+    rows = read_rows(options.rows)
     for kind, architecture in wanted(options):
         for epochs in map(int, options.epochs.split(",")):
             own = replace(recipe, finetune_epochs=epochs, finetune_learning_rate=options.rate)
@@ -133,7 +135,7 @@ def with_task(options: argparse.Namespace, task: str, seed: int) -> None:
             own_data = replace(data, teacher=place)
             found = student(architecture, own, own_data, seed, magnitude=kind == "gradual")
             teacher = Lessons(folder).scores()[task]
-            append({**row, **found, "teacher": round(teacher, 4)})
+            append({**row, **found, "teacher": round(teacher, 4)}, options.rows)
 
 
 def untrained(options: argparse.Namespace) -> None:
@@ -235,9 +237,10 @@ def student(
     task = glue_task(recipe.tasks[0])
     lessons = Lessons(data.teacher)
     encoder = Encoder(architecture, data.vocabulary_size, **model_options(recipe))
+    precision = choose_precision(recipe, torch.device("cpu"))
     started = time.process_time()
     training = TaskTraining(
-        encoder, data, recipe, seed, Watch(None, None), "bf16", Budget(), lessons=lessons,
+        encoder, data, recipe, seed, Watch(None, None), precision, Budget(), lessons=lessons,
         magnitude=magnitude,
     )  # fmt: skip
     result = training.run([task])[task.name]
@@ -267,17 +270,17 @@ def latency_share(student: Encoder, teacher: Encoder, turns: int = 5) -> float:
     return float(np.median(shares))
 
 
-def read_rows() -> list[dict[str, str]]:
-    path = HERE / "students.csv"
+def read_rows(name: str) -> list[dict[str, str]]:
+    path = HERE / name
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def append(row: dict[str, object]) -> None:
+def append(row: dict[str, object], name: str) -> None:
     HERE.mkdir(exist_ok=True)
-    path = HERE / "students.csv"
+    path = HERE / name
     new = not path.is_file()
     with path.open("a", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
