@@ -5,11 +5,12 @@
     python experiments/from_checkpoint.py untrained --checkpoint DIR --data GLUE
 
 The teacher is fine-tuned once a task and seed and kept under `--work`. Each row of
-`from_checkpoint/students.csv` (`--rows` names another) is one student of one task and seed: a cut of the teacher (layers
+`from_checkpoint/students.csv` is one student of one task and seed: a cut of the teacher (layers
 evenly chosen or by score, heads and feed-forward as written), distilled with the recipe of a search
 or with plain fine-tuning, its score beside the teacher's, processor seconds, and its latency as a
 share of the teacher's, measured in turns, batch 1, 32 tokens, one thread. Rows that are there are
-not made again. Kinds of rows:
+not made again; `--rows` names another file. Rows of `students_answers.csv` are of the choice of
+heads and layers by the task's answers, those of `students.csv` of the one before. Kinds of rows:
 
 - `even`: evenly chosen whole layers, distilled: what a person does in an afternoon;
 - `plain`: the same layers, fine-tuned without a teacher;
