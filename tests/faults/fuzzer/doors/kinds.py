@@ -1,6 +1,7 @@
 """Kinds and their settings: in architectures, and in what a recipe says of training."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -119,6 +120,11 @@ def recipe(rng: Random) -> dict[str, Any]:
     return found
 
 
+def large(changes: object) -> bool:
+    """Whether a number of thousands is asked for, whose time and memory are asked for, too."""
+    return re.search(r"\d{4}", json.dumps(changes)) is not None
+
+
 def trained(folder: Path, changes: dict[str, Any], named: str) -> Step:
     """Return a training of a moment, of the architecture that is named, really trained."""
     write(folder / "train.csv", rows("classes"))
@@ -135,11 +141,12 @@ def trained(folder: Path, changes: dict[str, Any], named: str) -> Step:
 
 def in_architectures(rng: Random, folder: Path) -> list[Step]:
     """Put kinds into an architecture; check and draw it, and train some."""
-    (folder / "a.json").write_text(json.dumps(architecture(rng)))
+    found = architecture(rng)
+    (folder / "a.json").write_text(json.dumps(found))
     return [
         Step(("space", "check", "a.json")),
         Step(("space", "draw", "a.json", "--to", "out.svg"), ("out.svg",)),
-        *([trained(folder, {}, "a.json")] if rng.random() < 0.5 else []),
+        *([trained(folder, {}, "a.json")] if rng.random() < 0.5 and not large(found) else []),
     ]
 
 
@@ -155,7 +162,11 @@ def in_recipes(rng: Random, folder: Path) -> list[Step]:
     searched = [Step(search, ("run",), SEARCH_CODES), *after_search(rng, "run")[:2]]
     return [
         Step(("config", "experiment.yaml")),
-        *(searched if rng.random() < 0.3 else [trained(folder, changes, "a.json")]),
+        *(
+            searched
+            if rng.random() < 0.3 or large(changes)
+            else [trained(folder, changes, "a.json")]
+        ),
     ]
 
 
