@@ -100,9 +100,12 @@ def forked(edge: Edge, words: list[str], folder: Path, logs: Path) -> tuple[int,
     return ran.code, ran.out + ran.err + ran.crash
 
 
-def message(said: str) -> str:
-    """Return the line of what was said that says why."""
+def message(said: str, says: str) -> str:
+    """Return the line of what was said that says why, or that was to be said."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
+    found = [line for line in lines if says and re.search(says, line)]
+    if found:
+        return found[-1]
     errors = [line for line in lines if line.startswith(("Error:", "Stopped:", "Interrupted"))]
     return (errors or lines or [""])[-1]
 
@@ -133,7 +136,8 @@ def show(edge: Edge, place: Path) -> bool:
         as_told = as_told and not wrong
         good = good and as_told
         shown = " ".join(words)
-        cells = (edge.line, edge.clause, f"`nas {shown[:110]}`", code, message(said)[:230], wrong)
+        why = message(said, told.says)[:230]
+        cells = (edge.line, edge.clause, f"`nas {shown[:110]}`", code, why, wrong)
         print("| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |", flush=True)
         if not as_told:
             wanted = f"{told.code} and {told.says!r}"

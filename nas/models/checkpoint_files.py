@@ -35,18 +35,26 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     """Return a checkpoint's tensors, by their names there.
 
     Raises:
-        InvalidData: They are not there, in several files, or in a format that runs code.
+        InvalidData: They are not there, in several files, in a format that runs code, or not all
+            of them are finite.
     """
     path = folder / WEIGHTS
     if not path.is_file():
         raise InvalidData(_how_to_convert(folder))
     try:
-        return load_file(path)
+        found = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InvalidData(
             f"{path} cannot be read ({error}). Checkpoints of other formats, such as "
             "pytorch_model.bin, are never loaded: save them again as safetensors."
         ) from None
+    for name, tensor in found.items():
+        if tensor.is_floating_point() and not tensor.float().isfinite().all():
+            raise InvalidData(
+                f"{path}: {name!r} has numbers that are NaN or infinite, so that whatever reads "
+                "it learns nothing. Take an earlier checkpoint, or get the file again."
+            )
+    return found
 
 
 def _how_to_convert(folder: Path) -> str:

@@ -72,6 +72,17 @@ def test_parts_that_are_joined_are_alike(folders, tmp_path, shape):
         load_encoder(folder, dropout=0.0)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_are_finite(folders, tmp_path, value):
+    folder = shutil.copytree(folders / "bert", tmp_path / "changed")
+    tensors = load_file(folder / "model.safetensors")
+    name = "encoder.layer.1.output.dense.weight"
+    tensors[name][3, 2] = value
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(NasError, match=f"'{name}' has numbers that are NaN or infinite"):
+        load_encoder(folder, dropout=0.0)
+
+
 @pytest.mark.parametrize("value", NO_IDS, ids=lambda value: repr(value)[:12])
 @pytest.mark.parametrize("family", ["bert", "distilbert", "modernbert"])
 def test_padding_is_one_of_the_tokens(folders, tmp_path, family, value):
