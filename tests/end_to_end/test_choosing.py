@@ -9,7 +9,6 @@ import sys
 import pytest
 import yaml
 
-from nas.cli.main import cli
 from nas.zoo.card import read_card
 from search_spaces.errors import InvalidData
 
@@ -21,13 +20,6 @@ SEARCH = {
                "block_length": 16, "dropout": 0.0, "finetune_learning_rate": 0.003},
 }  # fmt: skip
 GOOD, BAD = ("it works well", "all is fine", "we won it"), ("it broke", "all was lost", "we failed")
-
-
-def nas(*arguments):
-    try:
-        cli.main([str(a) for a in arguments], prog_name="nas", standalone_mode=False)
-    except SystemExit as stop:
-        assert stop.code == 0  # noqa: PT017  a search says by its code how it ended
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +38,7 @@ def place(tmp_path_factory, make_checkpoint):
 
 
 @pytest.mark.parametrize("start", ["nothing", "a checkpoint"])
-def test_a_choice_is_searched_exported_and_answered(place, start, capsys):
+def test_a_choice_is_searched_exported_and_answered(nas, place, start, capsys):
     more = ("--from", place / "tiny") if start == "a checkpoint" else ()
     run, model = place / f"run {start}", place / f"model {start}"
     nas("search", place / "plan.yaml", "--run", run, *more, "--task", place / "ends.csv")
@@ -95,7 +87,7 @@ def test_a_choice_is_searched_exported_and_answered(place, start, capsys):
     assert read_card(model)["tasks"] == ["ends"]
 
 
-def test_what_a_choice_refuses(place):
+def test_what_a_choice_refuses(nas, place):
     (place / "lines.txt").write_text("a line\n")
     with pytest.raises(InvalidData, match="is no table, and ends needs the columns question, ch"):
         nas("predict", place / "model nothing", place / "lines.txt")

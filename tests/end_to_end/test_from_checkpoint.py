@@ -11,7 +11,6 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 
 import nas as api
 from nas import open_run
-from nas.cli.main import cli
 from nas.runs.confirmations import Confirmations
 from nas.single.beside import beside
 from nas.zoo import check_model, read_card
@@ -30,13 +29,6 @@ SEARCH = {
 }  # fmt: skip
 
 
-def nas(*arguments):
-    try:
-        cli.main([str(a) for a in arguments], prog_name="nas", standalone_mode=False)
-    except SystemExit as stop:
-        assert stop.code == 0  # noqa: PT017  a search says by its code how it ended
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, make_checkpoint):
     place = tmp_path_factory.mktemp("from")
@@ -46,12 +38,12 @@ def place(tmp_path_factory, make_checkpoint):
 
 
 @pytest.fixture(scope="module")
-def run(place):
+def run(nas, place):
     nas("search", place / "plan.yaml", "--run", place / "run", "--quiet")
     return place / "run"
 
 
-def test_a_search_inside_a_checkpoint(run, capsys):
+def test_a_search_inside_a_checkpoint(nas, run, capsys):
     trials = api.open_run(run).trials()
     assert (trials["status"] == "done").all()
     # making the teacher is a session of its own, and counts for the budget of time
@@ -68,7 +60,7 @@ def test_a_search_inside_a_checkpoint(run, capsys):
     assert "Cuts of an encoder of 3 layers" in (run / "report.html").read_text()
 
 
-def test_the_winner_loads_elsewhere_and_scores_as_in_the_search(run, place, capsys):
+def test_the_winner_loads_elsewhere_and_scores_as_in_the_search(nas, run, place, capsys):
     nas("export", run, "--to", place / "model")
     assert capsys.readouterr().out.count("as in the search") == 2
     card = read_card(place / "model")
@@ -100,7 +92,7 @@ def test_the_winner_loads_elsewhere_and_scores_as_in_the_search(run, place, caps
     torch.testing.assert_close(alone[0], model(**batch).logits[1], atol=1e-5, rtol=1e-5)
 
 
-def test_a_run_goes_on_without_its_checkpoint(run, place, capsys):
+def test_a_run_goes_on_without_its_checkpoint(nas, run, place, capsys):
     (place / "tiny").rename(place / "moved")
     try:
         nas("resume", run, "--trials", "+1", "--quiet")
@@ -112,14 +104,14 @@ def test_a_run_goes_on_without_its_checkpoint(run, place, capsys):
     assert "0 differences" in capsys.readouterr().out
 
 
-def test_the_front_is_confirmed_with_fresh_seeds(run, capsys):
+def test_the_front_is_confirmed_with_fresh_seeds(nas, run, capsys):
     nas("confirm", run, "--top", 1, "--seeds", 2, "--format", "json")
     found = json.loads(capsys.readouterr().out)
     assert (found["seeds"], found["failed"]) == (2, 0)
     assert found["glue_mean"] is not None
 
 
-def test_finalists_learn_for_longer_beside_what_one_would_cut_by_hand(place, capsys):
+def test_finalists_learn_for_longer_beside_what_one_would_cut_by_hand(nas, place, capsys):
     few = {**SEARCH["recipe"], "finetune_epochs": 1, "max_train_examples": 32}
     plan = {**SEARCH, "tasks": ["stsb"], "recipe": few, "trials": 2, "finalists": 1}
     plan |= {"finalist_seeds": 2, "finalist_longer": 3, "checkpoint": str(place / "tiny")}
@@ -183,7 +175,7 @@ def test_finalists_learn_for_longer_beside_what_one_would_cut_by_hand(place, cap
     assert not check_model(place / "plain")
 
 
-def test_what_is_not_of_berts_form_is_refused_before_it_is_exported(run, place):
+def test_what_is_not_of_berts_form_is_refused_before_it_is_exported(nas, run, place):
     trials = open_run(run).journal.each_trial()
     heads = {t["hash"]: {len(layer) for layer in t["architecture"]["o"]} for t in trials}
     other = next(digest for digest, counts in heads.items() if counts != {4})
@@ -192,7 +184,7 @@ def test_what_is_not_of_berts_form_is_refused_before_it_is_exported(run, place):
     assert not (place / "refused").exists()
 
 
-def test_one_cut_is_trained_without_a_search(place, capsys):
+def test_one_cut_is_trained_without_a_search(nas, place, capsys):
     wanted = {"l": 2, "o": [["sa_sdp_8"] * 2] * 2, "h": [32] * 2, "f": [[24]] * 2}
     (place / "cut.json").write_text(json.dumps(wanted))
     plan = {"data": "glue-mini", "tasks": ["sst2"], "recipe": SEARCH["recipe"]}
@@ -208,7 +200,7 @@ def test_one_cut_is_trained_without_a_search(place, capsys):
     assert not list(place.glob("*two*"))
 
 
-def test_a_cut_is_cut_again(place, capsys):
+def test_a_cut_is_cut_again(nas, place, capsys):
     wanted = {"l": 2, "o": [["sa_sdp_8"] * 3, ["sa_sdp_8"] * 2], "h": [32] * 2, "f": [[24], [40]]}
     recipe = {**SEARCH["recipe"], "finetune_epochs": 1}
     plan = {"data": "glue-mini", "tasks": ["sst2"], "recipe": recipe}
@@ -229,7 +221,7 @@ def test_a_cut_is_cut_again(place, capsys):
     assert {how.partition("(")[0] for how in chosen} <= {"relations", "transfer"}
 
 
-def test_the_teacher_itself_is_scored(place, capsys):
+def test_the_teacher_itself_is_scored(nas, place, capsys):
     few = [
         f"--recipe={key}={SEARCH['recipe'][key]}" for key in ("max_train_examples", "max_length")
     ]
@@ -239,7 +231,7 @@ def test_the_teacher_itself_is_scored(place, capsys):
     assert "majority" in out
 
 
-def test_what_may_be_cut_is_shown(place, capsys):
+def test_what_may_be_cut_is_shown(nas, place, capsys):
     nas("space", "show", "--from", place / "tiny")
     out = capsys.readouterr().out
     assert "heads to keep: 1, 2, 3, 4" in out
@@ -263,7 +255,7 @@ def test_what_may_be_cut_is_shown(place, capsys):
         ({"execution": {"trial_function": "os:getcwd", "engine": "inline"}}, "trial_function is"),
     ],
 )
-def test_what_does_not_go_together_is_refused_before_anything_is_made(changes, message, place):
+def test_what_does_not_go_together_is_refused_before_anything_is_made(nas, changes, message, place):
     plan = {**SEARCH, "checkpoint": str(place / "tiny"), **changes}
     (place / "refused.yaml").write_text(yaml.safe_dump(plan))
     with pytest.raises(NasError, match=message):

@@ -7,38 +7,21 @@ import pytest
 import yaml
 
 from nas import open_run
-from nas.cli.main import cli
 from nas.zoo import check_model, read_card
 from search_spaces.errors import NasError
 
-RECIPE = {
-    "max_train_examples": 48, "max_dev_examples": 48, "max_length": 32, "block_length": 32,
-    "precision": "fp32", "finetune_epochs": 1,
-}  # fmt: skip
-SEARCH = {
-    "data": "glue-mini", "tasks": ["sst2"], "trials": 3, "policy": "random",
-    "objectives": {"glue": "max", "latency_ms": "min"}, "execution": {"engine": "inline"},
-    "recipe": RECIPE,
-}  # fmt: skip
-
-
-def nas(*arguments):
-    try:
-        cli.main([str(a) for a in arguments], prog_name="nas", standalone_mode=False)
-    except SystemExit as stop:
-        assert stop.code == 0  # noqa: PT017  a search says by its code how it ended
-
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, make_modernbert):
+def place(tmp_path_factory, make_modernbert, glue_search):
     place = tmp_path_factory.mktemp("from")
     make_modernbert(place / "tiny")
-    (place / "plan.yaml").write_text(yaml.safe_dump(SEARCH))
+    plan = glue_search(trials=3, policy="random", objectives={"glue": "max", "latency_ms": "min"})
+    (place / "plan.yaml").write_text(yaml.safe_dump(plan))
     return place
 
 
 @pytest.mark.slow
-def test_a_search_inside_a_modernbert(place, capsys):
+def test_a_search_inside_a_modernbert(nas, place, capsys):
     nas("space", "show", "--from", place / "tiny")
     assert "heads to keep: 1, 2, 3, 4" in capsys.readouterr().out
     run = place / "run"
@@ -73,7 +56,8 @@ def test_a_search_inside_a_modernbert(place, capsys):
         nas("export", run, "--to", place / "plain", "--bert")
 
 
-def test_the_whole_one_is_fine_tuned_and_scored(place, capsys):
-    few = [f"--recipe={key}={RECIPE[key]}" for key in ("max_train_examples", "max_length")]
+def test_the_whole_one_is_fine_tuned_and_scored(nas, place, glue_search, capsys):
+    recipe = glue_search()["recipe"]
+    few = [f"--recipe={key}={recipe[key]}" for key in ("max_train_examples", "max_length")]
     nas("evaluate", place / "tiny", "--tasks", "sst2", "--data", "glue-mini", *few)
     assert "fine-tuned anew" in capsys.readouterr().out

@@ -8,7 +8,6 @@ import sys
 import pytest
 import yaml
 
-from nas.cli.main import cli
 from search_spaces.errors import InvalidData
 
 SEARCH = {
@@ -19,13 +18,6 @@ SEARCH = {
                "block_length": 16, "dropout": 0.0, "finetune_learning_rate": 0.003},
 }  # fmt: skip
 NAMES = {"PER": ("Ann Fox", "Ravi"), "LOC": ("Cape Town", "Oslo")}
-
-
-def nas(*arguments):
-    try:
-        cli.main([str(a) for a in arguments], prog_name="nas", standalone_mode=False)
-    except SystemExit as stop:
-        assert stop.code == 0  # noqa: PT017  a search says by its code how it ended
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +40,7 @@ def place(tmp_path_factory, make_checkpoint):
 
 
 @pytest.mark.parametrize("start", ["nothing", "a checkpoint"])
-def test_a_label_for_each_word_and_several_labels(place, start, capsys):
+def test_a_label_for_each_word_and_several_labels(nas, place, start, capsys):
     more = ("--from", place / "tiny") if start == "a checkpoint" else ()
     run, model = place / f"run {start}", place / f"model {start}"
     nas(
@@ -86,7 +78,7 @@ def test_a_label_for_each_word_and_several_labels(place, start, capsys):
     assert answer.stdout.strip() == "5", answer.stderr
 
 
-def test_what_is_wrong_with_words(place):
+def test_what_is_wrong_with_words(nas, place):
     bad = place / "bad.conll"
     bad.write_text("one O\ntwo\n")
     with pytest.raises(InvalidData, match=r"line 2: 'two' is a word without a label"):

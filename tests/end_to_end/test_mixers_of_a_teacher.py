@@ -4,32 +4,16 @@ import pytest
 import yaml
 
 from nas import open_run
-from nas.cli.main import cli
 from nas.zoo import check_model
 from search_spaces import Architecture
 from search_spaces.errors import NasError
 
-SEARCH = {
-    "data": "glue-mini", "tasks": ["sst2"], "trials": 4, "policy": "random",
-    "objectives": {"glue": "max", "latency_ms": "min"}, "execution": {"engine": "inline"},
-    "recipe": {
-        "max_train_examples": 48, "max_dev_examples": 48, "max_length": 32, "block_length": 32,
-        "precision": "fp32", "finetune_epochs": 1,
-    },
-}  # fmt: skip
-
-
-def nas(*arguments):
-    try:
-        cli.main([str(a) for a in arguments], prog_name="nas", standalone_mode=False)
-    except SystemExit as stop:
-        assert stop.code == 0  # noqa: PT017  a search says by its code how it ended
-
 
 @pytest.mark.slow
-def test_other_mixers_stand_in_its_layers(tmp_path, make_checkpoint, capsys):
+def test_other_mixers_stand_in_its_layers(nas, tmp_path, make_checkpoint, glue_search, capsys):
     make_checkpoint(tmp_path / "tiny")
-    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(SEARCH))
+    plan = glue_search(trials=4, policy="random", objectives={"glue": "max", "latency_ms": "min"})
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
     inside = ("--from", tmp_path / "tiny", "--mixers", "c_3,l_dft,hedgehog")
     nas("space", "show", *inside)
     assert "cuts of tiny: 1," in capsys.readouterr().out

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import yaml
 
-from nas.cli.main import cli
 from nas.cli.verdict import print_test
 from nas.evaluation.suites.task import Task
 from nas.zoo.card import read_card
@@ -24,13 +23,6 @@ SEARCH = {
                "block_length": 16, "dropout": 0.0, "finetune_learning_rate": 0.003},
 }  # fmt: skip
 SAID = {"on the sea": "a ship sails", "in a field": "the corn grows", "at the bank": "a rate rises"}
-
-
-def nas(*arguments):
-    try:
-        cli.main([str(a) for a in arguments], prog_name="nas", standalone_mode=False)
-    except SystemExit as stop:
-        assert stop.code == 0  # noqa: PT017  a search says by its code how it ended
 
 
 def write(path, rows):
@@ -60,7 +52,7 @@ def place(tmp_path_factory, make_checkpoint):
 
 
 @pytest.fixture(scope="module")
-def run(place):
+def run(nas, place):
     nas(
         "search", place / "plan.yaml", "--run", place / "run",
         "--task", place / "topics.csv",
@@ -70,12 +62,12 @@ def run(place):
 
 
 @pytest.fixture(scope="module")
-def model(run, place):
+def model(nas, run, place):
     nas("export", run, "--to", place / "model")
     return place / "model"
 
 
-def test_what_a_run_on_own_tasks_has(run, capsys):
+def test_what_a_run_on_own_tasks_has(nas, run, capsys):
     import nas as api
 
     opened = api.open_run(run)
@@ -97,7 +89,7 @@ def test_what_a_run_on_own_tasks_has(run, capsys):
     assert "TF-IDF" in said.out + said.err
 
 
-def test_the_model_answers_in_the_words_of_the_file(model, place, capsys):
+def test_the_model_answers_in_the_words_of_the_file(nas, model, place, capsys):
     asked = [{"id": 7, "text": "a ship sails now"}, {"id": 8, "text": "the corn, it grows"}]
     write(place / "asked.csv", asked)
     nas("predict", model, "--task", "topics", place / "asked.csv")
@@ -119,7 +111,7 @@ def test_the_model_answers_in_the_words_of_the_file(model, place, capsys):
         nas("predict", model, place / "asked.csv")
 
 
-def test_the_model_is_a_pipeline_elsewhere_and_its_card_says_whose_it_is(model):
+def test_the_model_is_a_pipeline_elsewhere_and_its_card_says_whose_it_is(nas, model):
     code = (
         "import sys; from transformers import pipeline;"
         f"p = pipeline('text-classification', model={str(model)!r}, trust_remote_code=True);"
@@ -147,7 +139,7 @@ def test_the_model_is_a_pipeline_elsewhere_and_its_card_says_whose_it_is(model):
     nas("zoo", "check", model)
 
 
-def test_the_test_part_is_scored_once_and_chooses_nothing(run, model, place, capsys):
+def test_the_test_part_is_scored_once_and_chooses_nothing(nas, run, model, place, capsys):
     import nas as api
 
     opened = api.open_run(run)
@@ -177,7 +169,7 @@ def test_the_test_part_is_scored_once_and_chooses_nothing(run, model, place, cap
     (run / "test.json").write_text(json.dumps(found))
 
 
-def test_scoring_a_model_on_files(model, place, capsys):
+def test_scoring_a_model_on_files(nas, model, place, capsys):
     nas("evaluate", model, "--task", f"topics={place / 'topics.csv'}", "--quiet")
     assert "topics: accuracy" in capsys.readouterr().out
     whole = ("evaluate", model, "--task", f"topics={place / 'topics.csv'}")
@@ -218,7 +210,7 @@ def test_scoring_a_model_on_files(model, place, capsys):
     assert "topics" in capsys.readouterr().out
 
 
-def test_cuts_of_a_checkpoint_learn_an_own_task(place, capsys):
+def test_cuts_of_a_checkpoint_learn_an_own_task(nas, place, capsys):
     nas("search", place / "plan.yaml", "--from", place / "tiny", "--run", place / "cuts",
         "--task", place / "topics.csv")  # fmt: skip
     said = capsys.readouterr()
@@ -230,7 +222,7 @@ def test_cuts_of_a_checkpoint_learn_an_own_task(place, capsys):
     assert capsys.readouterr().out.startswith("id,text,label,probability\n")
 
 
-def test_one_architecture_on_an_own_task(run, place, capsys):
+def test_one_architecture_on_an_own_task(nas, run, place, capsys):
     import nas as api
 
     found = json.dumps(api.open_run(run).trials()["architecture"][0])
@@ -239,7 +231,7 @@ def test_one_architecture_on_an_own_task(run, place, capsys):
     assert "TF-IDF" in capsys.readouterr().out
 
 
-def test_what_an_experiment_refuses(place):
+def test_what_an_experiment_refuses(nas, place):
     topics = str(place / "topics.csv")
     for given, message in (
         (("--task", topics, "--data", "glue-mini"), "no task of it is named"),

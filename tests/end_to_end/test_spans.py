@@ -10,7 +10,6 @@ import sys
 import pytest
 import yaml
 
-from nas.cli.main import cli
 from search_spaces.errors import InvalidData
 
 PLAN = {
@@ -26,13 +25,6 @@ SMALL = json.dumps(
 NAMES = ("Ann Fox", "Ravi", "Mia Cruz", "Otto")
 PLACES = ("Cape Town", "Oslo", "New York", "Rome")
 MORE = ("The road was dry and long.", "It rained on the old roof.", "All the bread was gone.")
-
-
-def nas(*arguments):
-    try:
-        cli.main([str(a) for a in arguments], prog_name="nas", standalone_mode=False)
-    except SystemExit as stop:
-        assert stop.code == 0  # noqa: PT017  a search says by its code how it ended
 
 
 def paragraphs(count, seed):
@@ -68,7 +60,7 @@ def place(tmp_path_factory, make_checkpoint):
 
 
 @pytest.fixture(scope="module")
-def model(place):
+def model(nas, place):
     nas(
         "train", SMALL, "--experiment", place / "plan.yaml", "--to", place / "model", "--quiet",
         "--task", f"trips={place / 'train.json'},{place / 'dev.json'}",
@@ -78,7 +70,7 @@ def model(place):
 
 
 @pytest.mark.slow
-def test_a_model_answers_questions_with_words_of_the_text(model, place, capsys):
+def test_a_model_answers_questions_with_words_of_the_text(nas, model, place, capsys):
     nas("evaluate", model, "--task", place / "dev.json", "--json")
     found = json.loads(capsys.readouterr().out)
     floor = found["majority"]["trips"]
@@ -121,7 +113,7 @@ def test_a_model_answers_questions_with_words_of_the_text(model, place, capsys):
 
 
 @pytest.mark.slow
-def test_the_model_answers_where_the_project_is_not(model, place, capsys):
+def test_the_model_answers_where_the_project_is_not(nas, model, place, capsys):
     text = "The goal was Rome, so far. Then Mia Cruz came by train."
     code = f"""
 import sys
@@ -145,7 +137,7 @@ print({text!r}[places[first][0]:places[last][1]])
 
 
 @pytest.mark.slow
-def test_cuts_of_a_checkpoint_learn_spans(place, capsys):
+def test_cuts_of_a_checkpoint_learn_spans(nas, place, capsys):
     run, few = place / "cuts", [{"title": "few", "paragraphs": paragraphs(8, "few")}]
     (place / "few.json").write_text(json.dumps({"data": few}))
     nas(

@@ -8,38 +8,28 @@ import yaml
 from transformers import BertConfig, BertModel
 
 from nas import open_run
-from nas.cli.main import cli
 from nas.config import make_experiment
 from nas.training.preparing import experiment_recipe, prepare_data
 from nas.zoo import read_card
 from search_spaces.errors import InvalidExperiment
 
-SEARCH = {
-    "data": "glue-mini", "tasks": ["sst2"], "trials": 2, "policy": "random",
-    "objectives": {"glue": "max"}, "execution": {"engine": "inline"},
-    "recipe": {
-        "max_train_examples": 48, "max_dev_examples": 48, "max_length": 32, "block_length": 32,
-        "precision": "fp32", "finetune_epochs": 1, "pretrain_tokens": 2048,
-    },
-}  # fmt: skip
 STUDENTS = {
     "layers": [1, 2], "widths": [32], "heads": [2], "operations": {"sa": ["sdp"]},
     "feedforward_widths": [24, 32], "feedforward_depths": [1],
 }  # fmt: skip
 
 
-def nas(*arguments):
-    try:
-        cli.main([str(a) for a in arguments], prog_name="nas", standalone_mode=False)
-    except SystemExit as stop:
-        assert stop.code == 0  # noqa: PT017  a search says by its code how it ended
+@pytest.fixture
+def plan(place, glue_search):
+    def write(name, recipe, **more):
+        path = place / f"{name}.yaml"
+        recipe = {"pretrain_tokens": 2048, **recipe}
+        objectives = {"glue": "max"}
+        settings = {"trials": 2, "policy": "random", "objectives": objectives, **more}
+        path.write_text(yaml.safe_dump(glue_search(recipe=recipe, **settings)))
+        return path
 
-
-def plan(place, name, recipe, **more):
-    path = place / f"{name}.yaml"
-    settings = {**SEARCH, **more, "recipe": {**SEARCH["recipe"], **recipe}}
-    path.write_text(yaml.safe_dump(settings))
-    return path
+    return write
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +40,17 @@ def place(tmp_path_factory, make_checkpoint):
 
 
 @pytest.mark.slow
-def test_students_with_another_tokenizer_learn_the_answers(place, capsys):
+def test_students_with_another_tokenizer_learn_the_answers(nas, plan, place, capsys):
     taught = {"teacher": str(place / "tiny"), "distillation": "logits"}
     run = place / "run"
-    nas("search", plan(place, "taught", taught), "--run", run, "--quiet")
+    nas("search", plan("taught", taught), "--run", run, "--quiet")
     trials = list(open_run(run).journal.each_trial())
     assert [trial["status"] for trial in trials] == ["done"] * 2
     facts = json.loads((run / "teacher" / "checkpoint.json").read_text())
     assert facts["cuts"] is False
     # nothing of its states is kept where nothing reads them
     assert (run / "teacher" / "sst2.states.npy").stat().st_size < 1000
-    nas("search", plan(place, "alone", {}), "--run", place / "alone", "--quiet")
+    nas("search", plan("alone", {}), "--run", place / "alone", "--quiet")
     alone = list(open_run(place / "alone").journal.each_trial())
     assert [t["hash"] for t in alone] == [t["hash"] for t in trials]
     pairs = [(a["details"], b["details"]) for a, b in zip(trials, alone, strict=True)]
@@ -76,13 +66,14 @@ def test_students_with_another_tokenizer_learn_the_answers(place, capsys):
     assert card["teacher"]["name"] == "tiny"
     assert "layers" not in card["teacher"]
     with pytest.raises(InvalidExperiment, match="token by token.*another tokenizer than"):
-        nas("search", plan(place, "other", {**taught, "distillation": "relations"},
+        nas("search", plan("other", {**taught, "distillation": "relations"},
                            space=STUDENTS), "--run", place / "other", "--quiet")  # fmt: skip
     assert not (place / "other").exists()
 
 
-def test_students_with_its_tokenizer_learn_states_and_relations(place):
-    experiment = make_experiment({**SEARCH, "space": STUDENTS})
+def test_students_with_its_tokenizer_learn_states_and_relations(nas, plan, place):
+    settings = yaml.safe_load(plan("small", {}, space=STUDENTS).read_text())
+    experiment = make_experiment(settings)
     data = prepare_data(experiment, experiment_recipe(experiment))
     folder = place / "same"
     torch.manual_seed(0)
@@ -94,6 +85,6 @@ def test_students_with_its_tokenizer_learn_states_and_relations(place):
     taught = {"teacher": str(folder), "tokenizer": str(folder / "tokenizer.json")}
     taught["distillation"] = ["hidden", "relations"]
     run = place / "states"
-    nas("search", plan(place, "states", taught, space=STUDENTS, trials=3), "--run", run, "--quiet")
+    nas("search", plan("states", taught, space=STUDENTS, trials=3), "--run", run, "--quiet")
     trials = list(open_run(run).journal.each_trial())
     assert [trial["status"] for trial in trials] == ["done"] * 3

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from nas.models.blocks.base import BLOCKS, Inside
-from nas.models.blocks.heads import join_mixers, make_mixers
+from nas.models.blocks.heads import all_can, join_mixers, make_mixers, only, reads_sequences
 from nas.models.dropout import Dropout
 from nas.models.feedforwards import FeedForward, feed, make_feedforward
 from nas.models.norms import make_norm
@@ -197,18 +197,12 @@ class Bottleneck(nn.Module):
     @property
     def unpads(self) -> bool:
         """Whether it may be given the real tokens of a batch alone."""
-        mixers = all(mixer.unpads for mixer in self.mixers.values())
-        return mixers and not self._reads_sequences
+        return all_can(self, "unpads")
 
     @property
     def causal(self) -> bool:
         """Whether tokens can be kept from seeing later ones."""
-        mixers = all(mixer.causal for mixer in self.mixers.values())
-        return mixers and not self._reads_sequences
-
-    @property
-    def _reads_sequences(self) -> bool:
-        return any(one.feedforward.reads == "sequence" for one in self.stacked)
+        return all_can(self, "causal")
 
     @property
     def normed(self) -> bool:
@@ -270,14 +264,7 @@ class Bottleneck(nn.Module):
     ) -> Tensor:
         """Map hidden states `(batch, length, width)` to `(batch, length, next_width)`.
 
-        Args:
-            x: Hidden states.
-            keep: Boolean, `(batch, length)`, False marks padding; None where nothing is padded.
-            at: Flattened places that are wanted, `(n,)`, for a result of `(n, next_width)`.
-            rows: The encoder's table of distances, `(rows, width)`; None where it has none.
-            real: Where `x` is the real tokens of a batch alone, `(tokens, width)`, as the result
-                then is: where they stand. `keep` is None then, and `at` numbers real tokens.
-            more: `causal=True` for tokens that see no later ones.
+        All else is as `EncoderLayer.forward` takes and gives it.
         """
         whole = self.residual.before(x, self.output_norm)
         inner, read, values = self.entry(whole), whole, None
@@ -288,18 +275,17 @@ class Bottleneck(nn.Module):
                 entry, read, values = self.heads_entry, self.heads_entry(whole), whole
             attending = any(getattr(m, "buckets", None) is not None for m in self.mixers.values())
             rows = entry(rows) if rows is not None and attending else None
-        mixers, sequences = self.mixers.values(), self._reads_sequences
+        mixers, sequences = self.mixers.values(), reads_sequences(self)
         joined = join_mixers(mixers, read, keep, self.distances, rows, values, real=real, **more)
         if at is not None and not sequences:
-            parts = (x, inner, joined)
-            x, inner, joined = (part.flatten(0, -2).index_select(0, at) for part in parts)
+            x, inner, joined = only(at, x, inner, joined)
             keep = real = None  # nobody wants padding
         inner = self.mixed_norm(inner + self.mixed(joined))
         for one in self.stacked:
             inner = one(inner, keep)
         x = self.residual.after(x, self.dropout(self.output(inner), real), self.output_norm)
         if at is not None and sequences:
-            x = x.flatten(0, 1).index_select(0, at)
+            (x,) = only(at, x)
         return x if self.projection is None else self.projection(x)
 
 

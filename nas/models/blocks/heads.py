@@ -81,6 +81,30 @@ def join_mixers(
     return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
 
+def all_can(block: nn.Module, what: str) -> bool:
+    """Return whether a block's heads can do something that no feed-forward of sequences can.
+
+    Args:
+        block: Has `mixers` and `feedforwards`, by name.
+        what: "unpads" or "causal", as mixers say it.
+    """
+    mixers = all(getattr(mixer, what) for mixer in block.mixers.values())
+    return mixers and not reads_sequences(block)
+
+
+def reads_sequences(block: nn.Module) -> bool:
+    """Return whether a feed-forward of a block makes of a token what others decide, too."""
+    return any(feedforward.reads == "sequence" for feedforward in block.feedforwards.values())
+
+
+def only(at: Tensor, *states: Tensor) -> list[Tensor]:
+    """Return flattened places `(n,)` of hidden states `(batch, length, width)`, each `(n, width)`.
+
+    States without padding may be `(tokens, width)`.
+    """
+    return [state.flatten(0, -2).index_select(0, at) for state in states]
+
+
 def _kind(item: tuple[tuple[str, str, str | int, int], int]) -> str:
     return item[0][0]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from nas.models.blocks.base import BLOCKS, Inside
-from nas.models.blocks.heads import join_mixers, make_mixers
+from nas.models.blocks.heads import all_can, join_mixers, make_mixers, only, reads_sequences
 from nas.models.dropout import Dropout
 from nas.models.feedforwards import FeedForward, feed, make_feedforward
 from nas.models.norms import make_norm
@@ -55,14 +55,12 @@ class EncoderLayer(nn.Module):
     @property
     def unpads(self) -> bool:
         """Whether it may be given the real tokens of a batch alone."""
-        mixers = all(mixer.unpads for mixer in self.mixers.values())
-        return mixers and self.feedforward.reads != "sequence"
+        return all_can(self, "unpads")
 
     @property
     def causal(self) -> bool:
         """Whether tokens can be kept from seeing later ones."""
-        mixers = all(mixer.causal for mixer in self.mixers.values())
-        return mixers and self.feedforward.reads != "sequence"
+        return all_can(self, "causal")
 
     @property
     def normed(self) -> bool:
@@ -125,15 +123,15 @@ class EncoderLayer(nn.Module):
         """
         joined = self._joined(x, keep, rows, real, **more)
         # unless the feed-forward reads sequences, all from here on is a function of each token
-        whole = self.feedforward.reads == "sequence"
+        whole = reads_sequences(self)
         if at is not None and not whole:
-            x, joined = (part.flatten(0, -2).index_select(0, at) for part in (x, joined))
+            x, joined = only(at, x, joined)
             keep = real = None  # nobody wants padding
         mixed = self.dropout(self.mixed(joined), real)
         x = self.mixed_residual.after(x, mixed, self.mixed_norm)
         x = self.after_feedforward(x, keep, real)
         if at is not None and whole:
-            x = x.flatten(0, 1).index_select(0, at)
+            (x,) = only(at, x)
         return x if self.projection is None else self.projection(x)
 
     def after_heads(self, x: Tensor, keep: Tensor | None, rows: Tensor | None = None) -> Tensor:

@@ -9,6 +9,8 @@ of masked tokens.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 
 import numpy as np
 import torch
@@ -16,10 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.data.batches import MaskedBatch
-from nas.training.device import autocast
-from nas.training.micro_batches import split_masked
 from nas.training.objectives.base import PRETRAINING_OBJECTIVES, PretrainingObjective
-from nas.training.objectives.mlm import VALIDATION_TOKENS
+from nas.training.objectives.passes import (
+    from_batch,
+    held_out,
+    in_passes,
+    mean_loss,
+    part_losses,
+)
 from nas.training.seeds import named_seed
 from search_spaces.errors import InvalidExperiment
 from search_spaces.kinds import SLOTS, Kind
@@ -76,10 +82,10 @@ class NextTokens(PretrainingObjective):
         precision: str,
         parts: int,
     ) -> Iterator[Tensor]:
-        for portion, share in split_masked(batch, parts):
-            with autocast(precision, device):
-                loss = next_token_loss(encoder, head, portion.to(device))
-            yield loss if share == 1.0 else loss * share
+        def loss(portion: MaskedBatch) -> Tensor:
+            return next_token_loss(encoder, head, portion.to(device))
+
+        return part_losses(batch, parts, loss, device, precision)
 
     def validation_loss(
         self,
@@ -92,15 +98,14 @@ class NextTokens(PretrainingObjective):
     ) -> float:
         """Return the mean loss of a predicted token of `blocks`, in nats."""
         device = next(encoder.parameters()).device
-        blocks = blocks[: max(1, VALIDATION_TOKENS // blocks.shape[1])]
-        total, count = torch.zeros((), device=device), 0
-        encoder.eval()
-        head.eval()
-        with torch.inference_mode(), autocast(precision, device):
-            for batch in self._stream(blocks, VALIDATION_BATCH, 0, 0, 1):
-                total += next_token_loss(encoder, head, batch.to(device)) * len(batch.targets)
-                count += len(batch.targets)
-        return float(total) / max(1, count)
+        return mean_loss(
+            self._stream(held_out(blocks), VALIDATION_BATCH, 0, 0, 1),
+            lambda batch: next_token_loss(encoder, head, batch.to(device)),
+            lambda batch: len(batch.targets),
+            precision,
+            encoder,
+            head,
+        )
 
 
 def next_token_loss(encoder: nn.Module, head: nn.Module, batch: MaskedBatch) -> Tensor:
@@ -121,13 +126,11 @@ def text_batches(
         start: Number of the batch to begin with.
         passes: Over the blocks; None never ends.
     """
-    epoch, position = divmod(start, -(-len(blocks) // batch_size))
-    while passes is None or epoch < passes:
-        order = np.random.default_rng([seed, epoch]).permutation(len(blocks))
-        for first in range(position * batch_size, len(blocks), batch_size):
-            chosen = np.asarray(blocks[order[first : first + batch_size]], dtype=np.int64)
-            yield followed(torch.from_numpy(chosen), torch.ones(chosen.shape, dtype=torch.bool))
-        epoch, position = epoch + 1, 0
+    stream = from_batch(start, blocks, batch_size, partial(in_passes, blocks, batch_size, seed))
+    many = None if passes is None else max(0, passes * -(-len(blocks) // batch_size) - start)
+    for chosen, _ in islice(stream, many):
+        tokens = torch.from_numpy(chosen)
+        yield followed(tokens, torch.ones(tokens.shape, dtype=torch.bool))
 
 
 def followed(tokens: Tensor, asked: Tensor, keep: Tensor | None = None) -> MaskedBatch:

@@ -8,6 +8,7 @@ sentences here are blocks of text, and the vector is the pooled one: our definit
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 from nas.data.batches import OnDevice
 from nas.training.device import autocast
 from nas.training.objectives.base import PRETRAINING_OBJECTIVES, PretrainingObjective
-from nas.training.objectives.mlm import VALIDATION_BATCH, VALIDATION_TOKENS
+from nas.training.objectives.passes import VALIDATION_BATCH, from_batch, held_out, in_passes
 from nas.training.seeds import named_seed
 from search_spaces.kinds import SLOTS, Kind
 from search_spaces.parts import Setting
@@ -63,14 +64,10 @@ class Contrastive(PretrainingObjective):
         seed: int,
         start: int,
     ) -> Iterator[TextBatch]:
-        epoch, position = divmod(start, -(-len(blocks) // batch_size))
         seed = named_seed(seed, "contrasted")
-        while True:
-            order = np.random.default_rng([seed, epoch]).permutation(len(blocks))
-            for first in range(position * batch_size, len(blocks), batch_size):
-                chosen = np.asarray(blocks[order[first : first + batch_size]], dtype=np.int64)
-                yield TextBatch(torch.from_numpy(chosen))
-            epoch, position = epoch + 1, 0
+        of_pass = partial(in_passes, blocks, batch_size, seed)
+        for chosen, _ in from_batch(start, blocks, batch_size, of_pass):
+            yield TextBatch(torch.from_numpy(chosen))
 
     def losses(
         self,
@@ -102,7 +99,7 @@ class Contrastive(PretrainingObjective):
     ) -> float:
         """Return the mean loss of `blocks` without dropout: how far apart other texts are."""
         device = next(encoder.parameters()).device
-        blocks = np.asarray(blocks[: max(1, VALIDATION_TOKENS // blocks.shape[1])], np.int64)
+        blocks = np.asarray(held_out(blocks), np.int64)
         encoder.eval()
         total = 0.0
         with torch.inference_mode(), autocast(precision, device):

@@ -14,6 +14,7 @@ masked tokens.
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -25,8 +26,14 @@ from nas.models.initialisation import initialise
 from nas.training.device import autocast
 from nas.training.objectives.base import PRETRAINING_OBJECTIVES, PretrainingObjective
 from nas.training.objectives.contrastive import nt_xent
-from nas.training.objectives.mlm import VALIDATION_BATCH, VALIDATION_TOKENS
 from nas.training.objectives.noise import IGNORED, REPLACED, NoisyBatch, noisy
+from nas.training.objectives.passes import (
+    VALIDATION_BATCH,
+    from_batch,
+    held_out,
+    in_passes,
+    mean_loss,
+)
 from nas.training.seeds import named_seed
 from search_spaces.kinds import SLOTS, Kind
 from search_spaces.parts import Setting
@@ -146,28 +153,22 @@ class NoisyTexts(PretrainingObjective):
         seed: int,
         start: int,
     ) -> Iterator[NoisyBatch]:
-        epoch, position = divmod(start, -(-len(blocks) // batch_size))
-        stream = self._batches(
-            blocks, batch_size, vocabulary_size, named_seed(seed, "noise"), epoch
-        )
-        return islice(stream, position, None)
+        seed = named_seed(seed, "noise")
+        of_pass = partial(self._of_pass, blocks, batch_size, vocabulary_size, seed)
+        return from_batch(start, blocks, batch_size, of_pass)
 
-    def _batches(
+    def _of_pass(
         self, blocks: np.ndarray, batch_size: int, vocabulary_size: int, seed: int, epoch: int
     ) -> Iterator[NoisyBatch]:
-        while True:
-            rng = np.random.default_rng([seed, epoch])
-            order = rng.permutation(len(blocks))
-            for start in range(0, len(blocks), batch_size):
-                yield noisy(
-                    np.asarray(blocks[order[start : start + batch_size]], dtype=np.int64),
-                    gaps=self.mask_rate,
-                    shuffle=self.shuffle,
-                    replace=self.replace,
-                    vocabulary_size=vocabulary_size,
-                    rng=rng,
-                )
-            epoch += 1
+        for chosen, rng in in_passes(blocks, batch_size, seed, epoch):
+            yield noisy(
+                chosen,
+                gaps=self.mask_rate,
+                shuffle=self.shuffle,
+                replace=self.replace,
+                vocabulary_size=vocabulary_size,
+                rng=rng,
+            )
 
     def losses(
         self,
@@ -231,16 +232,17 @@ class NoisyTexts(PretrainingObjective):
     ) -> float:
         """Return the mean loss of `blocks`, the same noise for every caller."""
         device = next(encoder.parameters()).device
-        blocks = blocks[: max(1, VALIDATION_TOKENS // blocks.shape[1])]
-        for module in (encoder, head, *self.modules.values()):
-            module.eval()
-        total = torch.zeros((), device=device)
-        stream = self._batches(blocks, VALIDATION_BATCH, vocabulary_size, 0, 0)
-        with torch.inference_mode():
-            for batch in islice(stream, -(-len(blocks) // VALIDATION_BATCH)):
-                for loss in self.losses(encoder, head, batch, device, precision, 1):
-                    total += loss * len(batch.text)
-        return float(total) / len(blocks)
+        blocks = held_out(blocks)
+        stream = self._of_pass(blocks, VALIDATION_BATCH, vocabulary_size, 0, 0)
+        return mean_loss(
+            islice(stream, -(-len(blocks) // VALIDATION_BATCH)),
+            lambda batch: next(self.losses(encoder, head, batch, device, precision, 1)),
+            lambda batch: len(batch.text),
+            precision,
+            encoder,
+            head,
+            *self.modules.values(),
+        )
 
 
 def mean_of_real(states: Tensor, keep: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ a small encoder.
 """
 
 from collections.abc import Iterator
-from itertools import islice
 
 import numpy as np
 import torch
@@ -17,14 +16,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from nas.data.batches import MaskedBatch, mlm_batches
-from nas.training.device import autocast
-from nas.training.micro_batches import split_masked
 from nas.training.objectives.base import PRETRAINING_OBJECTIVES, PretrainingObjective
+from nas.training.objectives.passes import (
+    VALIDATION_BATCH,
+    from_batch,
+    held_out,
+    mean_loss,
+    part_losses,
+)
 from nas.training.seeds import named_seed
-
-# Enough to tell architectures apart; all of a large validation set would cost more than it tells.
-VALIDATION_TOKENS = 16_384
-VALIDATION_BATCH = 64
 
 
 @PRETRAINING_OBJECTIVES.register("mlm")
@@ -60,17 +60,17 @@ class MaskedTokens(PretrainingObjective):
         seed: int,
         start: int,
     ) -> Iterator[MaskedBatch]:
-        epoch, position = divmod(start, -(-len(blocks) // batch_size))
-        stream = mlm_batches(
-            blocks,
-            batch_size=batch_size,
-            vocabulary_size=vocabulary_size,
-            seed=named_seed(seed, "masks"),
-            mask_rate=self.rate if self.final_rate else self.mask_rate,
-            first_epoch=epoch,
-        )
-        # masks are drawn one batch after another, so that those before must be drawn again
-        return islice(stream, position, None)
+        def of_pass(epoch: int) -> Iterator[MaskedBatch]:
+            return mlm_batches(
+                blocks,
+                batch_size=batch_size,
+                vocabulary_size=vocabulary_size,
+                seed=named_seed(seed, "masks"),
+                mask_rate=self.rate if self.final_rate else self.mask_rate,
+                first_epoch=epoch,
+            )
+
+        return from_batch(start, blocks, batch_size, of_pass)
 
     def losses(
         self,
@@ -81,13 +81,11 @@ class MaskedTokens(PretrainingObjective):
         precision: str,
         parts: int,
     ) -> Iterator[Tensor]:
-        for portion, share in split_masked(batch, parts):
-            with autocast(precision, device):
-                if self.z_loss:
-                    loss = masked_loss(encoder, head, portion, device, self.z_loss)
-                else:
-                    loss = masked_loss(encoder, head, portion, device)
-            yield loss if share == 1.0 else loss * share
+        def loss(portion: MaskedBatch) -> Tensor:
+            more = (self.z_loss,) if self.z_loss else ()
+            return masked_loss(encoder, head, portion, device, *more)
+
+        return part_losses(batch, parts, loss, device, precision)
 
     def validation_loss(
         self,
@@ -100,23 +98,23 @@ class MaskedTokens(PretrainingObjective):
     ) -> float:
         """Return the mean loss per masked token of `blocks`, the same masks for every caller."""
         device = next(encoder.parameters()).device
-        blocks = blocks[: max(1, VALIDATION_TOKENS // blocks.shape[1])]
-        total, count = torch.zeros((), device=device), 0
-        encoder.eval()
-        head.eval()
-        with torch.inference_mode(), autocast(precision, device):
-            for batch in mlm_batches(
-                blocks,
-                batch_size=VALIDATION_BATCH,
-                vocabulary_size=vocabulary_size,
-                seed=0,
-                mask_rate=self.mask_rate,
-                epochs=1,
-                shuffle=False,
-            ):
-                total += masked_loss(encoder, head, batch, device) * len(batch.targets)
-                count += len(batch.targets)
-        return float(total) / max(1, count)
+        batches = mlm_batches(
+            held_out(blocks),
+            batch_size=VALIDATION_BATCH,
+            vocabulary_size=vocabulary_size,
+            seed=0,
+            mask_rate=self.mask_rate,
+            epochs=1,
+            shuffle=False,
+        )
+        return mean_loss(
+            batches,
+            lambda batch: masked_loss(encoder, head, batch, device),
+            lambda batch: len(batch.targets),
+            precision,
+            encoder,
+            head,
+        )
 
 
 def masked_loss(

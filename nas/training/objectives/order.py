@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from nas.models.heads import ClassificationHead
 from nas.training.device import autocast
 from nas.training.objectives.base import PRETRAINING_OBJECTIVES, PretrainingObjective
-from nas.training.objectives.mlm import VALIDATION_BATCH, VALIDATION_TOKENS
 from nas.training.objectives.pairs import ELSEWHERE, NEXT, PREVIOUS, PairBatch, pair_batches
+from nas.training.objectives.passes import VALIDATION_BATCH, held_out
 from nas.training.seeds import named_seed
 from search_spaces.kinds import SLOTS, Kind
 
@@ -95,17 +95,16 @@ class PairOrder(PretrainingObjective):
     ) -> float:
         """Return the mean loss of pairs of `blocks`, the same pairs for every caller."""
         device = next(encoder.parameters()).device
-        blocks = blocks[: max(1, VALIDATION_TOKENS // blocks.shape[1])]
         encoder.eval()
         self.modules["order"].eval()
         total = torch.zeros((), device=device)
         with torch.inference_mode(), autocast(precision, device):
             for batch in pair_batches(
-                blocks, batch_size=VALIDATION_BATCH, seed=0, labels=self.labels, passes=1
+                held_out(blocks), batch_size=VALIDATION_BATCH, seed=0, labels=self.labels, passes=1
             ):
                 scores = self._scores(encoder, batch.to(device))
                 total += F.cross_entropy(scores, self._classes(batch), reduction="sum")
-        return float(total) / len(blocks)
+        return float(total) / len(held_out(blocks))
 
 
 @PRETRAINING_OBJECTIVES.register("nsp")

@@ -11,7 +11,6 @@ generator's and its own difference, and follows the generator's steps after each
 """
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +25,7 @@ from nas.models.outputs import make_output
 from nas.training.device import autocast
 from nas.training.micro_batches import split_masked
 from nas.training.objectives.base import PRETRAINING_OBJECTIVES, PretrainingObjective
-from nas.training.objectives.mlm import VALIDATION_BATCH, VALIDATION_TOKENS
+from nas.training.objectives.passes import VALIDATION_BATCH, from_batch, held_out, mean_loss
 from nas.training.seeds import named_seed
 from search_spaces.kinds import SLOTS, Kind
 from search_spaces.parts import Setting
@@ -127,17 +126,18 @@ class ReplacedTokens(PretrainingObjective):
         seed: int,
         start: int,
     ) -> Iterator[MaskedBatch]:
-        epoch, position = divmod(start, -(-len(blocks) // batch_size))
-        stream = mlm_batches(
-            blocks,
-            batch_size=batch_size,
-            vocabulary_size=vocabulary_size,
-            seed=named_seed(seed, "replaced"),
-            mask_rate=self.mask_rate,
-            replacement="mask",
-            first_epoch=epoch,
-        )
-        return islice(stream, position, None)
+        def of_pass(epoch: int) -> Iterator[MaskedBatch]:
+            return mlm_batches(
+                blocks,
+                batch_size=batch_size,
+                vocabulary_size=vocabulary_size,
+                seed=named_seed(seed, "replaced"),
+                mask_rate=self.mask_rate,
+                replacement="mask",
+                first_epoch=epoch,
+            )
+
+        return from_batch(start, blocks, batch_size, of_pass)
 
     def losses(
         self,
@@ -183,31 +183,25 @@ class ReplacedTokens(PretrainingObjective):
     ) -> float:
         """Return the sum of both losses of `blocks`, the same gaps and draws for every caller."""
         device = next(encoder.parameters()).device
-        blocks = blocks[: max(1, VALIDATION_TOKENS // blocks.shape[1])]
-        modules = [encoder, *self.modules.values()]
-        for module in modules:
-            module.eval()
-        total = torch.zeros((), device=device)
-        devices = [device] if device.type == "cuda" else []
-        with (
-            torch.inference_mode(),
-            autocast(precision, device),
-            torch.random.fork_rng(devices=devices),
-        ):
+        batches = mlm_batches(
+            held_out(blocks),
+            batch_size=VALIDATION_BATCH,
+            vocabulary_size=vocabulary_size,
+            seed=0,
+            mask_rate=self.mask_rate,
+            replacement="mask",
+            epochs=1,
+            shuffle=False,
+        )
+
+        def loss(batch: MaskedBatch) -> Tensor:
+            filling, detection = self.both(encoder, batch.to(device))
+            return filling + self.weight * detection
+
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(0)
-            for batch in mlm_batches(
-                blocks,
-                batch_size=VALIDATION_BATCH,
-                vocabulary_size=vocabulary_size,
-                seed=0,
-                mask_rate=self.mask_rate,
-                replacement="mask",
-                epochs=1,
-                shuffle=False,
-            ):
-                filling, detection = self.both(encoder, batch.to(device))
-                total += (filling + self.weight * detection) * len(batch.tokens)
-        return float(total) / len(blocks)
+            modules = (encoder, *self.modules.values())
+            return mean_loss(batches, loss, lambda batch: len(batch.tokens), precision, *modules)
 
 
 def generator_of(architecture: "Architecture", depth: float) -> "Architecture":

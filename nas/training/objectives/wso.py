@@ -8,6 +8,7 @@ a trigram as it is, is not drawn.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -19,7 +20,14 @@ from nas.data.tokenizer import SPECIAL_TOKENS
 from nas.training.device import autocast
 from nas.training.micro_batches import split_masked
 from nas.training.objectives.base import PRETRAINING_OBJECTIVES, PretrainingObjective
-from nas.training.objectives.mlm import VALIDATION_BATCH, VALIDATION_TOKENS, masked_loss
+from nas.training.objectives.mlm import masked_loss
+from nas.training.objectives.passes import (
+    VALIDATION_BATCH,
+    from_batch,
+    held_out,
+    in_passes,
+    mean_loss,
+)
 from nas.training.seeds import named_seed
 from search_spaces.kinds import SLOTS, Kind
 from search_spaces.parts import Setting
@@ -57,9 +65,15 @@ class WordOrder(PretrainingObjective):
         seed: int,
         start: int,
     ) -> Iterator[MaskedBatch]:
-        epoch, position = divmod(start, -(-len(blocks) // batch_size))
         seed = named_seed(seed, "shuffled")
-        return islice(_batches(blocks, batch_size, self.rate, seed, epoch), position, None)
+        of_pass = partial(self._of_pass, blocks, batch_size, seed)
+        return from_batch(start, blocks, batch_size, of_pass)
+
+    def _of_pass(
+        self, blocks: np.ndarray, batch_size: int, seed: int, epoch: int
+    ) -> Iterator[MaskedBatch]:
+        for chosen, rng in in_passes(blocks, batch_size, seed, epoch):
+            yield shuffled(chosen, self.rate, rng)
 
     def losses(
         self,
@@ -87,29 +101,16 @@ class WordOrder(PretrainingObjective):
     ) -> float:
         """Return the mean loss a shuffled token, the same ones for every caller."""
         device = next(encoder.parameters()).device
-        blocks = blocks[: max(1, VALIDATION_TOKENS // blocks.shape[1])]
-        encoder.eval()
-        head.eval()
-        total, count = torch.zeros((), device=device), 0
-        stream = _batches(blocks, VALIDATION_BATCH, self.rate, 0, 0)
-        with torch.inference_mode(), autocast(precision, device):
-            for batch in islice(stream, -(-len(blocks) // VALIDATION_BATCH)):
-                if len(batch.targets):
-                    total += masked_loss(encoder, head, batch, device) * len(batch.targets)
-                count += len(batch.targets)
-        return float(total) / max(1, count)
-
-
-def _batches(
-    blocks: np.ndarray, batch_size: int, rate: float, seed: int, epoch: int
-) -> Iterator[MaskedBatch]:
-    while True:
-        rng = np.random.default_rng([seed, epoch])
-        order = rng.permutation(len(blocks))
-        for start in range(0, len(blocks), batch_size):
-            chosen = np.asarray(blocks[order[start : start + batch_size]], dtype=np.int64)
-            yield shuffled(chosen, rate, rng)
-        epoch += 1
+        blocks = held_out(blocks)
+        stream = self._of_pass(blocks, VALIDATION_BATCH, 0, 0)
+        return mean_loss(
+            islice(stream, -(-len(blocks) // VALIDATION_BATCH)),
+            lambda batch: masked_loss(encoder, head, batch, device),
+            lambda batch: len(batch.targets),
+            precision,
+            encoder,
+            head,
+        )
 
 
 def shuffled(tokens: np.ndarray, rate: float, rng: np.random.Generator) -> MaskedBatch:
