@@ -26,6 +26,47 @@ def state_home(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session")
+def quick_searches(tmp_path_factory):
+    """Spare trials and searches of this process what takes seconds and is tested elsewhere.
+
+    Latencies are of a few passes (`tests/nas/evaluation/test_cost.py` says how many it takes), and
+    glue-mini is written and encoded once for equal wishes: what is kept is what the code gave.
+    """
+    from nas.data import prepared, source
+    from nas.evaluation.cost import measure_latency
+
+    write, encode, written, encoded = source._generated, prepared.prepare, {}, {}
+
+    def generated(wanted, cache, seed):
+        if cache.is_relative_to(tmp_path_factory.getbasetemp()):  # a test looks at what is there
+            return write(wanted, cache, seed)
+        key = (tuple(wanted or ()), seed)
+        if key not in written:
+            written[key] = write(wanted, tmp_path_factory.mktemp("glue-mini"), seed)
+        tables, corpus = written[key]
+        return dict(tables), corpus
+
+    def prepare(*, tasks, corpus, **settings):
+        own = {id(table) for tables, _ in written.values() for table in tables.values()}
+        plain = all(isinstance(value, int | str | None) for value in settings.values())
+        if corpus is None or not plain or not {id(table) for table in tasks.values()} <= own:
+            return encode(tasks=tasks, corpus=corpus, **settings)
+        lines = tuple(corpus)
+        names = tuple((name, id(table)) for name, table in tasks.items())
+        key = (names, hash(lines), tuple(sorted(settings.items(), key=str)))
+        if key not in encoded:
+            encoded[key] = encode(tasks=tasks, corpus=iter(lines), **settings)
+        return encoded[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"min_repeats": 4, "max_seconds": 0.0}.items():
+            patch.setitem(measure_latency.__kwdefaults__, name, value)
+        patch.setattr(source, "_generated", generated)
+        patch.setattr(prepared, "prepare", prepare)
+        yield
+
+
 # Folders and files whose tests share something costly: built once, in one process. Ray is such a
 # thing as well: two clusters that start at once take each other's time, and their tests wait.
 TOGETHER = {

@@ -5,6 +5,11 @@ import pytest
 from nas.cli.main import cli
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick(quick_searches):
+    """Trials in this process are trained as ever, and timed for a moment."""
+
+
 @pytest.fixture(scope="session")
 def nas():
     """Return what runs a command line that must end well."""

@@ -140,9 +140,12 @@ def draw_phrase(
     """Draw a phrase around a noun, with an adjective or a plural of given probabilities."""
     chosen = None
     if draw.chance(adjective):
-        fitting = [a for a in lexicon.adjectives if noun.kind in a.kinds]
+        key = ("adjectives", noun.kind)
+        fitting = lexicon.recall(
+            key, lambda: [a for a in lexicon.adjectives if noun.kind in a.kinds]
+        )
         if draw.chance(FAVOURITE):
-            fitting = favourites(noun, fitting, 3)
+            fitting = lexicon.recall((*key, noun.meaning), lambda: favourites(noun, fitting, 3))
         chosen = draw.pick(fitting)
     if draw.chance(plural):
         return Phrase(noun, draw.pick(("the", "two", "many")), chosen, plural=True)
@@ -174,13 +177,23 @@ def draw_event(
         plural: Probability of a plural, at agent and at target each.
         negated: Probability of a negation.
     """
-    domain = domain or draw.pick([d for d in DOMAINS if lexicon.nouns_of({"person"}, d)])
+    domain = domain or draw.pick(
+        lexicon.recall(
+            ("domains",), lambda: [d for d in DOMAINS if lexicon.nouns_of({"person"}, d)]
+        )
+    )
     transitive = draw.chance(0.75) if transitive is None else transitive
     kinds = {"person"} if draw.chance(0.65) else {"animal"}
     agent = draw.pick(lexicon.nouns_of(kinds, domain) or lexicon.nouns_of({"person"}, domain))
-    verbs = [v for v in lexicon.verbs if agent.kind in v.subjects and bool(v.objects) == transitive]
+    key = ("verbs", agent.kind, transitive)
+    verbs = lexicon.recall(
+        key,
+        lambda: [
+            v for v in lexicon.verbs if agent.kind in v.subjects and bool(v.objects) == transitive
+        ],
+    )
     if draw.chance(FAVOURITE):
-        verbs = favourites(agent, verbs, 6)
+        verbs = lexicon.recall((*key, agent.meaning), lambda: favourites(agent, verbs, 6))
     verb = draw.pick(verbs)
     target = None
     if transitive:
@@ -189,7 +202,8 @@ def draw_event(
         target = draw_phrase(draw, lexicon, draw.pick(nouns), adjective=adjective, plural=plural)
     places = lexicon.nouns_of({"place"}, domain) or lexicon.nouns_of({"place"})
     if draw.chance(FAVOURITE):
-        places = favourites(agent, places, 2)
+        key = ("places", domain, agent.meaning)
+        places = lexicon.recall(key, lambda: favourites(agent, places, 2))
     return Event(
         draw_phrase(draw, lexicon, agent, adjective=adjective, plural=plural),
         verb,

@@ -7,6 +7,7 @@ words (`Lexicon.shown`); its development sentences and the corpus use them all.
 
 import zlib
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -256,6 +257,20 @@ class Lexicon:
         return Lexicon(nouns, self.verbs, self.adjectives)
 
     @cached_property
+    def _recalled(self) -> dict[tuple, list]:
+        return {}
+
+    def recall(self, key: tuple, make: Callable[[], list]) -> list:
+        """Return what `make` gives, made once for a key; whoever gets it leaves it as it is.
+
+        A corpus asks tens of thousands of times for the same few choices of words.
+        """
+        found = self._recalled.get(key)
+        if found is None:
+            found = self._recalled[key] = make()
+        return found
+
+    @cached_property
     def _nouns_by(self) -> dict[tuple[str, str], list[Noun]]:
         table = defaultdict(list)
         for noun in self.nouns:
@@ -272,11 +287,18 @@ class Lexicon:
     def nouns_of(self, kinds: frozenset[str] | set[str], domain: str | None = None) -> list[Noun]:
         """Return the nouns of some kinds, of one domain or of all."""
         domains = DOMAINS if domain is None else (domain,)
-        return [n for k in sorted(kinds) for d in domains for n in self._nouns_by[k, d]]
+        return self.recall(
+            ("nouns", frozenset(kinds), domain),
+            lambda: [n for k in sorted(kinds) for d in domains for n in self._nouns_by[k, d]],
+        )
 
     def synonyms(self, entry: Noun | Verb | Adjective) -> list:
         """Return the other words of the same meaning; often one, sometimes none."""
-        return [e for e in self._by_meaning[type(entry), entry.meaning] if e.word != entry.word]
+        kind = type(entry)
+        return self.recall(
+            ("synonyms", kind, entry.meaning, entry.word),
+            lambda: [e for e in self._by_meaning[kind, entry.meaning] if e.word != entry.word],
+        )
 
     def opposites(self, entry: Verb | Adjective) -> list:
         """Return the words that mean the opposite."""

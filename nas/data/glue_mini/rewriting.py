@@ -15,14 +15,16 @@ def reword(event: Event, draw: Draw, lexicon: Lexicon, rate: float = 0.6) -> Eve
         return draw.pick(words) if words and draw.chance(rate) else entry
 
     def phrase(old: Phrase | None) -> Phrase | None:
-        return old and replace(old, noun=other(old.noun), adjective=other(old.adjective))
+        return old and Phrase(other(old.noun), old.determiner, other(old.adjective), old.plural)
 
-    return replace(
-        event,
-        agent=phrase(event.agent),
-        verb=other(event.verb),
-        target=phrase(event.target),
-        place=other(event.place),
+    # every field by hand, which takes a fifth of `replace`: most of the corpus passes here
+    return Event(
+        phrase(event.agent),
+        other(event.verb),
+        phrase(event.target),
+        other(event.place),
+        event.time,
+        event.negated,
     )
 
 

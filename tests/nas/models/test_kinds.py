@@ -1,9 +1,10 @@
 """Every kind of every slot keeps the contract inside an encoder, new ones without a new test."""
 
-import importlib.util
 import re
 import sys
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -90,6 +91,20 @@ def build(described, seed=0, *, fresh=False):
     return encoder.eval(), head.eval()
 
 
+@cache
+def built(slot, part):
+    """Encoder and head of the usual architecture, for tests that leave them as they are."""
+    return build(architecture(slot, part))
+
+
+@cache
+def parent_of(slot, part, feedforward):
+    """What a larger one inherits: the architecture and its tensors, and what it computes."""
+    described = architecture(slot, part, feedforward=feedforward)
+    made = build(described)
+    return described, tensors(*made), logits(*made).detach()
+
+
 def stacks(encoder):
     """The feed-forward blocks of the first layer."""
     return list(encoder.layers[0].feedforwards.values())
@@ -115,7 +130,10 @@ def test_parameters_are_as_counted(slot, part):
         assert sum(p.numel() for p in [*encoder.parameters(), *head.parameters()]) == counted
 
 
-@every_part
+@pytest.mark.parametrize(
+    ("slot", "part"),
+    [p for p in parts() if not p.values[1].settings],  # one of each kind
+)
 def test_settings_left_out_are_those_of_the_kind(slot, part):
     if slot == "mixer" and OPERATIONS[part.kind].bare:
         return
@@ -146,14 +164,14 @@ def test_gradients_reach_every_parameter(slot, part):
 
 @every_part
 def test_padding_does_not_matter(slot, part):
-    encoder, head = build(architecture(slot, part))
+    encoder, head = built(slot, part)
     alone = head(encoder(TOKENS[1:, :5], None)[0])
     assert_close(logits(encoder, head)[9:], alone, atol=2e-5, rtol=1e-4)
 
 
 @every_part
 def test_neither_padded_tokens_nor_the_order_of_the_batch_matter(slot, part):
-    encoder, head = build(architecture(slot, part))
+    encoder, head = built(slot, part)
     out = encoder(TOKENS, KEEP)
     other = encoder(torch.where(KEEP, TOKENS, 17), KEEP)
     assert_close(out[KEEP], other[KEEP], atol=1e-6, rtol=1e-6)
@@ -163,7 +181,7 @@ def test_neither_padded_tokens_nor_the_order_of_the_batch_matter(slot, part):
 
 @every_part
 def test_any_length_will_do(slot, part):
-    encoder, _ = build(architecture(slot, part))
+    encoder, _ = built(slot, part)
     for length in range(1, LENGTH + 1):
         out = encoder(TOKENS[:1, :length])
         assert out.shape == (1, length, 8)
@@ -189,8 +207,7 @@ BY_FORMULA = {"l", "c", "longconv", "mixed-attention", "monarch", "relative"}
 def test_operations_are_as_counted(slot, part):
     if part.kind in BY_FORMULA:
         pytest.skip("declared by formula")
-    described = architecture(slot, part)
-    encoder, _ = build(described)
+    described, (encoder, _) = architecture(slot, part), built(slot, part)
     with FlopCounterMode(display=False) as counter:
         encoder.pool(encoder(TOKENS[:1]))
     declared = count_flops(described, length=LENGTH, vocabulary_size=VOCABULARY)
@@ -217,7 +234,7 @@ def test_compiling_changes_nothing(slot, part):
 
 @every_part
 def test_states_at_some_places_are_those_of_all(slot, part):
-    encoder, _ = build(architecture(slot, part))
+    encoder, _ = built(slot, part)
     places = torch.tensor([0, 3, 9, 12])
     some = encoder(TOKENS, KEEP, at=places)
     assert_close(some, encoder(TOKENS, KEEP).flatten(0, 1)[places], atol=2e-5, rtol=1e-4)
@@ -225,8 +242,8 @@ def test_states_at_some_places_are_those_of_all(slot, part):
 
 @every_part
 def test_an_equal_architecture_inherits_everything(slot, part):
-    described = architecture(slot, part)
-    parent, child = build(described), build(described, seed=1)
+    described, parent = architecture(slot, part), built(slot, part)
+    child = build(described, seed=1)
     report = inherit_weights(child[0], described, described, tensors(*parent), head=child[1])
     assert report.share == 1.0
     assert_close(logits(*child), logits(*parent), atol=0, rtol=0)
@@ -241,24 +258,25 @@ def test_a_larger_one_computes_the_same_at_first(slot, part, more):
     if part.kind == "hash-ngram" and "width" in more:
         pytest.skip("features more are hashed, and no copies of those that are there")
     *stack, third = (16, 8, 24) if part.kind in IN_GROUPS else (12, 10, 14)
-    described = architecture(slot, part, feedforward=stack)
     if "deeper" in more:
         more = {"feedforward": (*stack, third)}
     larger = architecture(slot, part, **{"feedforward": stack} | more)
-    parent, child = build(described), build(larger, seed=1, fresh=True)
+    described, given, computed = parent_of(slot, part, tuple(stack))
+    child = build(larger, seed=1, fresh=True)
     if "feedforward" in more and not stacks(child[0])[0].deepens:
         pytest.skip("without biases no map can be made linear")
-    inherit_weights(child[0], larger, described, tensors(*parent), head=child[1])
-    assert_close(logits(*child), logits(*parent), atol=2e-4, rtol=1e-3)
+    inherit_weights(child[0], larger, described, given, head=child[1])
+    assert_close(logits(*child), computed, atol=2e-4, rtol=1e-3)
     assert 0 < overlap(larger, described, positions="absolute") < 1
 
 
 @every_part
 def test_one_and_the_usual_inherit_from_each_other(slot, part):
     described, usual = architecture(slot, part), architecture("feedforward", Part("mlp"))
-    for child, parent in ((described, usual), (usual, described)):
-        made, given = build(child), build(parent, seed=1)
-        report = inherit_weights(made[0], child, parent, tensors(*given), head=made[1])
+    own, plain = tensors(*built(slot, part)), tensors(*built("feedforward", Part("mlp")))
+    for child, parent, given in ((described, usual, plain), (usual, described, own)):
+        made = build(child, seed=1)
+        report = inherit_weights(made[0], child, parent, given, head=made[1])
         # a block of another width shares no feature inside, but all around
         assert report.inherited > (500 if part.kind in NARROW else 1000)
         assert logits(*made).isfinite().all()
@@ -266,23 +284,27 @@ def test_one_and_the_usual_inherit_from_each_other(slot, part):
         assert forth == overlap(parent, child, positions="absolute") <= 1
 
 
+@cache
+def standing_alone(source):
+    """The module of a source; settings of one kind share it, as the file has no line of theirs."""
+    alone = sys.modules["alone"] = ModuleType("alone")
+    try:
+        exec(compile(source, "alone.py", "exec"), alone.__dict__)
+    finally:
+        del sys.modules["alone"]
+    return alone
+
+
 @every_part
-def test_the_file_that_stands_alone_builds_the_same(slot, part, tmp_path):
-    described = architecture(slot, part)
-    encoder, _ = build(described)
+def test_the_file_that_stands_alone_builds_the_same(slot, part):
+    described, (encoder, _) = architecture(slot, part), built(slot, part)
     config = FlexiBertConfig.from_architecture(described, VOCABULARY, max_length=LENGTH)
     own = FlexiBertConfig.from_dict(config.to_dict()).build_encoder().eval()
     own.load_state_dict(encoder.state_dict())
     assert_close(own(TOKENS, KEEP)[KEEP], encoder(TOKENS, KEEP)[KEEP], atol=0, rtol=0)
 
-    (tmp_path / "alone.py").write_text(standalone_source(described), encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("alone", tmp_path / "alone.py")
-    alone = sys.modules["alone"] = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(alone)
-        other = alone.FlexiBertConfig.from_dict(config.to_dict()).build_encoder().eval()
-    finally:
-        del sys.modules["alone"]
+    alone = standing_alone(standalone_source(described))
+    other = alone.FlexiBertConfig.from_dict(config.to_dict()).build_encoder().eval()
     other.load_state_dict(encoder.state_dict())
     assert_close(other(TOKENS, KEEP)[KEEP], encoder(TOKENS, KEEP)[KEEP], atol=0, rtol=0)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import shutil
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ def long(recipe):
     return dataclasses.replace(
         recipe,
         pretrain_tokens=4096,
-        pretrain_batch=8,
+        pretrain_batch=16,
         pretrain_decay=0.25,
         dropout=0.1,
         pretrain_dropout=0.1,
@@ -31,9 +32,18 @@ def long(recipe):
 
 
 @pytest.fixture(scope="module")
-def whole(untimed, architecture, long, data, tmp_path_factory):
-    path = tmp_path_factory.mktemp("whole") / "w"
-    return run_trial(architecture(), long, data, seed=3, weights_path=path), load_file(path)
+def finished(untimed, architecture, long, data, tmp_path_factory):
+    """A trial of 32 steps, its weights, and the folder of its checkpoint; tests copy that."""
+    folder = tmp_path_factory.mktemp("whole")
+    result = run_trial(
+        architecture(), long, data, seed=3, weights_path=folder / "w", checkpoint=folder / "c"
+    )
+    return result, load_file(folder / "w"), folder / "c"
+
+
+@pytest.fixture(scope="module")
+def whole(finished):
+    return finished[:2]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -62,7 +72,7 @@ def interrupted_at(monkeypatch, stage, step):
 
 
 @pytest.mark.parametrize(
-    ("stage", "step"), [("pretrain", 1), ("pretrain", 37), ("pretrain", 63), ("stsb", 5)]
+    ("stage", "step"), [("pretrain", 1), ("pretrain", 19), ("pretrain", 31), ("stsb", 5)]
 )
 def test_interrupted_and_continued_equals_uninterrupted(
     stage, step, whole, architecture, long, data, tmp_path, monkeypatch
@@ -83,7 +93,7 @@ def test_interrupted_and_continued_equals_uninterrupted(
     assert result.scores == expected.scores
     for name in ("pretrain_loss", "validation_loss", "pretrain_tokens", "stsb_loss"):
         assert result.details[name] == expected.details[name]
-    assert result.details["resumed_at_step"] == (step if stage == "pretrain" else 64)
+    assert result.details["resumed_at_step"] == (step if stage == "pretrain" else 32)
     found = load_file(tmp_path / "w")
     assert all(torch.equal(found[name], weights[name]) for name in weights)
     # a task that was finished is not repeated
@@ -92,9 +102,9 @@ def test_interrupted_and_continued_equals_uninterrupted(
 
 @pytest.mark.parametrize("decay", [0.25, 1.0, None])
 def test_a_promoted_trial_equals_one_of_that_fidelity_and_repeats_only_the_decay(
-    decay, architecture, long, data, tmp_path
+    decay, whole, architecture, long, data, tmp_path
 ):
-    long = dataclasses.replace(long, pretrain_decay=decay)
+    usual, long = long, dataclasses.replace(long, pretrain_decay=decay)
     common = {"seed": 3, "checkpoint": tmp_path / "c"}
     run_trial(architecture(), long, data, fidelity=0.25, **common)
     path = tmp_path / "promoted"
@@ -104,12 +114,13 @@ def test_a_promoted_trial_equals_one_of_that_fidelity_and_repeats_only_the_decay
     assert promoted.scores == fresh.scores
     first, second = load_file(path), load_file(direct)
     assert all(torch.equal(first[name], second[name]) for name in first)
-    # 16 of 64 steps were made; all but the decay are kept
-    assert promoted.details["resumed_at_step"] == {0.25: 12, 1.0: 0, None: 6}[decay]
+    # 8 of 32 steps were made; all but the decay are kept
+    assert promoted.details["resumed_at_step"] == {0.25: 6, 1.0: 0, None: 3}[decay]
     assert fresh.details["resumed_at_step"] == 0
     assert promoted.details["pretrain_tokens"] == fresh.details["pretrain_tokens"]
     again = run_trial(architecture(), long, data, fidelity=1.0, **common)
-    assert again.scores == run_trial(architecture(), long, data, seed=3).scores
+    trained = whole[0] if long == usual else run_trial(architecture(), long, data, seed=3)
+    assert again.scores == trained.scores
 
 
 @pytest.mark.parametrize("fidelity", [0.0, -1.0, 1.5, float("nan")])
@@ -120,9 +131,10 @@ def test_a_fidelity_is_a_share(fidelity, architecture, recipe, data):
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "text", "empty"])
 def test_a_damaged_checkpoint_is_named_and_ignored(
-    damage, whole, architecture, long, data, tmp_path, caplog
+    damage, finished, architecture, long, data, tmp_path, caplog
 ):
-    run_trial(architecture(), long, data, seed=3, checkpoint=tmp_path)
+    whole, _, kept = finished
+    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
     for path in tmp_path.glob("*.safetensors"):
         content = bytearray(path.read_bytes())
         if damage == "cut":
@@ -138,13 +150,13 @@ def test_a_damaged_checkpoint_is_named_and_ignored(
         result = run_trial(architecture(), long, data, seed=3, checkpoint=tmp_path)
     assert "is damaged" in caplog.text
     assert result.details["resumed_at_step"] == 0
-    assert result.scores == whole[0].scores
+    assert result.scores == whole.scores
 
 
 def test_the_checkpoint_of_another_trial_is_not_continued(
-    architecture, long, data, tmp_path, caplog
+    finished, architecture, long, data, tmp_path, caplog
 ):
-    run_trial(architecture(), long, data, seed=3, checkpoint=tmp_path)
+    shutil.copytree(finished[2], tmp_path, dirs_exist_ok=True)
     with caplog.at_level(logging.WARNING):
         other = run_trial(architecture(), long, data, seed=4, checkpoint=tmp_path)
     assert "is of another trial (seed): starting afresh" in caplog.text
@@ -175,7 +187,7 @@ def test_a_nan_is_not_kept(architecture, long, data, tmp_path, monkeypatch):
         real(loop, lambda parts: (part * factor for part in losses(parts)), examples)
 
     monkeypatch.setattr(Loop, "step", poisoned)
-    with pytest.raises(TrialError, match="at step 6 of 64 of pretrain") as error:
+    with pytest.raises(TrialError, match="at step 6 of 32 of pretrain") as error:
         run_trial(architecture(), long, data, seed=3, checkpoint=tmp_path, checkpoint_seconds=0.0)
     assert error.value.cause == "nan"
     assert load_file(tmp_path / "pretrain.safetensors")["loop.step"] == 5
