@@ -3,6 +3,7 @@
 And a kind that nobody ships, in every slot, for as long as a test runs.
 """
 
+import gc
 import signal
 from pathlib import Path
 
@@ -89,6 +90,13 @@ def pytest_configure(config):
     # under nohup, or in some runners of jobs, closing terminals are ignored, which is obeyed by
     # searches and their children: tests are to find what a terminal has
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_finish(session):
+    # what torch and thousands of tests consist of lives to the end: looking through it for
+    # garbage again and again takes longer than many a test
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
