@@ -176,12 +176,22 @@ def test_a_circle_is_seen_within_a_room_and_through_its_face(tmp_path):
     assert set(READER.circle(house.imports)) == {"nas.runs.journal", "nas.runs.lock"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_a_file_is_one_idea(path):
-    assert path.name not in ("utils.py", "helpers.py", "common.py", "misc.py")
+def faults_of(path):
+    """What keeps a file from being one idea, in words."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 400
-    assert not lines or lines[0].startswith(('"""', 'r"""'))
+    if path.name in ("utils.py", "helpers.py", "common.py", "misc.py"):
+        yield "says nothing by its name"
+    if len(lines) > 400:
+        yield f"has {len(lines)} lines"
+    if lines and not lines[0].startswith(('"""', 'r"""')):
+        yield "does not begin with what it is"
+
+
+def test_a_file_is_one_idea(tmp_path):
+    # one test for all files: a test each would take longer than what it looks at
+    assert [f"{p.relative_to(ROOT)} {f}" for p in FILES for f in faults_of(p)] == []
+    (tmp_path / "utils.py").write_text("import os\n" * 401)
+    assert len(list(faults_of(tmp_path / "utils.py"))) == 3
 
 
 # What is written once in all three packages: pattern -> the file that may hold it.
@@ -206,51 +216,52 @@ def test_what_is_written_once(pattern):
     assert found == {ONCE[pattern]}
 
 
-def loaded_after(code):
-    """Return the top-level packages in memory after running `code` in a fresh Python."""
-    script = (
-        f"{code}\nimport sys\nprint('LOADED', *sorted({{m.split('.')[0] for m in sys.modules}}))"
-    )
+def loaded_after(*steps):
+    """Return the top-level packages in memory after each step, all run in one fresh Python."""
+    look = "print('LOADED', *sorted({m.split('.')[0] for m in __import__('sys').modules}))"
+    script = "\n".join(line for step in steps for line in (step, look))
     answer = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    return set(answer.stdout.split("LOADED")[1].split())
+    lines = [line.split()[1:] for line in answer.stdout.splitlines() if line.startswith("LOADED")]
+    assert len(lines) == len(steps)
+    return [set(line) for line in lines]
 
 
 HEAVY = {"torch", "ray", "botorch", "gpytorch", "transformers", "pandas", "networkx", "sklearn"}
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        "nas",
-        "nas.cli.main",
-        "nas.runs.directory",
-        "nas.search.loop",
-        "nas.report.html_report",
-        "nas.single.exporting",
-        "search_spaces",
-        "surrogates",
-    ],
+LIGHT = (
+    "nas",
+    "search_spaces",
+    "surrogates",
+    "nas.cli.main",
+    "nas.runs.directory",
+    "nas.search.loop",
+    "nas.report.html_report",
+    "nas.single.exporting",
 )
-def test_importing_loads_nothing_heavy(module):
-    assert not loaded_after(f"import {module}") & HEAVY
+
+
+def test_importing_loads_nothing_heavy():
+    # one after the other in one process: whichever is the first to load something is named
+    loaded = loaded_after(*(f"import {module}" for module in LIGHT), "import networkx")
+    found = {m: now & HEAVY for m, now in zip((*LIGHT, "it"), loaded, strict=True) if now & HEAVY}
+    assert list(found) == ["it"]
 
 
 def test_help_and_status_load_neither_torch_nor_ray(tmp_path):
-    run = (
-        "from nas.config import make_experiment; from nas.runs import create_run; import pathlib;"
-        "e = make_experiment({});"
-        f"create_run(pathlib.Path({str(tmp_path / 'run')!r}), e, e.objectives).close()"
-    )
-    subprocess.run([sys.executable, "-c", run], cwd=ROOT, check=True)
-    for arguments in (["--help"], ["status", str(tmp_path / "run")]):
-        code = (
-            f"import sys; sys.argv = ['nas', *{arguments!r}]\n"
-            "from nas.cli.main import main\n"
-            "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code"
-        )
-        assert not loaded_after(code) & HEAVY
+    from nas.config import make_experiment
+    from nas.runs import create_run
+
+    experiment = make_experiment({})
+    create_run(tmp_path / "run", experiment, experiment.objectives).close()
+    steps = [
+        f"import sys; sys.argv = ['nas', *{arguments!r}]\n"
+        "from nas.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code"
+        for arguments in (["--help"], ["status", str(tmp_path / "run")])
+    ]
+    for loaded in loaded_after(*steps):
+        assert not loaded & HEAVY
 
 
 def test_every_kind_of_head_a_space_offers_can_be_built():
