@@ -33,7 +33,11 @@ def quick_searches(tmp_path_factory):
 
     Latencies are of a few passes (`tests/nas/evaluation/test_cost.py` says how many it takes), and
     glue-mini is written and encoded once for equal wishes: what is kept is what the code gave.
+    Where no GPU is, torch would note each seed for one, with all that is on the stack: a
+    millisecond, ten thousand times.
     """
+    import torch
+
     from nas.data import prepared, source
     from nas.evaluation.cost import measure_latency
 
@@ -63,6 +67,9 @@ def quick_searches(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"min_repeats": 4, "max_seconds": 0.0}.items():
             patch.setitem(measure_latency.__kwdefaults__, name, value)
+        for gpus in (torch.cuda, torch.xpu):
+            if not gpus.is_available():
+                patch.setattr(gpus, "manual_seed_all", lambda seed: None)
         patch.setattr(source, "_generated", generated)
         patch.setattr(prepared, "prepare", prepare)
         yield

@@ -34,7 +34,7 @@ def encoder_of(architecture, recipe, data, seed=0):
 def test_every_kind_learns_64_easy_examples_by_heart(
     operation, parameter, architecture, recipe, data
 ):
-    recipe = dataclasses.replace(recipe, finetune_epochs=40, finetune_learning_rate=5e-3)
+    recipe = dataclasses.replace(recipe, finetune_epochs=20, finetune_learning_rate=1e-2)
     encoder = encoder_of(architecture(operation, parameter), recipe, data)
     with random_state(1):
         head = ClassificationHead(encoder.width, 2, 0.0)
@@ -103,7 +103,7 @@ def run_pretraining(architecture, recipe, data, seed=0):
 
 
 def test_pretraining_learns_keeps_its_budget_and_repeats_bit_by_bit(architecture, recipe, data):
-    longer = dataclasses.replace(recipe, pretrain_tokens=8_000, pretrain_learning_rate=5e-3)
+    longer = dataclasses.replace(recipe, pretrain_tokens=4_000, pretrain_learning_rate=1e-2)
     _, _, short = run_pretraining(architecture(), recipe, data)
     first, _, long = run_pretraining(architecture(), longer, data)
     second, _, again = run_pretraining(architecture(), longer, data)
