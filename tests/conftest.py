@@ -78,12 +78,11 @@ def quick_searches(tmp_path_factory):
 # Folders and files whose tests share something costly: built once, in one process. Ray is such a
 # thing as well: two clusters that start at once take each other's time, and their tests wait.
 TOGETHER = {
-    "end_to_end": "ray",
+    "end_to_end/test_search_end_to_end": "ray",
     "faults": "ray",
     "nas/execution": "ray",
     "nas/report": "report",
     "nas/zoo": "zoo",
-    "nas/training": "training",
 }
 
 
