@@ -52,7 +52,7 @@ def model(positions="relative", kind=FlexiBertModel, layers=(KINDS,), feedforwar
     return made
 
 
-@pytest.mark.parametrize(
+few_or_all = pytest.mark.parametrize(
     "layers",
     [
         (["sa_wma_8", "l_dft_8", "c_5_8"],),
@@ -60,6 +60,9 @@ def model(positions="relative", kind=FlexiBertModel, layers=(KINDS,), feedforwar
     ],
     ids=["one layer", "every kind of head"],
 )
+
+
+@few_or_all
 def test_onnx_answers_as_torch_for_every_batch_and_length(tmp_path, layers):
     graph = Graph(model(layers=layers))
     assert write_format("onnx", graph, tmp_path) <= 1e-4
@@ -91,8 +94,9 @@ def test_each_kind_of_head_alone_in_each_format(tmp_path, name, kind, positions)
     write_format(name, Graph(model(positions, layers=([kind] * 2,) * 2)), tmp_path)
 
 
-def test_torch_export_answers_as_torch(tmp_path):
-    graph = Graph(model("absolute", FlexiBertForSequenceClassification, num_labels=3))
+@few_or_all
+def test_torch_export_answers_as_torch(tmp_path, layers):
+    graph = Graph(model("absolute", FlexiBertForSequenceClassification, layers, num_labels=3))
     assert write_format("torch-export", graph, tmp_path) <= 1e-5
     program = torch.export.load(tmp_path / "model.pt2").module()
     inputs = graph.inputs(6, 11, seed=9)
