@@ -1,6 +1,7 @@
 """Write commands.md: each command, run on a real search, with what it printed.
 
 python docs/write_commands.py RUN OTHER_RUN
+python docs/write_commands.py             only its last section: all commands and their options
 
 RUN is a finished run of the default search (`nas search`), OTHER_RUN a second one to compare with.
 The commands are run in an empty directory on copies of them, called runs/search-1 and
@@ -17,13 +18,17 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import click
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "commands.md"
 WIDTH = 120
 MOST_LINES = 36  # of one command's output; the middle of a longer one is left out
-TIME_OUT = 240.0  # seconds
+TIME_OUT = 1800.0  # seconds; a busy machine takes minutes for what is seconds otherwise
 
 SMALL = """\
 policy: random
@@ -113,6 +118,48 @@ line, and the summary for people goes to standard error.
 """
 
 
+TREE = "## All commands and their options\n"
+
+
+def tree() -> str:
+    """Return the last section: every command with its arguments and its options."""
+    from nas.cli.main import cli
+
+    lines = []
+    for words, command in commands(cli, ("nas",)):
+        taken = [p.make_metavar(click.Context(command)) for p in command.params if is_argument(p)]
+        lines.append(" ".join([*words, *taken]))
+        options = [max(p.opts, key=len) for p in command.params if not is_argument(p)]
+        indent = " " * 4
+        lines += textwrap.wrap(
+            " ".join(options), WIDTH, initial_indent=indent, subsequent_indent=indent,
+            break_on_hyphens=False, break_long_words=False,
+        )  # fmt: skip
+    return "\n".join([TREE, "```", *lines, "```"]) + "\n"
+
+
+def commands(group: click.Group, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the words of each command below a group, and the command."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        if isinstance(found, click.Group):
+            yield from commands(found, (*words, name))
+        else:
+            yield (*words, name), found
+
+
+def is_argument(parameter: click.Parameter) -> bool:
+    """Whether it has no name of its own on a command line."""
+    return isinstance(parameter, click.Argument)
+
+
+def write_tree() -> None:
+    """Write the last section anew; the others stay."""
+    before = PAGE.read_text(encoding="utf-8").partition(TREE)[0].rstrip("\n")
+    PAGE.write_text(f"{before}\n\n{tree()}", encoding="utf-8")
+
+
 def main(run: Path, other: Path) -> int:
     """Run every command and write the page; return how many did not end as expected."""
     with tempfile.TemporaryDirectory() as place:
@@ -133,7 +180,7 @@ def main(run: Path, other: Path) -> int:
             parts.append(block(heading, purpose, command, code, shown(output, here)))
             mark = "" if code == expected else f"  EXPECTED {expected}\n{output}"
             print(f"{code} {time.monotonic() - started:6.1f} s  {command}{mark}", flush=True)
-    PAGE.write_text("\n".join(parts), encoding="utf-8")
+    PAGE.write_text("\n".join([*parts, tree()]), encoding="utf-8")
     return wrong
 
 
@@ -189,6 +236,8 @@ def block(heading: str, purpose: str, command: str, code: int, output: str) -> s
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        sys.exit(write_tree())
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     sys.exit(1 if main(Path(sys.argv[1]), Path(sys.argv[2])) else 0)

@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 
 from nas.data.batches import batches
 from nas.data.encoding import encode_split
-from nas.data.prepared import prepare_tasks
+from nas.data.preparation import prepare_tasks
 from nas.data.source import load_source
 from nas.data.tables import Split
 from nas.data.tokenizer import Tokenizer

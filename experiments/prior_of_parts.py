@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from nas.data.prepared import prepare_tasks
+from nas.data.preparation import prepare_tasks
 from nas.data.source import load_source
 from nas.data.tokenizer import Tokenizer
 from nas.search.measured_prior import measured_parts

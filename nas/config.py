@@ -152,6 +152,8 @@ class Execution(BaseModel):
             Inline, where the recipe's device decides, 0 makes it the CPU, others are refused.
         max_concurrent: Most trials at once; none fills the machine. Above 1 refused inline.
         trial_timeout: Seconds after which a trial counts as failed.
+        dashboard: Port of this machine where Ray's dashboard is shown while Ray runs here, on the
+            loopback address alone; none shows none. It needs the packages of ray[default].
         trial_function: "package.module:function" that stands in for training, to test a cluster or
             to search by a measurement of one's own; it gets the arguments of
             `nas.training.trial.run_trial` that it names and returns scores and costs.
@@ -169,6 +171,7 @@ class Execution(BaseModel):
     cpus_per_trial: float = Field(default=1, gt=0, le=1e6, allow_inf_nan=False)
     gpus_per_trial: Annotated[float | Literal["auto"], BeforeValidator(_gpu_share)] = "auto"
     max_concurrent: int | None = Field(default=None, ge=1, le=_LARGEST)
+    dashboard: int | None = Field(default=None, ge=1024, le=65535)
     trial_timeout: Seconds = 3600.0
     trial_function: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
     storage: Place = None

@@ -51,7 +51,7 @@ def _disk() -> str:
 def _training() -> str:
     import numpy as np
 
-    from nas.data.prepared import prepare
+    from nas.data.preparation import prepare
     from nas.data.tables import Split, TaskData
     from nas.training.recipe import Recipe
     from nas.training.trial import run_trial

@@ -36,8 +36,12 @@ _KNOCK_SECONDS = 10.0
 _LOOK_EVERY_SECONDS = 5.0
 
 
-def start_ray(address: str | None) -> dict[str, float]:
+def start_ray(address: str | None, dashboard: int | None = None) -> dict[str, float]:
     """Connect to the cluster at `address`, or start Ray on this machine; return its resources.
+
+    Args:
+        address: Of a cluster; None starts Ray here.
+        dashboard: Port of the dashboard of what is started here; None has none.
 
     Raises:
         RunError: No Ray answers at the address, or this machine does not let Ray start.
@@ -58,7 +62,7 @@ def start_ray(address: str | None) -> dict[str, float]:
             if address:
                 _connect(address, quiet)
             else:
-                start_session(quiet)
+                start_session(quiet, dashboard)
     return RayAlive().during(ray.cluster_resources)
 
 
@@ -138,7 +142,7 @@ class RayExecutor(Executor):
         import ray
 
         self._ray = ray
-        resources = start_ray(settings.address)
+        resources = start_ray(settings.address, settings.dashboard)
         cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
         self._device_mb = None
         if settings.gpus_per_trial != "auto":

@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from nas.execution.dashboard import dashboard_settings
 from nas.execution.interrupts import undisturbed
 from nas.execution.jobs import EngineGone
 from nas.execution.ray_alive import RayStarting, unless
@@ -53,20 +54,25 @@ def want_token() -> None:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
-def start_session(quiet: dict[str, Any]) -> None:
+def start_session(quiet: dict[str, Any], dashboard: int | None = None) -> None:
     """Start Ray on this machine, listening on the loopback interface alone.
 
     Ray is started in a thread: where its global control service dies in the second in which it
     connects, it waits out of reach of Python, and ends the process without a word after a minute.
 
+    Args:
+        quiet: What Ray prints.
+        dashboard: Port of its dashboard; None starts none.
+
     Raises:
-        RunError: The machine does not let Ray start; with the remedy.
+        RunError: The machine does not let Ray start, or show its dashboard; with the remedy.
         EngineGone: A process of Ray has ended before Ray had started.
     """
     global _over
     import ray
 
     _require_address_space()
+    shown = dashboard_settings(dashboard)
     folder = _make_folder()
     _over = threading.Event()
     store = min(_OBJECT_STORE_BYTES, available_memory() // 8)
@@ -75,9 +81,9 @@ def start_session(quiet: dict[str, Any]) -> None:
         ray.init,
         address="local",
         num_cpus=available_cpus(),
-        include_dashboard=False,
         object_store_memory=max(store, _LEAST_OBJECT_STORE_BYTES),
         _temp_dir=str(folder),
+        **shown,
         **quiet,
     )
     try:

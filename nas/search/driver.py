@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nas.config import Experiment
 from nas.data.prepared import TEACHER
 from nas.execution import Executor, make_executor
+from nas.execution.dashboard import dashboard_words
 from nas.execution.interrupts import told_how_to_go_on
 from nas.execution.record_copy import copied_record
 from nas.limits import available_cpus
@@ -299,7 +300,7 @@ def _prepare_beside_ray(
     with ThreadPoolExecutor(2, thread_name_prefix="start") as threads:
         data = threads.submit(prepare_experiment, experiment, recipe)
         threads.submit(import_module, "nas.training.trial")  # torch, which takes a second
-        start_ray(experiment.execution.address)
+        start_ray(experiment.execution.address, experiment.execution.dashboard)
         return data.result()
 
 
@@ -335,6 +336,8 @@ def _workers(
     executor = make_executor(experiment.execution, recipe, data, storage, need)
     try:
         say(f"Training {experiment.trials} architectures: {executor.where}")
+        if experiment.execution.dashboard is not None:
+            say(dashboard_words(experiment.execution.dashboard))
         with copied_record(directory, storage):
             yield executor
     finally:

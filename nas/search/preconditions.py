@@ -30,6 +30,12 @@ def require_possible(experiment: Experiment, changes: Mapping[str, Any] | None =
     if execution.engine == "inline":
         new = set(_NOT_INLINE) if changes is None else set(changes.get("execution") or ())
         _refuse_what_only_ray_does(execution, new)
+    if execution.dashboard is not None and execution.address is not None:
+        raise InvalidExperiment(
+            f"dashboard is {execution.dashboard}, but Ray runs at the address "
+            f"{execution.address!r}, and the dashboard of a cluster is started with its head. "
+            "Leave dashboard out, or the address."
+        )
     for name in experiment.objectives if changes is None else ():
         if name_is_taken(name) and name != "seconds":
             raise InvalidExperiment(
@@ -43,6 +49,7 @@ _NOT_INLINE: dict[str, tuple[object, ...]] = {
     "address": (None,),
     "max_concurrent": (None, 1),
     "gpus_per_trial": ("auto", 0),  # 0 has the recipe take the CPU
+    "dashboard": (None,),
 }
 
 

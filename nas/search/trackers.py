@@ -196,7 +196,7 @@ def _wandb(run: "Run") -> Tracker:
     from nas.execution.on_ray import start_ray
 
     # Its uploads run beside the trials; an engine without Ray has not started it.
-    start_ray(run.experiment.execution.address)
+    start_ray(run.experiment.execution.address, run.experiment.execution.dashboard)
     (run.directory / FOLDER).mkdir(exist_ok=True)
     project = os.environ.get("WANDB_PROJECT", run.experiment.name)
     return RayCallback(run, "wandb", project=project, group=run.directory.resolve().name)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from nas.data.encoding import encode_split
-from nas.data.prepared import TEST, PreparedData, prepare_tasks
+from nas.data.preparation import prepare_tasks
+from nas.data.prepared import TEST, PreparedData
 from nas.data.source import load_source
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import Tokenizer

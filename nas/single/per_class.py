@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nas.data.encoding import EncodedSplit, encode_split
-from nas.data.prepared import sample
+from nas.data.preparation import sample
 from nas.data.tables import Split
 from nas.evaluation.answer_texts import best_of, is_same, word_overlap
 from nas.evaluation.kinds import TASK_KINDS

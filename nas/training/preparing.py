@@ -90,7 +90,7 @@ def prepare_experiment(
     from nas.data.corpora import read_corpus
     from nas.data.minimal_pairs import encode_pairs
     from nas.data.own.summary import FittingLength, summary
-    from nas.data.prepared import prepare, prepare_tasks, sample
+    from nas.data.preparation import prepare, prepare_tasks, sample
     from nas.data.source import load_source
     from nas.data.tokenizer import Tokenizer
     from nas.evaluation.tfidf import tfidf_floor

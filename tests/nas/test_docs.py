@@ -1,5 +1,6 @@
 """What the documentation tells a reader to do works: its blocks are run, in order, as written."""
 
+import importlib.util
 import json
 import os
 import re
@@ -184,6 +185,15 @@ def test_every_command_is_written_down_with_its_output():
     assert set(COMMANDS) <= set(re.findall(r"^\$ .*\bnas ([a-z]+)\b", page, re.MULTILINE))
     assert "/tmp/" not in page
     assert "Traceback" not in page
+
+
+def test_every_option_is_on_the_page_of_the_commands():
+    spec = importlib.util.spec_from_file_location("write_commands", DOCS / "write_commands.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    _, mark, written = script.PAGE.read_text(encoding="utf-8").partition(script.TREE)
+    assert mark + written == script.tree()  # else: python docs/write_commands.py
+    assert "nas zoo push FOLDER" in written
 
 
 def notebook_code(path):

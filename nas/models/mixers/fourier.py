@@ -69,12 +69,16 @@ def _feature_matrix(
         return (sign * transform_matrices(kind, sizes, size)[0].t()).contiguous().to(dtype)
 
 
+def _graph_is_made() -> bool:
+    return exporting() or torch.compiler.is_compiling()
+
+
 def feature_matrix(kind: str, sign: int, size: int, like: Tensor) -> Tensor:
     """Transform of `size` features times `sign`, `(size, size)`, of the device and type of `like`.
 
-    While a graph is exported tensors are stand-ins, which a cache must not keep.
+    While a graph is made tensors are stand-ins, which a cache must not keep.
     """
-    make = _feature_matrix.__wrapped__ if exporting() else _feature_matrix
+    make = _feature_matrix.__wrapped__ if _graph_is_made() else _feature_matrix
     return make(kind, sign, size, like.device, like.dtype)
 
 
@@ -90,8 +94,10 @@ def token_matrices(kind: str, keep: Tensor | None, like: Tensor) -> Tensor:
         `(batch, length, length)`, or `(1, length, length)` when `keep` is None.
     """
     length = like.shape[1]
-    # A table looked up by length would fix the length of an exported graph, and fill its file.
-    if exporting() or length > _TABLE_LENGTH:
+    # A table looked up by length would fix the length of an exported graph, and fill its file. A
+    # compiled graph would make the whole table each time, and the compiler of torch 2.13 fails
+    # on looking rows up in what it makes itself; of its matrices all layers share one making.
+    if _graph_is_made() or length > _TABLE_LENGTH:
         sizes = torch.tensor([length], device=like.device) if keep is None else keep.sum(1)
         return transform_matrices(kind, sizes, length).to(like.dtype)
     rounded = max(16, 1 << (length - 1).bit_length())

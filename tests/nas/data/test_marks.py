@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nas.data.marks import keeps_marks, marked_script, without_marks
-from nas.data.prepared import prepare
+from nas.data.preparation import prepare
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import Tokenizer, train_tokenizer
 from nas.evaluation.suites.task import Task

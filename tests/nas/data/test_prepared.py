@@ -6,8 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from nas.data import prepared
-from nas.data.prepared import PreparedData, prepare, prepare_tasks
+from nas.data import blocks
+from nas.data.preparation import prepare, prepare_tasks
+from nas.data.prepared import PreparedData
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import CLS, SEP, train_tokenizer
 from search_spaces.errors import InvalidData
@@ -145,7 +146,7 @@ def test_a_missing_array_is_an_error(tmp_path):
 
 
 def test_a_corpus_that_memory_does_not_hold_is_refused_while_it_is_read(monkeypatch):
-    monkeypatch.setattr(prepared, "available_memory", lambda: 1000)
+    monkeypatch.setattr(blocks, "available_memory", lambda: 1000)
     with pytest.raises(InvalidData, match=r"too many for the 0\.0 GB.*{corpus_tokens: \d+}"):
         prepare_small()
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from nas.data.prepared import prepare_tasks
+from nas.data.preparation import prepare_tasks
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import Tokenizer
 from nas.teachers.checkpoint import read_checkpoint

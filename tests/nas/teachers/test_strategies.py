@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.data.prepared import prepare_tasks
+from nas.data.preparation import prepare_tasks
 from nas.data.tables import Split, TaskData
 from nas.data.tokenizer import Tokenizer
 from nas.models.coupling import coupling_of

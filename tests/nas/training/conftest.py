@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nas.data.prepared import prepare
+from nas.data.preparation import prepare
 from nas.data.tables import Split, TaskData
 from nas.training.recipe import Recipe
 from search_spaces import Architecture

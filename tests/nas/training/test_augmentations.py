@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nas.data.prepared import prepare
+from nas.data.preparation import prepare
 from nas.data.tokenizer import CLS, Tokenizer
 from nas.training.augmentations.variation_sets import composed, split_lines, variation_sets
 from nas.training.augmentations.variations import is_variation, vary

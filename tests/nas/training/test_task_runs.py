@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.data.prepared import prepare
+from nas.data.preparation import prepare
 from nas.data.tables import Split, TaskData
 from nas.evaluation.cost import Latency
 from nas.evaluation.metrics import score

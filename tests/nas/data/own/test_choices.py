@@ -9,7 +9,8 @@ import torch
 from nas.data.batches import batches, token_places
 from nas.data.encoding import encode, token_lengths
 from nas.data.own.reading import read_own_task
-from nas.data.prepared import PreparedData, prepare
+from nas.data.preparation import prepare
+from nas.data.prepared import PreparedData
 from nas.data.tokenizer import train_tokenizer
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.own import read_task_settings

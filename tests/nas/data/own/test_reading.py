@@ -11,7 +11,7 @@ from pyarrow import parquet
 from nas.data.own.reading import read_own_task
 from nas.data.own.summary import FittingLength, summary
 from nas.data.own.texts import Texts
-from nas.data.prepared import prepare
+from nas.data.preparation import prepare
 from nas.data.tables import Split
 from nas.data.tokenizer import train_tokenizer
 from nas.evaluation.suites.own import name_of, parse_task, read_task_settings

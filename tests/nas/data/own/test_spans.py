@@ -8,7 +8,8 @@ import pytest
 
 from nas.data.encoding import encode, token_lengths
 from nas.data.own.reading import read_for, read_own_task
-from nas.data.prepared import PreparedData, prepare
+from nas.data.preparation import prepare
+from nas.data.prepared import PreparedData
 from nas.data.tokenizer import train_tokenizer
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.kinds.span import BOTH, ENDS, INSIDE, OUTSIDE, STARTS, Span
