@@ -3,7 +3,8 @@
 python docs/write_commands.py RUN OTHER_RUN
 python docs/write_commands.py             only its last section: all commands and their options
 
-RUN is a finished run of the default search (`nas search`), OTHER_RUN a second one to compare with.
+RUN is a finished run of the default space with seven trials or more (`nas search`), OTHER_RUN one
+to compare with, by the same recipe. Without runs only the last section is written anew.
 The commands are run in an empty directory on copies of them, called runs/search-1 and
 runs/search-2, so that the page does not depend on where they lie and they stay as they are. What
 trains does so by the settings of SMALL. Exit status 1 if a command did not end as expected.
@@ -106,10 +107,10 @@ COMMANDS = [
 
 HEAD = """# The commands, with their output
 
-Written by `python docs/write_commands.py RUN OTHER_RUN` from real runs: `runs/search-1` is the
-default search (16 encoders, `glue-mini`, two CPU cores), `runs/search-2` a second, shorter one.
-What trains on this page does so for seconds (`small.yaml`), so its scores say nothing; times depend
-on what else the machine did. `nas COMMAND --help` lists the options of each.
+Written by `python docs/write_commands.py RUN OTHER_RUN` from real runs of the default space on
+`glue-mini`; `runs/search-2` is the shorter one. Here both were trained for a fraction of the usual
+time on a busy machine, and what trains on this page does so for seconds (`small.yaml`): the scores
+say nothing, and times and latencies are long. `nas COMMAND --help` explains the options of each.
 
 `nas search` and `nas resume` end with a front and the exit code 0 (done), 2 (bad input, or no
 trial meets the constraints), 3 (a budget is reached), 4 (interrupted or Ray ended, resumable) or 5

@@ -43,9 +43,15 @@ import json, sys
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 folder, texts = sys.argv[1], json.loads(sys.argv[2])
 model = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True).eval()
-batch = AutoTokenizer.from_pretrained(folder)(texts, padding=True, return_tensors="pt")
+tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
+batch = tokenizer(texts, padding=True, return_tensors="pt")
 print(json.dumps(model(**batch).logits.tolist()))
 """
+
+
+def tokenizer_of(folder: Path) -> transformers.PreTrainedTokenizerBase:
+    """Return the folder's tokenizer; else `transformers` asks on a terminal whether it may."""
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
 
 
 def classifier(folder: Path, **more: object) -> torch.nn.Module:
@@ -58,7 +64,7 @@ def classifier(folder: Path, **more: object) -> torch.nn.Module:
 def examples(folder: Path) -> dict[str, torch.Tensor]:
     """Return 72 sentences with labels, as one batch."""
     texts = [f"the {t} was {w}" for words in (BAD, GOOD) for w in words for t in THINGS]
-    batch = AutoTokenizer.from_pretrained(folder)(texts, padding=True, return_tensors="pt")
+    batch = tokenizer_of(folder)(texts, padding=True, return_tensors="pt")
     half = len(texts) // 2
     return {**batch, "labels": torch.tensor([0] * half + [1] * half)}
 
@@ -99,7 +105,7 @@ def lora(folder: Path, place: Path) -> tuple[bool, str]:
 
 def vocabulary(folder: Path, place: Path) -> tuple[bool, str]:
     """Add words, lengthen the table and the masked-token head, train a step, save and load."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = tokenizer_of(folder)
     model = AutoModelForMaskedLM.from_pretrained(folder, trust_remote_code=True)
     before = len(tokenizer)
     tokenizer.add_tokens(NEW)
@@ -148,7 +154,7 @@ def compiled(folder: Path, place: Path) -> tuple[bool, str]:
 def second_save(folder: Path, place: Path) -> tuple[bool, str]:
     """Save what was loaded, load it in another process, and save that again."""
     texts = ["the film was good", "the song was awful and cold"]
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = tokenizer_of(folder)
     model, logits = folder, None
     for name in ("second", "third"):
         loaded = classifier(model).eval()
@@ -162,7 +168,8 @@ def second_save(folder: Path, place: Path) -> tuple[bool, str]:
         text=True,
         check=True,
     )
-    apart = (torch.tensor(json.loads(answer.stdout)) - logits).abs().max().item()
+    found = json.loads(answer.stdout.splitlines()[-1])  # `transformers` may print lines before it
+    apart = (torch.tensor(found) - logits).abs().max().item()
     code = sorted(path.name for path in model.glob("*.py"))
     said = pipeline("text-classification", model=str(model), trust_remote_code=True)(texts)
     labels = [row["label"] for row in said]

@@ -3,11 +3,9 @@
 The resolved form is stored beside the results, so that a run says what it did.
 """
 
-import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import (
@@ -24,43 +22,16 @@ from nas.addresses import has_secrets
 from nas.evaluation.suites.measured import SuiteSettings, explain_objective, read_suites
 from nas.evaluation.suites.named import with_suite_tasks
 from nas.evaluation.suites.own import TaskSettings, as_tasks, with_own_tasks
+from nas.execution_settings import Execution
+from nas.setting_types import LARGEST, Place, Seconds, shown
 from nas.whole_files import write_whole
 from search_spaces.constraints import parse_constraint as read_constraint
 from search_spaces.documents import read_document
 from search_spaces.errors import InvalidExperiment, UnknownName
 from search_spaces.parts import split_kinds
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_LONGEST = 100 * 365 * 86400.0  # what clocks and timers of every kind take
-_LARGEST = 2**63 - 1  # whole number that the record takes
-
 # Costs that a trial reports beside its scores; every task name is an objective too.
 COSTS = ("parameters", "flops", "latency_ms", "peak_memory_mb", "seconds")
-
-
-def parse_seconds(value: object) -> float:
-    """Return a duration in seconds: a positive number, or text such as "90s", "30m", "2h", "1d".
-
-    Raises:
-        InvalidExperiment: The text is no duration, or it is not positive.
-    """
-    text = str(value) if isinstance(value, str | int | float) else ""
-    match = re.fullmatch(r"\s*([0-9.]{1,30}(?:e[-+]?[0-9]{1,3})?)\s*([smhd]?)\s*", text.lower())
-    try:
-        seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else 0.0
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= _LONGEST:
-        raise InvalidExperiment(
-            f"{_shown(value)} is no duration. Write a positive number with a unit: 90s, "
-            "30m, 2h or 1d; at most 100 years."
-        )
-    return seconds
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def parse_objectives(value: object) -> dict[str, str]:
@@ -105,30 +76,6 @@ def _as_list(value: object) -> object:
     return value
 
 
-def _no_blank(value: object) -> object:
-    """Return what names a place; a blank text would be the directory that one happens to be in."""
-    if isinstance(value, str) and not value.strip():
-        raise InvalidExperiment("name a place, or leave the setting out")
-    return value
-
-
-def _gpu_share(value: object) -> object:
-    """Return a share of a GPU: "auto", or a number of at least 0."""
-    try:
-        share = value if value == "auto" else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        share = -1.0
-    if share != "auto" and not 0 <= share < math.inf:
-        raise InvalidExperiment("write auto, or a number such as 0, 0.25 or 1")
-    return share
-
-
-def _how_many(value: object) -> object:
-    if value != "all" and not (re.fullmatch(r"[0-9]{1,18}", str(value)) and int(str(value)) >= 1):
-        raise InvalidExperiment("write all, or how many of the best to keep, such as 10")
-    return value if value == "all" else int(str(value))
-
-
 Mixers = Annotated[tuple[str, ...], BeforeValidator(split_kinds)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Tasks = Annotated[tuple[TaskSettings | str, ...], BeforeValidator(as_tasks)]
@@ -136,47 +83,6 @@ Suites = Annotated[dict[str, SuiteSettings], BeforeValidator(read_suites)]
 Paths = Annotated[
     tuple[str, ...], BeforeValidator(lambda v: [str(v)] if isinstance(v, str | Path) else v)
 ]
-Place = Annotated[str | None, BeforeValidator(_no_blank)]
-Seconds = Annotated[float, BeforeValidator(parse_seconds)]
-
-
-class Execution(BaseModel):
-    """Where and how trials run.
-
-    Attributes:
-        engine: "ray" (parallel; this machine or a cluster) or "inline" (one after another, in
-            this process; for debugging).
-        address: A Ray cluster's address or "auto"; none starts Ray on this machine.
-        cpus_per_trial: Cores, and threads, a trial may use; inline it decides the threads alone.
-        gpus_per_trial: Share of a GPU a trial reserves; "auto" takes one GPU where Ray has any.
-            Inline, where the recipe's device decides, 0 makes it the CPU, others are refused.
-        max_concurrent: Most trials at once; none fills the machine. Above 1 refused inline.
-        trial_timeout: Seconds after which a trial counts as failed.
-        dashboard: Port of this machine where Ray's dashboard is shown while Ray runs here, on the
-            loopback address alone; none shows none. It needs the packages of ray[default].
-        trial_function: "package.module:function" that stands in for training, to test a cluster or
-            to search by a measurement of one's own; it gets the arguments of
-            `nas.training.trial.run_trial` that it names and returns scores and costs.
-        storage: Where weights and checkpoints are kept: a folder, or a URI such as s3://bucket/x
-            that every node reaches; none takes the run's own directory.
-        checkpoint_seconds: How often a trial writes its state, so that a lost one continues.
-        keep_weights: "all", or a number: then only so many of the best in the first objective and
-            the front keep their weights; those of others are removed.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    engine: Literal["ray", "inline"] = "ray"
-    address: Place = None
-    cpus_per_trial: float = Field(default=1, gt=0, le=1e6, allow_inf_nan=False)
-    gpus_per_trial: Annotated[float | Literal["auto"], BeforeValidator(_gpu_share)] = "auto"
-    max_concurrent: int | None = Field(default=None, ge=1, le=_LARGEST)
-    dashboard: int | None = Field(default=None, ge=1024, le=65535)
-    trial_timeout: Seconds = 3600.0
-    trial_function: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
-    storage: Place = None
-    checkpoint_seconds: Seconds = 60.0
-    keep_weights: Annotated[int | Literal["all"], BeforeValidator(_how_many)] = "all"
 
 
 class Experiment(BaseModel):
@@ -249,12 +155,12 @@ class Experiment(BaseModel):
     corpus: Paths = ()
     tasks: Tasks = ()
     suites: Suites = {}
-    trials: int = Field(default=16, ge=1, le=_LARGEST)
+    trials: int = Field(default=16, ge=1, le=LARGEST)
     time: Seconds | None = None
     gpu_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     price_per_hour: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    patience: int | None = Field(default=None, ge=1, le=_LARGEST)
+    patience: int | None = Field(default=None, ge=1, le=LARGEST)
     fidelity: str = "full"
     fidelities: tuple[float, ...] = (0.11, 0.33, 1.0)
     fidelity_tasks: tuple[Names, ...] = ()
@@ -264,7 +170,7 @@ class Experiment(BaseModel):
     finalist_seeds: int = Field(default=3, ge=1, le=100)
     finalist_longer: int = Field(default=1, ge=1, le=100)
     retry_nan: bool = False
-    seed: int = Field(default=0, ge=0, le=_LARGEST)
+    seed: int = Field(default=0, ge=0, le=LARGEST)
     recipe: dict[str, Any] = {}
     execution: Execution = Execution()
     trackers: Names = ()
@@ -363,7 +269,7 @@ def _message(error: ValidationError) -> str:
         model = Execution if place.startswith("execution.") else Experiment
         return str(UnknownName("setting", place.split(".")[-1], model.model_fields))
     text = str(cause) if cause is not None else problem["msg"]
-    return f"{place or 'experiment'}: {text} (given: {_shown(problem['input'])})."
+    return f"{place or 'experiment'}: {text} (given: {shown(problem['input'])})."
 
 
 def make_experiment(settings: Mapping[str, Any]) -> Experiment:

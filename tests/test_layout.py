@@ -62,6 +62,8 @@ ROOMS = {
         "tables": "what happened, as DataFrames",
         "fidelity_rules": "which trials go on at which fidelity",
         "fidelity_tasks": "which tasks a search trains at which fidelity",
+        "setting_types": "what settings of several kinds hold",
+        "execution_settings": "where and how trials run, as settings",
         "config": "the experiment file",
         "runs": "the record of a search: directory, journal, storage",
         "models": "the encoder as PyTorch modules, and weights from other encoders",

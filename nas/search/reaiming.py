@@ -7,16 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from nas.config import (
-    Experiment,
-    make_experiment,
-    parse_constraint,
-    parse_seconds,
-    write_experiment,
-)
+from nas.config import Experiment, make_experiment, parse_constraint, write_experiment
 from nas.evaluation.measured import values_of
 from nas.runs.directory import Run
 from nas.search.preconditions import require_possible
+from nas.setting_types import parse_seconds
 from search_spaces.errors import InvalidExperiment
 
 # Those of a policy: where one changes, it is another policy that knows the old results.

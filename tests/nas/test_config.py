@@ -7,10 +7,10 @@ from nas.config import (
     make_experiment,
     parse_constraint,
     parse_objectives,
-    parse_seconds,
     read_settings,
     write_experiment,
 )
+from nas.setting_types import parse_seconds
 from nas.training.preparing import experiment_recipe
 from search_spaces.errors import InvalidExperiment, NasError, UnknownName
 
