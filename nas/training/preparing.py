@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nas.config import Experiment
 from nas.evaluation.suites.own import OWN_DATA
+from nas.training.readable_lengths import within_positions
 from nas.training.recipe import RECIPES, Recipe
 from nas.training.taught import check_taught
 
@@ -95,6 +96,10 @@ def prepare_experiment(
     from nas.data.tokenizer import Tokenizer
     from nas.evaluation.tfidf import tfidf_floor
 
+    most = None
+    if checkpoint is not None and not recipe.teacher:
+        recipe = within_positions(recipe, experiment.recipe, checkpoint, say)
+        most = checkpoint.max_length
     own = _read_own(experiment)
     fitted = bool(own) and "max_length" not in experiment.recipe
     longest = FittingLength(recipe.max_length) if fitted else recipe.max_length
@@ -156,7 +161,7 @@ def prepare_experiment(
             floors |= {} if floor is None else {name: floor}
             data = replace(data, floors=floors)
             kept = sample(found.data.train, recipe.max_train_examples, experiment.seed)
-            for line in summary(found, data, recipe.max_length, kept):
+            for line in summary(found, data, recipe.max_length, kept, most):
                 say(line)
     return data, recipe
 

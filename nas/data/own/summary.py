@@ -42,7 +42,13 @@ class FittingLength:
         return self.found
 
 
-def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> list[str]:
+def summary(
+    own: OwnTask,
+    data: PreparedData,
+    max_length: int,
+    train: Split,
+    readable: int | None = None,
+) -> list[str]:
     """Return lines that begin with two spaces, but for the first.
 
     Args:
@@ -50,6 +56,7 @@ def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> 
         data: As it was encoded.
         max_length: Tokens after which an example is cut.
         train: The training examples that were kept, whose lengths are looked at.
+        readable: Tokens that a checkpoint has positions for; None where there is none.
     """
     task, columns = own.data.row, own.columns
     kind = TASK_KINDS[task.kind]
@@ -82,7 +89,7 @@ def summary(own: OwnTask, data: PreparedData, max_length: int, train: Split) -> 
         f"  {'lengths:':<11}median {np.median(lengths):.0f} tokens, 95 % up to "
         f"{np.quantile(lengths, 0.95):.0f}, longest {lengths.max()}; "
         f"{'in windows of' if windows else 'cut after'} {max_length}: "
-        f"{cut:.1%}{_longer(lengths, max_length) if cut > _MAY_BE_CUT else ''}"
+        f"{cut:.1%}{_longer(lengths, max_length, readable) if cut > _MAY_BE_CUT else ''}"
     )
     metrics = majority_metrics(task, data.tasks[task.name])
     listed = ", ".join(f"{k} {v:.3f}" for found in metrics.values() for k, v in found.items())
@@ -111,12 +118,12 @@ def _answers(train: Split) -> str:
     )
 
 
-def _longer(lengths: np.ndarray, max_length: int) -> str:
+def _longer(lengths: np.ndarray, max_length: int, readable: int | None) -> str:
     """Say how to have fewer examples cut, and up to which length that is worth it."""
     wanted = -(-int(np.quantile(lengths, 1 - _MAY_BE_CUT)) // _MULTIPLE) * _MULTIPLE
-    wanted = min(max(wanted, 2 * max_length), _LONGEST)
+    wanted = min(max(wanted, 2 * max_length), _LONGEST if readable is None else readable)
     if wanted <= max_length:
-        return ""
+        return "" if readable is None else " (the checkpoint has no positions for more)"
     return f" (fewer with --set recipe.max_length={wanted}, which takes longer)"
 
 
