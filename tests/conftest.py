@@ -38,10 +38,10 @@ def quick_searches(tmp_path_factory):
     """
     import torch
 
-    from nas.data import prepared, source
+    from nas.data import preparation, source
     from nas.evaluation.cost import measure_latency
 
-    write, encode, written, encoded = source._generated, prepared.prepare, {}, {}
+    write, encode, written, encoded = source._generated, preparation.prepare, {}, {}
 
     def generated(wanted, cache, seed):
         if cache.is_relative_to(tmp_path_factory.getbasetemp()):  # a test looks at what is there
@@ -71,7 +71,7 @@ def quick_searches(tmp_path_factory):
             if not gpus.is_available():
                 patch.setattr(gpus, "manual_seed_all", lambda seed: None)
         patch.setattr(source, "_generated", generated)
-        patch.setattr(prepared, "prepare", prepare)
+        patch.setattr(preparation, "prepare", prepare)
         yield
 
 
