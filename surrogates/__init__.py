@@ -72,3 +72,7 @@ def __getattr__(name: str) -> object:
     from surrogates import policy
 
     return getattr(policy, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

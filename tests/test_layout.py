@@ -4,6 +4,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -248,6 +249,12 @@ def test_importing_loads_nothing_heavy():
     loaded = loaded_after(*(f"import {module}" for module in LIGHT), "import networkx")
     found = {m: now & HEAVY for m, now in zip((*LIGHT, "it"), loaded, strict=True) if now & HEAVY}
     assert list(found) == ["it"]
+
+
+@pytest.mark.parametrize("name", ["nas", "search_spaces", "surrogates"])
+def test_a_package_lists_what_it_loads_when_first_used(name):
+    package = import_module(name)
+    assert set(package.__all__) <= set(dir(package))
 
 
 def test_help_and_status_load_neither_torch_nor_ray(tmp_path):
