@@ -11,8 +11,9 @@ from fuzzer.session import Session
 # Cases of a door: in the usual tests and in the long ones. Some doors lead to much work.
 FEW, MANY = 24, 300
 LONG = {
-    "answers": 10, "corpus": 10, "own": 12, "checkpoint": 4, "kind": 3, "packed": 10, "pairs": 3,
-    "recipe": 3, "set": 4, "span": 3, "suite": 3, "vectors": 2,
+    "answers": 6, "corpus": 10, "own": 12, "checkpoint": 4, "kind": 3, "packed": 10, "pairs": 3,
+    "recipe": 3, "set": 4, "span": 3, "suite": 3, "vectors": 2, "experiment": 12, "zoo": 12,
+    "glue": 12, "run": 12,
 }  # fmt: skip
 
 
