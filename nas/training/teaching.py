@@ -35,9 +35,11 @@ from nas.training.seeds import named_seed, random_state, thread_count
 from nas.training.task_runs import set_dropout
 from nas.training.watch import Watch
 from nas.whole_files import whole_file, write_whole
+from search_spaces.errors import TrialError
 
 # How a checkpoint is fine-tuned: gentler than a small encoder, which has less to lose.
 LEARNING_RATE, EPOCHS, DROPOUT = 1e-4, 3, 0.1
+_RATES = 3  # that are tried, each half of the one before, where training becomes unstable
 # What calibration reads, what the choice of layers does, and what heads are taken out on.
 _CALIBRATION_BATCHES, _CHOICE_BATCHES, _HEAD_BATCHES, _BATCH = 24, 4, 2, 32
 _MANY_HEADS = 96  # from which on one batch is enough
@@ -69,7 +71,7 @@ def make_teacher(
             kept only where the recipe's distillation reads them.
 
     Raises:
-        TrialError: Fine-tuning became unstable.
+        TrialError: Fine-tuning became unstable at every learning rate.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with thread_count(threads):
@@ -138,15 +140,7 @@ def _make_task(
         open={},
     )
     own_seed = named_seed(seed, "teacher", task.name)
-    with random_state(own_seed):
-        encoder = checkpoint.build(max_length=model_length(recipe), pooling=recipe.pooling)
-        encoder.to(device)
-        set_dropout(encoder, own.dropout)
-        head = task_head(encoder, task, own, own_seed)
-        result = finetune(
-            encoder, head, task, splits, own,
-            seed=own_seed, watch=Watch(None, None), precision=precision,
-        )  # fmt: skip
+    encoder, head, score = _fine_tuned(checkpoint, task, splits, own, own_seed, device, precision)
     encoder.eval()
     head.eval()
     stored = cuts or bool(read_by(recipe))
@@ -159,14 +153,57 @@ def _make_task(
     )
     majority = majority_score(task, splits)
     facts = {
-        "score": result.score,
+        "score": score,
         "majority": majority,
         "layers": layers,
     }
     # last: with it, the task is complete
     write_whole(folder / f"{task.name}.json", json.dumps(facts))
-    said = f"The teacher reaches {result.score:.3f} on {task.name} (majority {majority:.3f})"
-    return said if result.score > majority else f"{said}: it has nothing to teach there"
+    said = f"The teacher reaches {score:.3f} on {task.name} (majority {majority:.3f})"
+    return said if score > majority else f"{said}: it has nothing to teach there"
+
+
+def _fine_tuned(
+    checkpoint: Checkpoint,
+    task: Task,
+    splits: dict[str, EncodedSplit],
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    precision: str,
+) -> tuple[Encoder, nn.Module, float]:
+    """Return a checkpoint fine-tuned on a task, its head, and its score.
+
+    What becomes unstable is begun again at half of the learning rate, as a trial is.
+
+    Raises:
+        TrialError: It became unstable at every rate.
+    """
+    rates = [recipe.finetune_learning_rate / 2**halved for halved in range(_RATES)]
+    for rate in rates:
+        own = replace(recipe, finetune_learning_rate=rate)
+        try:
+            with random_state(seed):
+                encoder = checkpoint.build(max_length=model_length(own), pooling=own.pooling)
+                encoder.to(device)
+                set_dropout(encoder, own.dropout)
+                head = task_head(encoder, task, own, seed)
+                result = finetune(
+                    encoder, head, task, splits, own,
+                    seed=seed, watch=Watch(None, None), precision=precision,
+                )  # fmt: skip
+            return encoder, head, result.score
+        except TrialError as error:
+            if error.cause != "nan":
+                raise
+            failure = error
+    tried = ", ".join(f"{rate:g}" for rate in rates)
+    raise TrialError(
+        f"The teacher {checkpoint.name!r} cannot be fine-tuned on {task.name}: at the learning "
+        f"rates {tried} it became unstable. The last one said: {failure} If that was fp32, its "
+        "weights may be damaged: take another checkpoint, or leave the task out.",
+        cause="nan",
+    )
 
 
 def _layers(encoder: Encoder, text: list[Batch]) -> list[tuple[int, ...]]:

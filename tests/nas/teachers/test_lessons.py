@@ -15,11 +15,12 @@ from nas.models.heads import ClassificationHead
 from nas.teachers.attention import attention_of
 from nas.teachers.general import GeneralText
 from nas.teachers.lessons import Lessons, is_complete
+from nas.training import teaching
 from nas.training.recipe import RECIPES
 from nas.training.teaching import make_teacher
 from nas.training.trial import run_trial
 from search_spaces import Architecture
-from search_spaces.errors import InvalidData
+from search_spaces.errors import InvalidData, TrialError
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,48 @@ def folder(tmp_path_factory, teacher, data, recipe):
     folder = tmp_path_factory.mktemp("run") / "teacher"
     make_teacher(folder, teacher, data, recipe, seed=0)
     return folder
+
+
+@pytest.mark.parametrize("failures", [0, 2, 3])
+def test_a_teacher_that_becomes_unstable_is_begun_again_more_gently(
+    tmp_path, teacher, data, recipe, monkeypatch, failures
+):
+    rates, starts, finetune = [], [], teaching.finetune
+
+    def unstable(encoder, head, task, splits, own, **more):
+        rates.append(own.finetune_learning_rate)
+        starts.append(next(encoder.parameters()).detach().clone())
+        if len(rates) <= failures:
+            with torch.no_grad():
+                next(encoder.parameters()).fill_(torch.nan)
+            raise TrialError("the loss was nan.", cause="nan")
+        return finetune(encoder, head, task, splits, own, **more)
+
+    monkeypatch.setattr(teaching, "finetune", unstable)
+    own = replace(recipe, tasks=("stsb",))
+    only = replace(data, tasks={"stsb": data.tasks["stsb"]})
+    if failures == 3:
+        with pytest.raises(TrialError, match=r"on stsb: at the .*0\.0001, 5e-05, 2\.5e-05.*nan"):
+            make_teacher(tmp_path, teacher, only, own, seed=0)
+        assert not (tmp_path / "stsb.json").exists()
+    else:
+        make_teacher(tmp_path, teacher, only, own, seed=0)
+        assert Lessons(tmp_path).scores()["stsb"] == Lessons(tmp_path).scores()["stsb"]  # no NaN
+    assert rates == [1e-4, 5e-5, 2.5e-5][: failures + 1]
+    assert all(torch.equal(start, starts[0]) for start in starts)
+
+
+def test_other_failures_of_a_teacher_are_not_repeated(tmp_path, teacher, data, recipe, monkeypatch):
+    asked = []
+
+    def full(*_, **__):
+        asked.append(1)
+        raise TrialError("no memory", cause="out-of-memory")
+
+    monkeypatch.setattr(teaching, "finetune", full)
+    with pytest.raises(TrialError, match="no memory"):
+        make_teacher(tmp_path, teacher, data, recipe, seed=0)
+    assert len(asked) == 1
 
 
 def student(layers=2, heads=2, inner=24):
