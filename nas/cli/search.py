@@ -250,12 +250,16 @@ def finish(run: Any, reason: str) -> None:
 def _say_why(run: Any, reason: str) -> None:
     """Say why the search ended and how to go on, unless it just did what was planned."""
     from nas.execution.disk_room import shortage
+    from nas.runs.endings import ENDINGS
+    from nas.runs.unmet import all_failed
 
     again, experiment = quoted(run.directory), run.experiment
     if reason == "failing":
         first = next(r for r in run.journal.each_trial() if r["status"] == "failed")
         echo(first["traceback"] or "", err=True)
         echo(f"Stopped: every trial failed alike: {first['error']}", err=True)
+    elif ENDINGS[reason].exit_code == 0 and (failed := all_failed(run)):
+        echo(failed, err=True)
     budgets = {"time": "time", "gpu_hours": "gpu-hours", "cost": "cost"}
     if reason in budgets:
         more = {

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 _COMPLETE = (0, 3)
 # Instead of 0, where all was done as planned and no finished trial meets the constraints.
 NOTHING_MEETS = 2
+# Instead of 0, where every trial failed: too few of them, or too different, to end it earlier.
+NOTHING_FINISHED = 5
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from nas.evaluation.measured import values_of
-from nas.runs.endings import EXIT_CODES, NOTHING_MEETS
+from nas.runs.endings import EXIT_CODES, NOTHING_FINISHED, NOTHING_MEETS
 from search_spaces.constraints import Constraint, parse_constraint
 from search_spaces.errors import quoted
 
@@ -62,4 +62,19 @@ def exit_code(run: "Run", reason: str, default: int | None = None) -> int:
         default: For another reason; None takes it for a fault.
     """
     code = EXIT_CODES[reason] if default is None else EXIT_CODES.get(reason, default)
+    if code == 0 and all_failed(run):
+        return NOTHING_FINISHED
     return NOTHING_MEETS if code == 0 and unmet(run) else code
+
+
+def all_failed(run: "Run") -> str | None:
+    """Return in words that every trial of a run failed; None if one finished, or none ended."""
+    counts = run.journal.counts()
+    if counts["done"] or not counts["failed"]:
+        return None
+    again = quoted(run.directory)
+    what = "The trial" if counts["failed"] == 1 else f"Each of the {counts['failed']} trials"
+    return (
+        f"{what} failed. See why: nas trials {again} --where \"status == 'failed'\"; when it is "
+        f"mended, go on with: nas resume {again} --trials +{counts['failed']}"
+    )

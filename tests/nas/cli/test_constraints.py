@@ -1,6 +1,7 @@
 """What a search says of constraints on what is measured, and of settings its engine ignores."""
 
 import json
+import sys
 
 import pytest
 
@@ -39,6 +40,24 @@ def test_a_constraint_that_no_trial_meets_is_said_at_the_end_and_the_run_stays(n
     assert exit_code(open_run("run"), "time") == 3  # what a budget ended keeps its code
     code, _, err = nas("resume", "run", "--constraint", "glue<=1e9")
     assert (code, "None of" in err) == (0, False)
+
+
+@pytest.mark.parametrize("trials", [1, 2])
+def test_a_search_of_which_every_trial_failed_is_no_success(nas, tmp_path, monkeypatch, trials):
+    (tmp_path / "broken.py").write_text(
+        "count = iter('ab')\ndef run(*_, **__):\n    raise ValueError(next(count))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken", raising=False)
+    write(tmp_path, constraints=[], trials=trials, execution={"trial_function": "broken:run"})
+    code, out, err = nas("search", "plan.yaml", "--run", "run")
+    end = json.loads(out.splitlines()[-1])
+    assert (code, end["exit_code"], end["reason"], end["done"]) == (5, 5, "trials", 0)
+    assert f"{'The trial' if trials == 1 else 'Each of the 2 trials'} failed. See why: nas" in err
+    assert f"nas resume run --trials +{trials}" in err
+    assert nas("watch", "run")[0] == 5
+    assert exit_code(open_run("run"), "time") == 3
+    assert exit_code(open_run("run"), "interrupted") == 4
 
 
 @pytest.mark.parametrize(
