@@ -5,7 +5,7 @@ Nothing here looks at what the columns mean. Every cell of CSV and TSV is text.
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,10 +105,22 @@ def _json_lines(path: Path) -> "pa.Table":
                 file, read_options=arrow.ReadOptions(use_threads=False, block_size=_JSON_BLOCK)
             )
         found.validate(full=True)  # halves of characters, which JSON can write, are none
+        _inner_names(found.schema.types)  # nor has Arrow looked at these
         return found
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0]
     raise InvalidData(_json_problem(path) or f"{path} cannot be read: {reason}")
+
+
+def _inner_names(kinds: Iterable["pa.DataType"]) -> list[str]:
+    """Return the names of fields inside columns.
+
+    Raises:
+        UnicodeDecodeError: One is no UTF-8.
+    """
+    fields = [kind.field(i) for kind in kinds for i in range(kind.num_fields)]
+    names = [field.name for field in fields]
+    return names + _inner_names([field.type for field in fields]) if fields else names
 
 
 def _json_problem(path: Path) -> str | None:

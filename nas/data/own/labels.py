@@ -17,7 +17,11 @@ _MOSTLY = 0.5  # with so many numbers among them, what is no number is a mistake
 
 
 def plain_values(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
-    """Return labels as texts, numbers as they are usually written; absent ones are null."""
+    """Return labels as texts, numbers as they are usually written; absent ones are null.
+
+    Raises:
+        InvalidData: They are neither, but structures.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -28,7 +32,14 @@ def plain_values(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
         if whole and pc.max(pc.abs(column)).as_py() is not None:
             column = column.cast(pa.int64(), safe=False)
         return column.cast(pa.string())
-    coded = column.cast(pa.string()).dictionary_encode().combine_chunks()
+    try:
+        column = column.cast(pa.string())
+    except pa.ArrowNotImplementedError:
+        raise InvalidData(
+            f"The labels are of the type {str(kind)[:80]}, and no kind of task has such. Labels "
+            "are texts, numbers, or lists of them; name their column with label: COLUMN."
+        ) from None
+    coded = column.dictionary_encode().combine_chunks()
     texts = pc.utf8_trim_whitespace(coded.dictionary)  # each value once, not each row
     missing = pc.match_substring_regex(texts, _MISSING)
     texts = pc.if_else(missing, pa.nulls(len(texts), pa.string()), texts)

@@ -7,6 +7,7 @@ import pytest
 from pyarrow import parquet
 
 from nas.data.own.formats import read_table
+from nas.data.own.labels import kind_of
 from nas.data.own.reading import read_own_task
 from nas.evaluation.suites.own import read_task_settings
 from search_spaces.errors import InvalidData
@@ -124,6 +125,19 @@ def test_a_name_that_is_longer_than_any_is_no_name_of_a_column(tmp_path):
     (tmp_path / "a.csv").write_text(f"text,{'x' * 200_000}\na,b\n")
     with pytest.raises(InvalidData, match="the first line is none of names of columns"):
         read_table(str(tmp_path / "a.csv"))
+
+
+def test_names_inside_json_columns_that_are_no_utf8(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"a": [{"caf\xe9": 1}], "text": "one two", "label": "x"}\n' * 4)
+    with pytest.raises(InvalidData, match="line 1: no JSON .*can't decode byte 0xe9"):
+        read_table(str(path))
+
+
+def test_labels_that_are_structures(tmp_path):
+    column = pa.chunked_array([pa.array([{"a": 1}, {"a": 2}])])
+    with pytest.raises(InvalidData, match=r"of the type struct<a: int64>.*label: COLUMN"):
+        kind_of(pa.chunked_array([["one", "two"]]), column)
 
 
 def test_texts_in_parquet_that_are_no_utf8(tmp_path):
