@@ -142,18 +142,18 @@ class Confirmations:
 
 def confirmations_spent(directory: Path) -> tuple[float, float]:
     """Return the seconds that all confirmations of a run trained, and their seconds of a GPU."""
-    stores = [Confirmations(directory)]
-    stores += [Confirmations(directory, int(m[1])) for m in _longer(directory)]
-    rows = [row for store in stores for row in store.trainings()]
+    rows = [
+        row for n in (1, *_longer(directory)) for row in Confirmations(directory, n).trainings()
+    ]
     return tuple(sum(row.get(n) or 0.0 for row in rows) for n in ("seconds", "gpu_seconds"))
 
 
-def _longer(directory: Path) -> list[re.Match[str]]:
-    """Return the names of files with what was trained for longer than a trial."""
+def _longer(directory: Path) -> list[int]:
+    """Return how many times longer than a trial was trained, by the files that say so."""
     stem, suffix = FILE.split(".")
-    pattern = re.compile(rf"{stem}-([1-9][0-9]*)-times\.{suffix}")
+    pattern = re.compile(rf"{stem}-([2-9]|[1-9][0-9]+)-times\.{suffix}")
     found = (pattern.fullmatch(path.name) for path in sorted(directory.glob(f"{stem}-*")))
-    return [match for match in found if match]
+    return [int(match[1]) for match in found if match]
 
 
 def confirmed_facts(directory: Path, record: Mapping[str, Any], longer: int = 1) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def test_a_teacher_that_becomes_unstable_is_begun_again_more_gently(
         assert not (tmp_path / "stsb.json").exists()
     else:
         make_teacher(tmp_path, teacher, only, own, seed=0)
-        assert Lessons(tmp_path).scores()["stsb"] == Lessons(tmp_path).scores()["stsb"]  # no NaN
+        assert np.isfinite(Lessons(tmp_path).scores()["stsb"])
     assert rates == [1e-4, 5e-5, 2.5e-5][: failures + 1]
     assert all(torch.equal(start, starts[0]) for start in starts)
 
