@@ -7,6 +7,9 @@ Differs on purpose: targets are normal scores of ranks instead of logarithms, wh
 long tail of failed trainings would otherwise decide where trees split.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from search_spaces.architectures.facts import Columns
@@ -32,18 +35,28 @@ def forest(name, space, objectives, seed, constraints, options) -> ModelPolicy:
     )  # fmt: skip
 
 
+def random_forest(seed: int) -> Any:
+    """Return SMAC's random forest, not yet grown."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    return RandomForestRegressor(
+        n_estimators=TREES, max_features=FEATURES, min_samples_split=SPLIT, random_state=seed
+    )
+
+
 class Forest(Model):
-    """Scikit-learn's random forest over one-hot rows.
+    """Many of scikit-learn's trees over one-hot rows.
 
     The epistemic deviation is that of the trees' means, the aleatoric one comes from the variance
     within their leaves.
 
     Args:
         rows: Encodes architectures.
+        make: Returns an ensemble of trees that is not yet grown, given a seed.
     """
 
-    def __init__(self, rows: OneHotRows):
-        self._rows = rows
+    def __init__(self, rows: OneHotRows, make: Callable[[int], Any] = random_forest):
+        self._rows, self._make = rows, make
 
     def fit(self, architectures, targets, rng):
         self._told, self._targets = list(architectures), np.asarray(targets, float)
@@ -51,15 +64,8 @@ class Forest(Model):
         self._grow()
 
     def _grow(self) -> None:
-        from sklearn.ensemble import RandomForestRegressor
-
         self._columns = ToldColumns(self._rows, self._told)
-        self.regressor = RandomForestRegressor(
-            n_estimators=TREES,
-            max_features=FEATURES,
-            min_samples_split=SPLIT,
-            random_state=self._seed,
-        ).fit(self._columns(self._told), self._targets)
+        self.regressor = self._make(self._seed).fit(self._columns(self._told), self._targets)
 
     def believe(self, architectures):
         rows = self._columns(architectures).astype(np.float32)

@@ -1,8 +1,9 @@
 """Evolution forgets the old, local search climbs and starts anew, NSGA-II breeds from the best."""
 
+import numpy as np
 import pytest
 
-from search_spaces import FiniteSpace, load_space
+from search_spaces import FiniteSpace, count_parameters, load_space
 from search_spaces.errors import PolicyError
 from surrogates import make_policy
 
@@ -38,6 +39,32 @@ def test_a_full_tournament_mutates_the_best_alive(table):
     for i, architecture in enumerate(first):
         policy.tell(architecture, {"glue": 0.1 * i})
     assert policy.ask(1)[0] in table.neighbours(first[-1])
+
+
+def size(architecture):
+    return count_parameters(architecture, vocabulary_size=1000, max_length=128)
+
+
+def test_a_warm_start_takes_the_largest_of_each_draw(table):
+    cold = make_policy("warm-evolution", table, seed=2, options={"drawn": 1})
+    assert cold.ask(6) == make_policy("evolution", table, seed=2).ask(6)
+    everything = make_policy("warm-evolution", table, options={"drawn": len(table)})
+    by_size = sorted(table, key=size)
+    # one draw may give an architecture twice, so the largest need not be in it
+    assert set(everything.ask(6)) <= set(by_size[-20:])
+    warm, random = (make_policy(n, table, seed=1).ask(20) for n in ("warm-evolution", "random"))
+    sizes = [np.median([size(a) for a in found]) for found in (warm, random)]
+    assert sizes[0] > sizes[1]
+
+
+def test_a_warm_start_leads_to_evolution(table):
+    policy = make_policy("warm-evolution", table, options={"population": 3, "tournament": 3})
+    first = policy.ask(3)
+    for i, architecture in enumerate(first):
+        policy.tell(architecture, {"glue": 0.1 * i})
+    (child,) = policy.ask()
+    assert policy.explain(child)["reason"] == "optimise"
+    assert child in table.neighbours(first[-1])
 
 
 def test_local_search_climbs_then_starts_anew(table):

@@ -1,11 +1,13 @@
-"""The forest's belief is that of its trees, walked by hand."""
+"""The belief of a forest, and of trees split by chance, is that of its trees, walked by hand."""
 
 import numpy as np
 import pytest
+from sklearn.ensemble import ExtraTreesRegressor
 
 from search_spaces import FiniteSpace, load_space
 from surrogates import make_policy
 from surrogates.features.one_hot import OneHotRows, ToldColumns
+from surrogates.policies.extra_trees import random_splits
 from surrogates.policies.forest import Forest
 
 
@@ -47,6 +49,22 @@ def test_belief_is_that_of_the_trees_walked_by_hand(fitted, architectures):
     assert model.regressor.predict(encoded) == pytest.approx(belief.mean)
 
 
+def test_extra_trees_belief_is_that_of_trees_split_by_chance(architectures, score):
+    rows, told = OneHotRows(), architectures[:40]
+    targets = np.array([score(a) for a in told])
+    model = Forest(rows, make=random_splits)
+    model.fit(told, targets, np.random.default_rng(5))
+    encoded = ToldColumns(rows, told)
+    plain = ExtraTreesRegressor(
+        n_estimators=30, max_features=5 / 6, min_samples_split=3,
+        random_state=int(np.random.default_rng(5).integers(2**31)),
+    ).fit(encoded(told), targets)  # fmt: skip
+    belief = model.believe(architectures[40:])
+    assert belief.mean == pytest.approx(plain.predict(encoded(architectures[40:])))
+    # each tree saw all rows, so it knows those that stand alone in a leaf to the last digit
+    assert model.believe(told).epistemic.mean() < belief.epistemic.mean() / 2
+
+
 def test_what_is_assumed_moves_the_belief(fitted, architectures):
     model, _ = fitted
     candidate = architectures[50:51]
@@ -65,10 +83,11 @@ def test_equal_predictions_do_not_follow_the_order_of_a_table(architectures):
     assert len(asked) == 1
 
 
-def test_forest_finds_better_than_chance(score):
+@pytest.mark.parametrize("trees", ["forest", "extra-trees"])
+def test_trees_find_better_than_chance(trees, score):
     space = FiniteSpace(load_space("flexibert-test").sample(200, seed=3))
     best = {}
-    for name in ("forest", "random"):
+    for name in (trees, "random"):
         best[name] = []
         for seed in range(4):
             policy = make_policy(name, space, seed=seed)
@@ -76,4 +95,4 @@ def test_forest_finds_better_than_chance(score):
                 (architecture,) = policy.ask()
                 policy.tell(architecture, {"glue": score(architecture)})
             best[name].append(max(t.values["glue"] for t in policy.trials()))
-    assert np.mean(best["forest"]) > np.mean(best["random"])
+    assert np.mean(best[trees]) > np.mean(best["random"])
