@@ -4,6 +4,7 @@ And a kind that nobody ships, in every slot, for as long as a test runs.
 """
 
 import gc
+import os
 import signal
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from search_spaces.operations import mixer_part
 from search_spaces.parts import Setting
 
 HERE = Path(__file__).parent
+# Before torch is loaded, and for all that tests start: a trial computes in as many threads as there
+# are cores, and so does that of the other process. A thread that waits for one without a core is to
+# sleep: by default it runs in a loop, which took most of the time of the tests that train.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture(scope="session", autouse=True)
