@@ -6,6 +6,7 @@ And a kind that nobody ships, in every slot, for as long as a test runs.
 import gc
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ HERE = Path(__file__).parent
 # are cores, and so does that of the other process. A thread that waits for one without a core is to
 # sleep: by default it runs in a loop, which took most of the time of the tests that train.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+sys.path.insert(0, str(HERE / "warm"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,6 +32,15 @@ def state_home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session")
+def warm_python():
+    """What runs Python programs that need not import torch and transformers each time."""
+    from warm_python import WarmPython
+
+    with WarmPython() as warm:
+        yield warm
 
 
 @pytest.fixture(scope="session")

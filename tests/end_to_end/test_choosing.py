@@ -3,8 +3,6 @@
 import csv
 import json
 import random
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -38,7 +36,7 @@ def place(tmp_path_factory, make_checkpoint):
 
 
 @pytest.mark.parametrize("start", ["nothing", "a checkpoint"])
-def test_a_choice_is_searched_exported_and_answered(nas, place, start, capsys):
+def test_a_choice_is_searched_exported_and_answered(nas, place, warm_python, start, capsys):
     more = ("--from", place / "tiny") if start == "a checkpoint" else ()
     run, model = place / f"run {start}", place / f"model {start}"
     nas("search", place / "plan.yaml", "--run", run, *more, "--task", place / "ends.csv")
@@ -74,9 +72,7 @@ def test_a_choice_is_searched_exported_and_answered(nas, place, start, capsys):
         " padding=True); assert 'nas' not in sys.modules;"
         "print(m(**{k: v[None] for k, v in x.items()}).logits.softmax(-1).max().item())"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
-    )
+    answer = warm_python.run("-c", code)
     assert answer.returncode == 0, answer.stderr
     (place / "one.jsonl").write_text(json.dumps(
         {"question": "what came of plan 0", "choice1": "it works well", "choice2": "it broke"}

@@ -6,8 +6,6 @@ The package, `strange_kinds.py`, is installed for child processes alone, with en
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -140,27 +138,25 @@ def place(tmp_path_factory):
     return place
 
 
-def run(place, *arguments, package=True):
+def run(place, warm_python, *arguments, package=True):
     paths = [str(ROOT), *([str(place / "site")] if package else [])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
-    environment["HF_MODULES_CACHE"] = str(place / "modules")
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=place,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
+    return warm_python.run(*arguments, cwd=place, env=environment)
 
 
-def succeed(place, *arguments):
-    done = run(place, *arguments)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done.stdout
+@pytest.fixture(scope="module")
+def succeed(warm_python):
+    """Return what runs a program of Python that must end well, and what it prints."""
+
+    def succeed(place, *arguments):
+        done = run(place, warm_python, *arguments)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+        return done.stdout
+
+    return succeed
 
 
-def test_it_is_sampled_hashed_and_measured(place):
+def test_it_is_sampled_hashed_and_measured(place, succeed):
     lines = succeed(place, "-c", WALK).split("\n")
     assert lines[:3] == ["distance True", "one part True", "features True"]
 
@@ -168,13 +164,13 @@ def test_it_is_sampled_hashed_and_measured(place):
 @pytest.mark.parametrize(
     "names", ["['boshnas', 'tpe']", pytest.param("sorted(POLICIES)", marks=pytest.mark.slow)]
 )
-def test_it_is_proposed(place, names):
+def test_it_is_proposed(place, succeed, names):
     proposed = succeed(place, "-c", PROPOSE.format(names=names)).split()
     assert proposed == (["boshnas", "tpe"] if "tpe" in names else sorted(POLICIES))
 
 
 @pytest.fixture(scope="module")
-def searched(place):
+def searched(place, succeed):
     succeed(
         place, "-m", "nas", "search", "small.yaml", "--space", "strange.yaml",
         "--trials", "3", "--policy", "random", "--inheritance", "--run", "run", "--quiet",
@@ -182,7 +178,7 @@ def searched(place):
     return place
 
 
-def test_it_is_searched_inherited_and_reported(searched):
+def test_it_is_searched_inherited_and_reported(searched, succeed):
     succeed(searched, "-m", "nas", "trials", "run", "--to", "trials.csv")
     rows = pd.read_csv(searched / "trials.csv")
     assert rows["status"].tolist() == ["done"] * 3
@@ -193,7 +189,7 @@ def test_it_is_searched_inherited_and_reported(searched):
 
 
 @pytest.fixture(scope="module")
-def exported(searched):
+def exported(searched, succeed):
     succeed(
         searched, "-m", "nas", "train", "strange.json", "--to", "zoo",
         *(f"--recipe={key}={value}" for key, value in SMALL["recipe"].items()),
@@ -202,7 +198,7 @@ def exported(searched):
     return searched
 
 
-def test_it_is_trained_exported_and_loaded_without_its_package(exported):
+def test_it_is_trained_exported_and_loaded_without_its_package(exported, succeed):
     here = succeed(exported, "-c", "import nas; nas.load_model('zoo')\n" + ANSWER)
     hidden = [str(ROOT), str(exported / "site"), ""]
     alone = succeed(exported, "-c", ALONE.format(hidden=hidden) + ANSWER)
@@ -220,8 +216,8 @@ def test_it_is_trained_exported_and_loaded_without_its_package(exported):
         ("predict zoo --task sst2 hello", "is called 'strange'. Available: "),
     ],
 )
-def test_without_its_package_commands_say_what_is_missing(exported, command, message):
-    done = run(exported, "-m", "nas", *command.split(), package=False)
+def test_without_its_package_commands_say_what_is_missing(exported, warm_python, command, message):
+    done = run(exported, warm_python, "-m", "nas", *command.split(), package=False)
     said = done.stdout + done.stderr
     assert done.returncode == 2, said
     assert message in said

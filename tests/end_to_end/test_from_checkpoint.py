@@ -1,8 +1,6 @@
 """From a checkpoint's folder to an exported winner, by the command line; the teacher is tiny."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -60,7 +58,9 @@ def test_a_search_inside_a_checkpoint(nas, run, capsys):
     assert "Cuts of an encoder of 3 layers" in (run / "report.html").read_text()
 
 
-def test_the_winner_loads_elsewhere_and_scores_as_in_the_search(nas, run, place, capsys):
+def test_the_winner_loads_elsewhere_and_scores_as_in_the_search(
+    nas, run, place, warm_python, capsys
+):
     nas("export", run, "--to", place / "model")
     assert capsys.readouterr().out.count("as in the search") == 2
     card = read_card(place / "model")
@@ -68,7 +68,8 @@ def test_the_winner_loads_elsewhere_and_scores_as_in_the_search(nas, run, place,
     assert card["licence"] == "apache-2.0"
     assert set(card["teacher"]["scores"]) == {"sst2", "stsb"}
     code = (
-        "import sys, torch; from transformers import *;"
+        "import sys, torch;"
+        "from transformers import AutoModelForSequenceClassification, AutoTokenizer;"
         f"m = AutoModelForSequenceClassification.from_pretrained({str(place / 'model')!r},"
         "trust_remote_code=True, task_name='sst2').eval();"
         f"t = AutoTokenizer.from_pretrained({str(place / 'model')!r});"
@@ -76,9 +77,8 @@ def test_the_winner_loads_elsewhere_and_scores_as_in_the_search(nas, run, place,
         "x = t(['the cat sat', 'a dog'], padding=True, return_tensors='pt');"
         "print('logits', m(**x).logits.tolist())"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True
-    )
+    found = warm_python.run("-c", code, cwd=place)
+    assert found.returncode == 0, found.stderr
     model = AutoModelForSequenceClassification.from_pretrained(
         place / "model", trust_remote_code=True, task_name="sst2"
     ).eval()

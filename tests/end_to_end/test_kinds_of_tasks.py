@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -40,7 +38,7 @@ def place(tmp_path_factory, make_checkpoint):
 
 
 @pytest.mark.parametrize("start", ["nothing", "a checkpoint"])
-def test_a_label_for_each_word_and_several_labels(nas, place, start, capsys):
+def test_a_label_for_each_word_and_several_labels(nas, place, warm_python, start, capsys):
     more = ("--from", place / "tiny") if start == "a checkpoint" else ()
     run, model = place / f"run {start}", place / f"model {start}"
     nas(
@@ -73,8 +71,7 @@ def test_a_label_for_each_word_and_several_labels(nas, place, start, capsys):
         "trust_remote_code=True); assert 'nas' not in sys.modules;"
         "print(len(p.model(**p.tokenizer('Ravi went', return_tensors='pt')).logits[0][0]))"
     )
-    command = [sys.executable, "-c", code]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    answer = warm_python.run("-c", code)
     assert answer.stdout.strip() == "5", answer.stderr
 
 

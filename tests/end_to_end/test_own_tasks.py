@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -111,15 +109,13 @@ def test_the_model_answers_in_the_words_of_the_file(nas, model, place, capsys):
         nas("predict", model, place / "asked.csv")
 
 
-def test_the_model_is_a_pipeline_elsewhere_and_its_card_says_whose_it_is(nas, model):
+def test_the_model_is_a_pipeline_elsewhere_and_its_card_says_whose_it_is(nas, model, warm_python):
     code = (
         "import sys; from transformers import pipeline;"
         f"p = pipeline('text-classification', model={str(model)!r}, trust_remote_code=True);"
         "assert 'nas' not in sys.modules; print(p('a ship sails')[0]['label'])"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
-    )
+    answer = warm_python.run("-c", code)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.strip() in SAID
     card = (model / "README.md").read_text().split("---\n")[1]

@@ -1,9 +1,6 @@
 """Models that older code exported answer as they did: ours, and the folder's own code."""
 
 import json
-import os
-import subprocess
-import sys
 
 import golden_models
 import pytest
@@ -52,7 +49,7 @@ def test_an_old_model_answers_as_it_did(name):
     check(golden_models.automatic(folder), RECORDED["models"][name])  # the project's classes
 
 
-def test_the_code_in_old_folders_answers_as_it_did_without_the_project(tmp_path):
+def test_the_code_in_old_folders_answers_as_it_did_without_the_project(tmp_path, warm_python):
     script = f"""
 import json, sys
 for name in ("nas", "search_spaces", "surrogates"):  # as if it were not installed
@@ -62,12 +59,7 @@ from golden_models import MODELS, automatic
 found = {{name: automatic(MODELS / name, trust_remote_code=True) for name in {NAMES!r}}}
 json.dump(found, open("found.json", "w"))
 """
-    environment = os.environ | {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
-    environment.pop("PYTHONPATH", None)
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", script],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = warm_python.run("-I", "-c", script, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert sorted(found) == NAMES

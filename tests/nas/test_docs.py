@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,14 +28,13 @@ OBJECTIVES = "glue:max,parameters:min,latency_ms:min"
 
 
 @pytest.fixture
-def place(tmp_path):
-    """An empty directory, with `nas` on the path."""
+def place(tmp_path, warm_python):
+    """An empty directory, with `nas` and `python` on the path."""
     place = tmp_path / "docs"
     place.mkdir()
     (place / "bin").mkdir()
-    shim = place / "bin" / "nas"
-    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nas "$@"\n')
-    shim.chmod(0o755)
+    warm_python.write_shim(place / "bin" / "nas", "-m", "nas")
+    warm_python.write_shim(place / "bin" / "python")
     return place
 
 
@@ -65,7 +63,7 @@ def run_page(place, page):
         elif language == "python":
             # Python blocks follow each other; a shell block between them may need their files.
             python.append(text)
-            outputs.append(call(place, sys.executable, "-c", "\n".join(python)))
+            outputs.append(call(place, "python", "-c", "\n".join(python)))
     return outputs
 
 
@@ -85,7 +83,7 @@ def test_reading_results(place, begin):
         (place / name).parent.mkdir(exist_ok=True)
         shutil.copytree(search.run.directory, place / name)
     text = "\n".join(text for language, text in blocks("reading-results.md"))
-    out = call(place, sys.executable, "-c", text)
+    out = call(place, "python", "-c", text)
     assert "share within two standard deviations" in out
     assert (place / "history.json").exists()
 
@@ -101,7 +99,7 @@ def test_adding(place):
         elif language == "bash":
             out = call(place, "bash", "-ec", text)
             assert "architectures" in out or out.startswith("{")
-    out = call(place, sys.executable, "-c", "\n".join(python))
+    out = call(place, "python", "-c", "\n".join(python))
     assert "mean(share=0.75)" in out
     assert "{'milliseconds_a_layer': 1.5}" in out
 
@@ -116,7 +114,7 @@ def test_recipes(place):
     python = "\n".join(text for language, text in found if language == "python")
     choices = {"optimizer": {"adamw": {}, "sgd": {"momentum": [0.8, 0.9]}}}
     asked = f"from nas.training.recipe import Recipe\nprint(Recipe.from_dict({choices}).open)"
-    out = call(place, sys.executable, "-c", f"{python}\n{asked}")
+    out = call(place, "python", "-c", f"{python}\n{asked}")
     assert out == "{'optimizer': ('adamw', 'sgd(momentum=0.8)', 'sgd')}\n"
 
 
@@ -126,7 +124,7 @@ def test_from_a_checkpoint(place):
         if name:
             (place / name[1]).write_text(text)
     commands = next(text for language, text in blocks("checkpoint.md") if language == "bash")
-    out = call(place, "bash", "-ec", commands.replace("python ", f"{sys.executable} "))
+    out = call(place, "bash", "-ec", commands)
     assert "cuts of teacher" in out
     assert (place / "zoo" / "cut" / "sst2" / "config.json").exists()
 
@@ -143,7 +141,7 @@ def test_suites(place):
 
 def test_ensembles(place):
     (text,) = [text for language, text in blocks("ensembles.md") if language == "python"]
-    assert call(place, sys.executable, "-c", text) == "['bandit', 'stacked', 'weighted']\n"
+    assert call(place, "python", "-c", text) == "['bandit', 'stacked', 'weighted']\n"
 
 
 @pytest.mark.slow
@@ -153,7 +151,7 @@ def test_trackers_and_tune(place):
     found = [text for language, text in blocks("trackers.md") if language == "python"]
     (place / "my_trial.py").write_text(found[0])
     (place / "tuned.py").write_text(found[1])
-    out = call(place, sys.executable, "tuned.py")
+    out = call(place, "python", "tuned.py")
     assert "fidelity" in out
     assert list((place / "tune-results").rglob("events.out.tfevents*"))
 
@@ -209,5 +207,5 @@ def test_the_notebook(place):
         for line in cell.splitlines():
             shell = re.match(r"!(.*)", line)
             lines.append(f"subprocess.run({shell[1]!r}, shell=True, check=True)" if shell else line)
-    out = call(place, sys.executable, "-c", "\n".join(lines))
+    out = call(place, "python", "-c", "\n".join(lines))
     assert "hypervolume" in out
