@@ -50,6 +50,15 @@ _LAYER = {
     "feedforward_norm": "output.LayerNorm",
 }
 _JOINED = "mixers.sa_sdp.query_key_value"
+# a checkpoint's hidden_act -> the feed-forward of the space; of several, the first is written
+_FEEDFORWARDS = {
+    "gelu": "mlp",
+    "gelu_python": "mlp",
+    "gelu_new": "mlp(activation=gelu-tanh)",
+    "gelu_pytorch_tanh": "mlp(activation=gelu-tanh)",
+    "gelu_fast": "mlp(activation=gelu-tanh)",
+    "relu": "relu",
+}
 _PARTS = tuple(f"attention.self.{part}" for part in ("query", "key", "value"))
 
 
@@ -131,7 +140,9 @@ def in_words_of_bert(encoder: Encoder) -> tuple[dict[str, Any], dict[str, Tensor
     config = {
         "architectures": ["BertModel"],
         "model_type": "bert",
-        "hidden_act": "gelu",
+        "hidden_act": next(
+            act for act, part in _FEEDFORWARDS.items() if part == str(layer.part("feedforward"))
+        ),
         "hidden_size": layer.width,
         "num_hidden_layers": len(encoder.layers),
         "num_attention_heads": len(layer.heads),
@@ -160,15 +171,16 @@ def bert_architecture(config: dict[str, Any]) -> Architecture:
         InvalidData: It asks for something the space does not have, such as another activation.
     """
     wanted = {
-        "hidden_act": ("gelu", None),
+        "hidden_act": (*_FEEDFORWARDS, None),
         "position_embedding_type": ("absolute", None),
         "is_decoder": (False, None),
     }
     for key, allowed in wanted.items():
         if config.get(key) not in allowed:
+            known = " or ".join(repr(value) for value in allowed if value is not None)
             raise InvalidData(
                 f"The checkpoint's {key} is {config.get(key)!r}, and BERT encoders of the space "
-                f"have {allowed[0]!r}. Give a checkpoint of BertModel with it."
+                f"have {known}. Give a checkpoint of BertModel with it."
             )
     layers = config["num_hidden_layers"]
     described = {
@@ -181,7 +193,10 @@ def bert_architecture(config: dict[str, Any]) -> Architecture:
     epsilon = config.get("layer_norm_eps") or NORM_EPSILON
     model = {} if epsilon == NORM_EPSILON else {"model": {"norm": f"layer(epsilon={epsilon!r})"}}
     lists = {k: [v] * layers for k, v in described.items()}
-    return Architecture.from_dict({"l": layers, **lists, **model})
+    parts = {}
+    if (feedforward := _FEEDFORWARDS[config.get("hidden_act") or "gelu"]) != "mlp":
+        parts = {"parts": [{"feedforward": feedforward}] * layers}
+    return Architecture.from_dict({"l": layers, **lists, **parts, **model})
 
 
 def require_bert(encoder: Encoder) -> Any:
@@ -200,10 +215,15 @@ def require_bert(encoder: Encoder) -> Any:
             for slots, owners in ((LAYER_SLOTS, layers), (MODEL_SLOTS, [encoder.architecture]))
             for slot in slots
             for part in (owner.part(slot) for owner in owners)
-            if slot != "positions" and part != usual[slot] and part.kind != "layer"
+            if slot != "positions"
+            and part != usual[slot]
+            and part.kind != "layer"
+            and not (slot == "feedforward" and str(part) in _FEEDFORWARDS.values())
         }
     )
-    shapes = {(layer.width, len(layer.heads), tuple(layer.feedforward)) for layer in layers}
+    shapes = {
+        (layer.width, len(layer.heads), tuple(layer.feedforward), layer.parts) for layer in layers
+    }
     reasons = {
         f"its heads are {', '.join(kinds)}, not sa_sdp alone": kinds != ["sa_sdp"],
         "its layers differ from each other": len(shapes) > 1,

@@ -9,6 +9,7 @@ from torch import Tensor
 from nas.data.tokenizer import Tokenizer
 from nas.models.checkpoints import load_encoder
 from nas.models.encoder import Encoder
+from nas.models.overlap import TOKEN_TYPES
 from nas.teachers.cuttable import require_cuttable
 from nas.teachers.hub import HUB, from_hub, hub_name
 from nas.zoo.files import ARCHITECTURE
@@ -64,7 +65,7 @@ class Checkpoint:
 
 
 def start_weights(weights: dict[str, Tensor], max_length: int, pooling: str) -> dict[str, Tensor]:
-    """Return a checkpoint's tensors for shorter sequences and another pooling."""
+    """Return a checkpoint's tensors for shorter sequences, the usual types and another pooling."""
     found = dict(weights)
     positions = "embeddings.positions.weight"
     if positions in found:
@@ -73,6 +74,11 @@ def start_weights(weights: dict[str, Tensor], max_length: int, pooling: str) -> 
         if name.endswith(".distances.weight"):  # of each distance, the shortest in the middle
             first = (len(table) + 1) // 2 - max_length
             found[name] = table[first : first + 2 * max_length - 1].clone()
+    types = found["embeddings.types.weight"]
+    if len(types) != TOKEN_TYPES:  # texts of a pair that knew of one type are of the same
+        found["embeddings.types.weight"] = (
+            types.repeat(TOKEN_TYPES, 1) if len(types) == 1 else types[:TOKEN_TYPES].clone()
+        )
     if pooling == "mean":
         width = len(found["pooler.bias"])
         found["pooler.weight"], found["pooler.bias"] = torch.eye(width), torch.zeros(width)

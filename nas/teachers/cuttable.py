@@ -11,7 +11,7 @@ from search_spaces.operations import mixer_part
 # Operation of heads, and kind of feed-forward, of which some may go -> settings that must be as
 # usual: what heads share cannot be left out with one of them.
 ATTENTION = {"sa": {"parameter": "sdp"}, "attention": {"queries": 1, "gate": "none"}}
-_FEEDFORWARDS = ("mlp", "glu")
+_FEEDFORWARDS = ("mlp", "glu", "relu")
 
 
 def require_cuttable(teacher: Architecture, where: object) -> None:

@@ -122,8 +122,8 @@ def test_what_is_no_bert_is_not_written(architecture, options, reason, tmp_path)
     ("changes", "message"),
     [
         (
-            {"hidden_act": "relu"},
-            "hidden_act is 'relu', and BERT .* of the space have 'gelu'",
+            {"hidden_act": "swish"},
+            "hidden_act is 'swish', and BERT .* of the space have 'gelu' or .*'relu'",
         ),
         ({"model_type": "gpt2"}, "model_type is 'gpt2'.*Read are bert, distilbert"),
         ({"hidden_size": None}, "has no number 'hidden_size'"),

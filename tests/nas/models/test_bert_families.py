@@ -9,6 +9,7 @@ from transformers import (
     AutoModel,
     BertConfig,
     BertForMaskedLM,
+    BertModel,
     DistilBertConfig,
     DistilBertForMaskedLM,
     DistilBertForSequenceClassification,
@@ -30,6 +31,9 @@ SIZES |= {"intermediate_size": 48, "vocab_size": 50, "max_position_embeddings": 
 DISTIL = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48, "vocab_size": 50}
 MODELS = {
     "bert, masked language": lambda: BertForMaskedLM(BertConfig(**SIZES)),
+    "bert, relu": lambda: BertModel(BertConfig(**SIZES, hidden_act="relu")),
+    "bert, gelu by tanh": lambda: BertModel(BertConfig(**SIZES, hidden_act="gelu_new")),
+    "distilbert, relu": lambda: DistilBertModel(DistilBertConfig(**DISTIL, activation="relu")),
     "distilbert": lambda: DistilBertModel(DistilBertConfig(**DISTIL, max_position_embeddings=24)),
     "distilbert, masked language": lambda: DistilBertForMaskedLM(DistilBertConfig(**DISTIL)),
     "distilbert, classes": lambda: DistilBertForSequenceClassification(DistilBertConfig(**DISTIL)),
@@ -65,6 +69,19 @@ def test_hidden_states_are_those_of_transformers(name, tmp_path):
     assert len(found) == len(expected) == 3
     for mine, its in zip(found, expected, strict=True):
         assert_close(mine[keep], its[keep], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu_new"])
+def test_another_activation_is_a_point_that_goes_back(activation, tmp_path):
+    spread(BertModel(BertConfig(**SIZES, hidden_act=activation))).save_pretrained(tmp_path / "a")
+    encoder = load_bert(tmp_path / "a")
+    save_bert(encoder, tmp_path / "b")
+    tokens = torch.randint(5, 50, (2, 7))
+    with torch.no_grad():
+        given, back = (
+            AutoModel.from_pretrained(tmp_path / name).eval()(tokens) for name in ("a", "b")
+        )
+    assert back.last_hidden_state.equal(given.last_hidden_state)
 
 
 def test_every_family_is_tried():
