@@ -44,9 +44,9 @@ def test_what_comes_in_breaks_nothing_in_many_cases(session, door):
     strike(session, door, range(LONG.get(door, FEW), MANY))
 
 
-def test_every_kind_of_fault_is_seen(tmp_path):
-    with Session(tmp_path, limits={"FUZZ_SECONDS": "2", "FUZZ_MEMORY": "1.2e9"}) as session:
-        verdicts = list(session.run("planted", range(len(PLANTED))))
+def test_every_kind_of_fault_is_seen(session):
+    limits = {"seconds": 2.0, "memory": 1.2e9}
+    verdicts = list(session.run("planted", range(len(PLANTED)), limits))
     seen = {
         what: [kind for kind, _ in v.faults][:1] for what, v in zip(PLANTED, verdicts, strict=True)
     }

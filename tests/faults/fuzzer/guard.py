@@ -18,8 +18,11 @@ from pathlib import Path
 
 from fuzzer.pretending import hurry, pretend
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "20"))
-MEMORY = int(float(os.environ.get("FUZZ_MEMORY", "2e9")))
+# Of one command: seconds, and bytes.
+LIMITS = {
+    "seconds": float(os.environ.get("FUZZ_SECONDS", "20")),
+    "memory": float(os.environ.get("FUZZ_MEMORY", "2e9")),
+}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 # Exit status of a fork that was about to start a process or reach a network.
 LEAVES, NOTED = 77, "noted"
@@ -83,7 +86,7 @@ def _watch(child: int) -> tuple[int, float, int]:
         except (OSError, IndexError, ValueError):
             pages = 0
         most = max(most, pages * resource.getpagesize())
-        if seconds > SECONDS or most > MEMORY:
+        if seconds > LIMITS["seconds"] or most > LIMITS["memory"]:
             # what it hangs on, on its standard error
             os.kill(child, signal.SIGUSR1)
             time.sleep(0.2)
@@ -147,7 +150,7 @@ def _call() -> int:
 def _limit() -> None:
     """Take what a runaway command must not have: address space, disk."""
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + 2 * MEMORY,) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (size + 2 * int(LIMITS["memory"]),) * 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10**9,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

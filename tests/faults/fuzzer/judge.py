@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fuzzer.cases import Step
-from fuzzer.guard import LEAVES, MEMORY, SECONDS, Ran
+from fuzzer.guard import LEAVES, LIMITS, Ran
 from fuzzer.values import VICTIM
 
 # What a fault is, in the order of the table.
@@ -77,9 +77,9 @@ def faults_of(
 ) -> list[tuple[str, str]]:
     """Return what one command did wrong."""
     found = []
-    if ran.seconds > SECONDS:
+    if ran.seconds > LIMITS["seconds"]:
         found.append(("over time", f"{ran.seconds:.0f} s"))
-    elif ran.memory > MEMORY:
+    elif ran.memory > LIMITS["memory"]:
         found.append(("over memory", f"{ran.memory / 1e9:.1f} GB"))
     elif ran.crash:
         found.append(("traceback", last_frame(ran.crash)))

@@ -1,4 +1,4 @@
-"""The process that has everything imported: reads "DOOR SEED" lines, writes a verdict for each.
+"""The process that has everything imported: reads lines "DOOR SEED LIMITS", writes verdicts.
 
 python -m fuzzer.server FOLDER
 """
@@ -14,7 +14,7 @@ from random import Random
 
 from fuzzer.bases import GOLDEN
 from fuzzer.cases import DOORS
-from fuzzer.guard import LEAVES, run_command
+from fuzzer.guard import LEAVES, LIMITS, run_command
 from fuzzer.judge import Verdict, digest, faults_of, judge_victim, snapshot
 from fuzzer.planted import plant
 from fuzzer.values import CANARY, VICTIM
@@ -84,11 +84,14 @@ def main() -> None:
     warm_up()
     plant()
     for line in sys.stdin:
-        name, seed = line.split()
+        name, seed, limits = line.split(maxsplit=2)
+        usual = dict(LIMITS)
+        LIMITS.update(json.loads(limits))
         try:
             answer = dataclasses.asdict(run_case(name, int(seed), work))
         except Exception:  # noqa: BLE001  of this fuzzer itself
             answer = {"door": name, "seed": int(seed), "broken": traceback.format_exc()}
+        LIMITS.update(usual)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

@@ -19,11 +19,10 @@ class Session:
     Args:
         work: A folder for the cases.
         root: The checkout whose packages are struck.
-        limits: FUZZ_SECONDS and FUZZ_MEMORY of one command, other than 20 s and 2e9 bytes.
     """
 
-    def __init__(self, work: Path, root: Path = ROOT, limits: Mapping[str, str] | None = None):
-        self._work, self._root, self._limits = work, root, dict(limits or {})
+    def __init__(self, work: Path, root: Path = ROOT):
+        self._work, self._root = work, root
 
     def __enter__(self) -> "Session":
         self._work.mkdir(parents=True, exist_ok=True)
@@ -32,7 +31,7 @@ class Session:
             "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false",
             "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg",
             "MPLCONFIGDIR": str(self._work / "caches"),
-            "NUMBA_CACHE_DIR": str(self._work / "caches"), "HF_HUB_OFFLINE": "1", **self._limits,
+            "NUMBA_CACHE_DIR": str(self._work / "caches"), "HF_HUB_OFFLINE": "1",
         }  # fmt: skip
         self._log = open(self._work / "server.log", "w")  # noqa: SIM115  closed at the end
         self._server = subprocess.Popen(
@@ -47,10 +46,12 @@ class Session:
         self._server.stdout.close()
         self._log.close()
 
-    def run(self, door: str, seeds: Iterable[int]) -> Iterator[Verdict]:
-        """Yield the verdict of each case."""
+    def run(
+        self, door: str, seeds: Iterable[int], limits: Mapping[str, float] | None = None
+    ) -> Iterator[Verdict]:
+        """Yield the verdict of each case; `limits` are others than those of the guard."""
         for seed in seeds:
-            self._server.stdin.write(f"{door} {seed}\n")
+            self._server.stdin.write(f"{door} {seed} {json.dumps(limits or {})}\n")
             self._server.stdin.flush()
             answer = self._server.stdout.readline()
             if not answer:
