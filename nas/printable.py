@@ -44,6 +44,17 @@ def message(text: str, longest: int = LONGEST) -> str:
     return printable(text)
 
 
+def one_line(text: str, longest: int) -> str:
+    """Return `text` as one printable line, for a list of many.
+
+    Args:
+        text: Anything.
+        longest: Characters from where on the end is left out.
+    """
+    text = printable(" ".join(text[: 20 * longest].split()))
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
 def shown(value: object) -> str:
     """Return `value` for a message, short, also if it cannot say what it is."""
     try:

@@ -30,6 +30,8 @@ class EncodedSplit:
         labels: Class numbers or regression targets, float32, `(n,)`; of several labels at once,
             `(n, labels)`; of words and of spans, `(tokens,)`.
         passages: Of questions about texts, the texts; each window of one is a sequence of its own.
+        excerpts: Of the development examples of a user's own task, the beginning of each text; see
+            `nas.data.excerpts`.
     """
 
     tokens: np.ndarray
@@ -37,6 +39,7 @@ class EncodedSplit:
     second_start: np.ndarray
     labels: np.ndarray
     passages: Passages | None = None
+    excerpts: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.second_start) // self.each

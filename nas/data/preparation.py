@@ -1,12 +1,14 @@
 """Preparing the data of a run: a tokenizer is trained, text cut into blocks, tasks encoded."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 
 from nas.data.blocks import blocks_of, first_lines
 from nas.data.encoding import EncodedSplit, encode
+from nas.data.excerpts import excerpts
 from nas.data.marks import keeps_marks
 from nas.data.prepared import PreparedData
 from nas.data.tables import Split, TaskData, take_examples
@@ -152,7 +154,12 @@ def _encode_task(
     splits = {"train": train, **sampled}
     if data.row is not None:  # those of suites have no labels
         splits |= {name: s for name, s in data.test.items() if s.labels is not None}
-    return {name: encode(tokenizer, split, max_length, kind) for name, split in splits.items()}
+    found = {name: encode(tokenizer, split, max_length, kind) for name, split in splits.items()}
+    if data.row is not None:  # what a report shows of them
+        found |= {
+            name: replace(found[name], excerpts=excerpts(split)) for name, split in sampled.items()
+        }
+    return found
 
 
 def _texts(split: Split) -> list[str]:

@@ -15,6 +15,7 @@ from nas.data.encoding import EncodedSplit
 from nas.data.minimal_pairs import EncodedPairs
 from nas.data.passages import Passages
 from nas.data.prepared_files import (
+    EXCERPTS,
     VERSION,
     check_ids,
     check_passages,
@@ -22,6 +23,7 @@ from nas.data.prepared_files import (
     check_tasks,
     read_array,
     read_encoded_pairs,
+    read_excerpts,
     read_index,
     read_tokenizer,
 )
@@ -90,6 +92,9 @@ class PreparedData:
                     np.save(directory / f"{name}.{split}.{array}.npy", getattr(data, array))
                 if data.passages is not None:
                     data.passages.save(directory, f"{name}.{split}")
+                if data.excerpts:
+                    text = json.dumps(list(data.excerpts), ensure_ascii=False)
+                    write_whole(directory / f"{name}.{split}{EXCERPTS}", text)
         index = {
             "version": VERSION,
             "vocabulary_size": self.vocabulary_size,
@@ -141,13 +146,16 @@ class PreparedData:
 
         def task_split(task: str, name: str) -> EncodedSplit:
             found, row = split(name), index["own"].get(task)
-            if row is None or not TASK_KINDS[row.kind].reads_passages:
+            if row is None:
                 return found
+            if not TASK_KINDS[row.kind].reads_passages:
+                return replace(found, excerpts=read_excerpts(directory, name, len(found)))
             questions = read_array(directory, f"{name}.questions", mmap=mmap)
             places = read_array(directory, f"{name}.places", mmap=mmap, dimensions=2)
             check_passages(found, questions, places, directory / name)
             passages = Passages.load(directory, name, questions, places)
-            return replace(found, passages=passages)
+            kept = read_excerpts(directory, name, len(passages.answers))
+            return replace(found, passages=passages, excerpts=kept)
 
         tasks = {
             name: {part: task_split(name, f"{name}.{part}") for part in splits}

@@ -21,6 +21,7 @@ from search_spaces.documents import read_json_file
 from search_spaces.errors import InvalidData, NasError
 
 VERSION = 1
+EXCERPTS = ".excerpts.json"  # how the names of files with beginnings of texts end
 _NAME = re.compile(r"\w[\w\-]*")  # of tasks and splits: they become names of files
 _LARGEST_VOCABULARY = 10_000_000
 
@@ -82,6 +83,28 @@ def read_encoded_pairs(
     if len(labels) % 2 or set(np.unique(labels)) != set(range(len(files))):
         raise _damaged(directory / "prepared.json", "its pairs are not those of its files")
     return EncodedPairs(tuple(files), sentences)
+
+
+def read_excerpts(directory: Path, name: str, count: int) -> tuple[str, ...]:
+    """Return the beginnings of the texts of a split; none where they were not kept.
+
+    Args:
+        directory: The folder of prepared data.
+        name: Of task and split.
+        count: How many examples there are.
+
+    Raises:
+        InvalidData: The file is damaged, or is of other examples.
+    """
+    path = directory / f"{name}{EXCERPTS}"
+    if not path.is_file():
+        return ()
+    found = read_json_file(path, InvalidData)
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise _damaged(path, "it holds no list of texts")
+    if len(found) != count:
+        raise _damaged(path, f"it holds {len(found)} texts of {count} examples")
+    return tuple(found)
 
 
 def _is_number(value: Any) -> bool:

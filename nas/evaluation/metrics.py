@@ -11,11 +11,12 @@ A metric takes predictions and labels, each `(n,)`; larger is better. Where a fo
 zero because all predictions are equal, the value is 0: such a model knows nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from nas.evaluation.answer_texts import best_of, word_overlap
+from nas.evaluation.entities import entities
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.glue import GLUE, glue_task
 from nas.evaluation.suites.task import Task
@@ -100,23 +101,6 @@ def entity_f1(predictions: np.ndarray, labels: np.ndarray) -> float:
     claimed, true = entities(predictions), entities(labels)
     both = len(claimed) + len(true)
     return 2 * len(claimed & true) / both if both else 0.0
-
-
-def entities(labels: Iterable[str]) -> set[tuple[int, int, str]]:
-    """Return first word, word after the last, and type of each entity of a row of labels."""
-    found, start, kind = set(), 0, ""
-    for place, label in enumerate([*labels, ""]):
-        mark, sign, name = label.partition("-")
-        if sign and mark in ("B", "I"):
-            begins = mark == "B" or name != kind
-        else:
-            name = "" if label == "O" else label
-            begins = name != kind
-        if begins or not name:
-            if kind:
-                found.add((start, place, kind))
-            start, kind = place, name
-    return found
 
 
 @METRICS.register("token_f1")

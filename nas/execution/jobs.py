@@ -70,6 +70,7 @@ class Outcome:
         seconds: Wall-clock time of the trial.
         weights: The pre-trained weights as the bytes of a safetensors file; None if the worker
             put them into the storage.
+        mistakes: Where the answers to the user's own tasks are wrong; see `nas.runs.mistakes`.
         cause: One of `CAUSES`.
         error: One line for people.
         traceback: The rest of the story, if there is one.
@@ -86,6 +87,7 @@ class Outcome:
     details: dict[str, Any] = field(default_factory=dict)
     seconds: float | None = None
     weights: bytes | None = None
+    mistakes: dict[str, dict[str, Any]] = field(default_factory=dict)
     cause: str | None = None
     error: str | None = None
     traceback: str | None = None

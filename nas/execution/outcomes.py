@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from nas.evaluation.measured import named_twice, values_of
+from nas.evaluation.mistakes import plain_mistakes
 from nas.execution import CAUSES, Outcome
 from nas.execution.answers import plain_answer
 from nas.printable import LONGEST, message
@@ -28,7 +29,7 @@ def checked(outcome: Outcome, needed: Iterable[str] = ()) -> Outcome:
         values = plain_answer(vars(outcome))
     except TrialError as error:
         return replace(outcome, cause=error.cause, error=str(error))
-    outcome = replace(outcome, **values)
+    outcome = replace(outcome, **values, mistakes=plain_mistakes(outcome.mistakes))
     twice = named_twice(values)
     if twice:
         error = (

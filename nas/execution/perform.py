@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nas.evaluation.derived import derived_values
 from nas.evaluation.measured import values_of
+from nas.evaluation.mistakes import plain_mistakes
 from nas.execution.answers import plain_answer, plain_numbers
 from nas.execution.interrupts import meant_for_us
 from nas.execution.jobs import Job, Outcome
@@ -77,9 +78,10 @@ def perform(
                 orphan = parent is not None and files.parent is None
                 if orphan:
                     _log.warning("The weights of the parent %s are gone: from scratch", parent)
-                measured = plain_answer(
-                    _call(run_trial, job, architecture, recipe, data, files, checkpoint_seconds)
+                answer = _call(
+                    run_trial, job, architecture, recipe, data, files, checkpoint_seconds
                 )
+                measured = plain_answer(answer)
                 has_weights = storage is None and files.weights.is_file()
                 weights = files.weights.read_bytes() if has_weights else None
             details = measured["details"]
@@ -93,6 +95,7 @@ def perform(
                 details=details,
                 seconds=time.monotonic() - started,
                 weights=weights,
+                mistakes=plain_mistakes(getattr(answer, "mistakes", {})),
                 node=node,
                 device=device,
                 logs="\n".join(lines),

@@ -42,6 +42,7 @@ def table(
     text_columns: Sequence[str] = (),
     trial_column: str | None = None,
     more: Sequence[str] | None = None,
+    read_column: str | None = None,
 ) -> Block:
     """Return a table.
 
@@ -52,12 +53,13 @@ def table(
         text_columns: Headings whose cells stand to the left; numbers stand to the right.
         trial_column: Heading of a column of trial numbers, which a click opens.
         more: For each row a longer text that opens on demand.
+        read_column: Heading of a column of sentences, which have a line of their own on a phone.
     """
     left = [name in text_columns for name in columns]
     return {
         "type": "table", "title": title, "columns": list(columns), "left": left,
         "rows": [list(row) for row in rows], "trial": trial_column,
-        "more": None if more is None else list(more),
+        "more": None if more is None else list(more), "read": read_column,
     }  # fmt: skip
 
 

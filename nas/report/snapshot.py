@@ -107,6 +107,25 @@ class Snapshot:
         return [i for i in ended if self.records[i]["fidelity"] == highest]
 
     @cached_property
+    def best(self) -> int:
+        """Position of the trial that an export takes as the best: of the front, by `score`."""
+        from nas.pareto.fronts import non_dominated_rows
+
+        names = list(self.objectives)
+        rows = {i: [self.value(i, name) for name in names] for i in self.done}
+        complete = [i for i, row in rows.items() if None not in row]
+        kept = non_dominated_rows([rows[i] for i in complete], list(self.objectives.values()))
+        front = [complete[place] for place in kept] or self.done
+        return max(front, key=lambda i: self.sign * self.value(i, self.score))
+
+    @cached_property
+    def own_tasks(self) -> list[str]:
+        """Names of the user's own tasks that the run trained on."""
+        recipe = self.settings.get("recipe")
+        found = recipe.get("own_tasks") if isinstance(recipe, dict) else None
+        return [str(name) for name in found] if isinstance(found, list) else []
+
+    @cached_property
     def columns(self) -> dict[str, dict[str, Any]]:
         """Every number a trial reports: the objectives first, then scores, then costs."""
         scores = dict.fromkeys(name for r in self.records for name in r["scores"])

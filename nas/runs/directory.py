@@ -8,6 +8,7 @@ runs/search-1/
   data/              the tokenised tasks and corpus
   tensorboard/       scores and costs of each trial, for TensorBoard
   weights/           HASH.safetensors, the pre-trained weights of each finished trial
+  mistakes/          HASH.json, where each finished trial is wrong on tasks of one's own
 """
 
 import json

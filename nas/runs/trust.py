@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nas.config import Experiment
 
 # Folders of a run that may be links to another disk; a file among these may be none.
-_FOLDERS = ("weights", "checkpoints", "results", "tensorboard", "data", "teacher")
+_FOLDERS = ("weights", "checkpoints", "results", "tensorboard", "data", "teacher", "mistakes")
 _FILES = (
     "run.db", "run.db-wal", "run.db-shm", "run.db-journal", "run.lock", "confirmations.db",
     "confirmations.db-wal", "confirmations.db-shm", "confirmations.db-journal",

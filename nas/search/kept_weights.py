@@ -7,6 +7,7 @@ uninterrupted one would have kept.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from nas.runs.mistakes import mistakes_name
 from nas.runs.storage import result_name, weights_name
 
 
@@ -68,7 +69,11 @@ class KeptWeights:
             self._tasks.get(record["fidelity"]),
         )
         self._loose.setdefault(digest, []).extend(
-            [weights_name(digest, record["fidelity"]), result]
+            [
+                weights_name(digest, record["fidelity"]),
+                mistakes_name(digest, record["fidelity"]),
+                result,
+            ]
         )
 
     def expendable(self, needed: Collection[str | None]) -> list[str]:

@@ -271,7 +271,7 @@ class Search:
         outcome = checked(outcome, self._needed)
         if outcome.cause is None:
             try:
-                self._book.keep_weights(outcome)
+                self._book.keep_files(outcome)
             except OSError as error:
                 if not out_of_space(error):
                     raise

@@ -4,6 +4,7 @@ All methods write to the record; the search wraps each step into one commit.
 """
 
 import heapq
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from nas.execution.jobs import Job, Outcome, trial_seed
 from nas.fidelity_rules import FIDELITY_RULES
 from nas.runs.confirmations import confirmations_spent
 from nas.runs.directory import Run
+from nas.runs.mistakes import write_mistakes
 from nas.runs.storage import weights_name
 from nas.search.deadlines import LIMITS, Deadlines, cost_of
 from nas.search.kept_weights import KeptWeights
@@ -21,6 +23,8 @@ from nas.search.parents import Parents
 from nas.search.retries import attempt_entry, judge
 from nas.search.tally import Tally
 from nas.whole_files import write_whole
+
+_log = logging.getLogger(__name__)
 
 
 class TrialBook:
@@ -238,9 +242,14 @@ class TrialBook:
         ahead = (*self.waiting, *self.in_flight.values())
         return [*names, *self._kept.expendable({r["proposal"].get("parent") for r in ahead})]
 
-    def keep_weights(self, outcome: Outcome) -> None:
-        """Store the weights that came with an outcome, if any did."""
+    def keep_files(self, outcome: Outcome) -> None:
+        """Store what came with an outcome beside its numbers: weights, and where it is wrong."""
+        record = self.in_flight[outcome.trial]
+        digest, fidelity = record["hash"], record["fidelity"]
         if outcome.weights is not None:
-            record = self.in_flight[outcome.trial]
-            name = weights_name(record["hash"], record["fidelity"])
-            write_whole(self._run.directory / name, outcome.weights)
+            write_whole(self._run.directory / weights_name(digest, fidelity), outcome.weights)
+        if outcome.mistakes:
+            try:
+                write_mistakes(self._run.directory, digest, fidelity, outcome.mistakes)
+            except OSError as error:  # a report lacks a part, and no search stops for that
+                _log.warning("Where trial %d is wrong was not kept: %s", outcome.trial, error)

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from nas.data.encoding import EncodedSplit, encode_split
+from nas.data.excerpts import text_of
 from nas.data.preparation import sample
 from nas.data.tables import Split
 from nas.evaluation.answer_texts import best_of, is_same, word_overlap
+from nas.evaluation.class_figures import ClassFigures
 from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.suites.task import Task
 from nas.single.exported import ExportedModel, answer_surely
@@ -19,23 +21,6 @@ from nas.training.recipe import Recipe
 
 WORST = 10  # rows
 _LEAST = 1e-12  # a probability of 0 has no logarithm
-
-
-@dataclass(frozen=True)
-class ClassFigures:
-    """How one class is told from the others.
-
-    Attributes:
-        precision: Share of the answers of this class that are right; 0 where there are none.
-        recall: Share of its examples that are found.
-        f1: The harmonic mean of both.
-        support: How many examples it has.
-    """
-
-    precision: float
-    recall: float
-    f1: float
-    support: int
 
 
 @dataclass(frozen=True)
@@ -112,7 +97,7 @@ def per_class(
 
     def row(place: int) -> Row:
         return Row(
-            place + 1, _read(split, place), names[0][place], names[1][place], float(losses[place])
+            place + 1, text_of(split, place), names[0][place], names[1][place], float(losses[place])
         )
 
     worst = np.argsort(-losses, kind="stable")[:WORST]
@@ -132,8 +117,7 @@ def _of_spans(task: Task, split: Split, answers: np.ndarray) -> PerClass:
         loss = 1 - best_of(word_overlap, answer.text, rights)
         right = " | ".join(dict.fromkeys(rights))
         same = bool(best_of(is_same, answer.text, rights))
-        read = f"{split.first[place]} | {split.second[place]}"
-        found.append((same, Row(place + 1, read, right, answer.text, loss)))
+        found.append((same, Row(place + 1, text_of(split, place), right, answer.text, loss)))
     worst = sorted((row for _, row in found), key=lambda row: -row.loss)[:WORST]
     return PerClass(task.name, worst=worst, wrong=[row for same, row in found if not same])
 
@@ -197,11 +181,3 @@ def _of_texts(
     starts = encoded.offsets[:-1]
     wrong = (labels >= 0) & (labels != answers)
     return np.add.reduceat(losses, starts), np.add.reduceat(wrong.astype(int), starts) > 0
-
-
-def _read(split: Split, place: int) -> str:
-    if split.words:
-        return " ".join(split.first[place])
-    more = [] if split.second is None else [split.second[place]]
-    more += [] if split.choices is None else list(split.choices[place])
-    return " | ".join([split.first[place], *more])

@@ -8,13 +8,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from nas.data.batches import Batch, batches
 from nas.data.prepared import EncodedSplit
+from nas.evaluation.kinds import TASK_KINDS
 from nas.evaluation.metrics import task_score
 from nas.evaluation.suites.task import Task
 from nas.training.budget import WHOLE, Budget
@@ -46,6 +47,8 @@ class Finetuning:
         passes: Passes over the training examples after which the weights were taken.
         constant: Whether some development split got one answer for all examples.
         notes: What the way of fine-tuning says of it.
+        mistakes: Of a user's own task, where the answers to each development split are wrong, as
+            `nas.evaluation.mistakes` keeps it.
     """
 
     score: float
@@ -56,6 +59,7 @@ class Finetuning:
     passes: int = 0
     constant: bool = False
     notes: Mapping[str, float] = field(default_factory=dict)
+    mistakes: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Learnt(NamedTuple):
@@ -72,6 +76,22 @@ class Learnt(NamedTuple):
     steps: int
     scale: Scale
     passes: int
+
+
+class Scored(NamedTuple):
+    """What a task's model reaches on its development splits.
+
+    Attributes:
+        score: The task's one number, larger is better.
+        metrics: Split name -> metric name -> value.
+        constant: Whether some split got one answer for all examples.
+        mistakes: Split name -> where answers are wrong, of a user's own task.
+    """
+
+    score: float
+    metrics: dict[str, dict[str, float]]
+    constant: bool
+    mistakes: dict[str, dict[str, Any]]
 
 
 def finetune(
@@ -118,11 +138,14 @@ def finetune(
         seed=seed, watch=watch, precision=precision, budget=budget, checkpoint=checkpoint,
         select_on=select_on, lesson=lesson, ways=ways,
     )  # fmt: skip
-    score, metrics, constant = scored(
-        encoder, head, task, splits, scale=learnt.scale, precision=precision
-    )
+    found = scored(encoder, head, task, splits, scale=learnt.scale, precision=precision)
     return Finetuning(
-        score, metrics, learnt.loss, learnt.steps, learnt.scale, learnt.passes, constant, ways.notes
+        **found._asdict(),
+        loss=learnt.loss,
+        steps=learnt.steps,
+        scale=learnt.scale,
+        passes=learnt.passes,
+        notes=ways.notes,
     )
 
 
@@ -209,15 +232,18 @@ def scored(
     *,
     scale: Scale,
     precision: str,
-) -> tuple[float, dict[str, dict[str, float]], bool]:
-    """Return score and metrics on the development splits, and whether one got a single answer."""
-    metrics, constant = {}, False
+) -> Scored:
+    """Return score and metrics on the development splits, and where answers to them are wrong."""
+    metrics, mistakes, constant = {}, {}, False
     for name in task.dev:
-        answers, metrics[name] = judge(
+        answers, sure, metrics[name] = judge(
             encoder, head, task, splits[name], scale=scale, precision=precision
         )
         constant |= bool((answers == answers[:1]).all())
-    return task_score(task, metrics), metrics, constant
+        if task.own:
+            wrong = TASK_KINDS[task.kind].mistakes(task, splits[name], answers, sure)
+            mistakes |= {} if wrong is None else {name: wrong.to_dict()}
+    return Scored(task_score(task, metrics), metrics, constant, mistakes)
 
 
 class _State:

@@ -1,6 +1,7 @@
 """What a finished trial hands back: plain numbers that travel between processes."""
 
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,12 +16,15 @@ class Measurement:
         seconds: Wall-clock time of the whole trial.
         details: Everything else worth a column: losses, tokens, each metric of each task, the
             seconds of each stage, the precision that was used.
+        mistakes: Of each of the user's own tasks, by development split, where its answers are
+            wrong, as JSON types; see `nas.evaluation.mistakes`.
     """
 
     scores: dict[str, float]
     costs: dict[str, float]
     seconds: float
     details: dict[str, float | str] = field(default_factory=dict)
+    mistakes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Return the measurement as JSON types."""

@@ -1,6 +1,7 @@
 """What a fine-tuned model answers: outputs, losses, predictions and their scores."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +29,20 @@ class Scale:
     def of(cls, labels: np.ndarray) -> "Scale":
         """Return the scale of the training labels."""
         return cls(float(labels.mean()), float(labels.std()) or 1.0)
+
+
+class Judged(NamedTuple):
+    """What is answered to a split, and how well.
+
+    Attributes:
+        answers: As `predict` returns them.
+        sure: How sure each class is, `(n, classes)`; None for a number.
+        metrics: Metric name -> value.
+    """
+
+    answers: np.ndarray
+    sure: np.ndarray | None
+    metrics: dict[str, float]
 
 
 def task_loss(
@@ -59,7 +74,7 @@ def evaluate(
     Raises:
         TrialError: A prediction is not finite; its cause is "nan".
     """
-    return judge(encoder, head, task, split, scale=scale, precision=precision)[1]
+    return judge(encoder, head, task, split, scale=scale, precision=precision).metrics
 
 
 def judge(
@@ -70,15 +85,16 @@ def judge(
     *,
     scale: Scale,
     precision: str = "fp32",
-) -> tuple[np.ndarray, dict[str, float]]:
+) -> Judged:
     """Return the answers to `split`, and each metric of `task` on them.
 
     Raises:
         TrialError: A prediction is not finite; its cause is "nan".
     """
-    found = predict_surely(encoder, head, task, split, scale=scale, precision=precision)
-    sure = found[1] if OF_PROBABILITIES & set(task.metrics) else None
-    return found[0], score(task, found[0], TASK_KINDS[task.kind].right(split), sure)
+    answers, sure = predict_surely(encoder, head, task, split, scale=scale, precision=precision)
+    read = sure if OF_PROBABILITIES & set(task.metrics) else None
+    metrics = score(task, answers, TASK_KINDS[task.kind].right(split), read)
+    return Judged(answers, sure, metrics)
 
 
 def predict(

@@ -1,5 +1,6 @@
 """What all fine-tunings on one task gave, and the columns that say so."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,11 @@ class TaskResult:
     def score(self) -> float:
         """The mean over the seeds, larger is better."""
         return float(np.mean([run.score for run in self.runs]))
+
+    @property
+    def mistakes(self) -> Mapping[str, dict[str, Any]]:
+        """Where the first one's answers to each development split are wrong; see `Finetuning`."""
+        return self.runs[0].mistakes
 
     def details(self, name: str) -> dict[str, float]:
         """Return the columns that say more than the score."""

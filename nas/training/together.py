@@ -77,11 +77,11 @@ class JointTraining:
         fold(self.encoder, alignment)
         splits = self.data.tasks[task.name]
         scale = _scale(task, self.data)
-        score, metrics, constant = scored(
-            self.encoder, head, task, splits, scale=scale, precision=self.precision
-        )
+        found = scored(self.encoder, head, task, splits, scale=scale, precision=self.precision)
         passes, steps = planned_passes(len(splits["train"]), self.recipe.for_task(task.name))
-        return Finetuning(score, metrics, values["loss"], steps, scale, passes, constant)
+        return Finetuning(
+            **found._asdict(), loss=values["loss"], steps=steps, scale=scale, passes=passes
+        )
 
     def recall(self) -> None:
         """Fill the columns, which a training that was over before it was cut off has not."""

@@ -195,6 +195,7 @@ def run_trial(
             **{k: v for name, r in results.items() for k, v in r.details(name).items()},
             **{f"{stage}_seconds": value for stage, value in seconds.items()},
         },
+        mistakes={name: dict(r.mistakes) for name, r in results.items() if r.mistakes},
     )
 
 

@@ -6,6 +6,7 @@ import random
 import pytest
 import yaml
 
+from nas.runs.mistakes import trial_mistakes
 from search_spaces.errors import InvalidData
 
 SEARCH = {
@@ -46,6 +47,12 @@ def test_a_label_for_each_word_and_several_labels(nas, place, warm_python, start
         "--task", place / "names.conll", "--task", place / "topics.jsonl",
     )  # fmt: skip
     assert "names" in capsys.readouterr().err
+    (path,) = (run / "mistakes").iterdir()
+    wrong = trial_mistakes(run, path.stem)
+    assert sorted(wrong["names"]["dev"].names) == ["LOC", "PER"]
+    assert sorted(wrong["topics"]["dev"].names) == ["bank", "farm", "sea"]
+    words = {word for names in NAMES.values() for name in names for word in name.split()}
+    assert {row.right.partition(": ")[0] for row in wrong["names"]["dev"].worst} <= {*words, "went"}
     nas("export", run, "--to", model)
     assert capsys.readouterr().out.count("as in the search") == 2
     (place / "asked.jsonl").write_text('{"tokens": ["Ravi", "went", "Cape", "Town"]}\n')

@@ -10,6 +10,7 @@ import yaml
 
 from nas.cli.verdict import print_test
 from nas.evaluation.suites.task import Task
+from nas.runs.mistakes import trial_mistakes
 from nas.zoo.card import read_card
 from search_spaces.errors import InvalidData, InvalidExperiment, NasError
 
@@ -204,6 +205,30 @@ def test_scoring_a_model_on_files(nas, model, place, capsys):
     nas("evaluate", model, "--finetune", "--task", place / "topics.csv", "--quiet",
         "--recipe", "finetune_epochs=1")  # fmt: skip
     assert "topics" in capsys.readouterr().out
+
+
+def test_a_report_says_where_the_best_one_is_wrong(nas, run, model, place, capsys):
+    import nas as api
+
+    nas("report", run)
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in said] == ["Report", "topics", "likeness"]
+    best = api.open_run(run).pick("best")
+    found = trial_mistakes(run, best["hash"])
+    # the figures are those of the scores
+    topics = found["topics"]["dev"]
+    accuracy = 1 - topics.wrong / topics.examples
+    assert np.mean([accuracy, np.mean([of.f1 for of in topics.figures])]) == pytest.approx(
+        best["topics"]
+    )
+    assert sorted(topics.names) == sorted(SAID)
+    assert {row.text.rsplit(" ", 1)[0] for row in topics.worst} <= set(SAID.values())
+    # the exported model errs alike, by another way
+    nas("evaluate", model, "--task", f"likeness={place / 'dev.jsonl'}", "--json")
+    worst = json.loads(capsys.readouterr().out)["tasks"]["likeness"]["worst"]
+    mine = found["likeness"]["dev"].worst
+    assert [row.value**2 for row in mine] == pytest.approx([row["loss"] for row in worst], rel=1e-3)
+    assert {row.text for row in mine} == {row["text"] for row in worst}
 
 
 def test_cuts_of_a_checkpoint_learn_an_own_task(nas, place, capsys):

@@ -10,6 +10,7 @@ import sys
 import pytest
 import yaml
 
+from nas.runs.mistakes import trial_mistakes
 from search_spaces.errors import InvalidData
 
 PLAN = {
@@ -148,6 +149,13 @@ def test_cuts_of_a_checkpoint_learn_spans(nas, place, capsys):
     said = capsys.readouterr()
     assert "The teacher reaches" in said.out + said.err
     assert "in windows of 24" in said.out + said.err
+    (path,) = (run / "mistakes").iterdir()
+    wrong = trial_mistakes(run, path.stem)["trips"]["dev"]
+    assert wrong.examples == 24
+    assert len(wrong.worst) == min(10, wrong.wrong)
+    assert {row.text.partition(" | ")[0] for row in wrong.worst} <= {
+        "Who came?", "Where to?", "How much was it?",
+    }  # fmt: skip
     nas("export", run, "--to", place / "cut", "--quantize", "int8")
     said = capsys.readouterr().out
     assert "as in the search" in said

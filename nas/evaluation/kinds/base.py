@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
+from nas.evaluation.mistakes import Mistakes
 from search_spaces.errors import InvalidData
 from search_spaces.registry import Registry
 
@@ -43,6 +44,7 @@ class Examples(Protocol):
     offsets: np.ndarray
     labels: np.ndarray
     passages: Passages | None
+    excerpts: Sequence[str]
 
 
 class TaskKind(ABC):
@@ -122,6 +124,19 @@ class TaskKind(ABC):
         """Return what is right of a split's examples, beside which answers are held."""
         return np.asarray(split.labels)
 
+    def mistakes(
+        self, task: "Task", split: Examples, answers: np.ndarray, sure: np.ndarray | None
+    ) -> Mistakes | None:
+        """Return where answers are wrong; None of a kind that does not say so.
+
+        Args:
+            task: What is asked.
+            split: The examples, at least one.
+            answers: As `of_examples` gave them.
+            sure: The same.
+        """
+        return None
+
     def without_reading(self, train: Examples, split: Examples) -> np.ndarray:
         """Return the answers to a split that are best in training if nothing is read."""
         right = self.right(split)
@@ -157,6 +172,11 @@ class TaskKind(ABC):
     def texts(self, task: "Task", answers: np.ndarray) -> Sequence[str]:
         """Return answers as people write them."""
         return [f"{value:.6g}" for value in answers]
+
+
+def excerpt(split: Examples, place: int) -> str:
+    """Return the beginning of the text of an example; "" where it was not kept."""
+    return split.excerpts[place] if split.excerpts else ""
 
 
 TASK_KINDS: Registry[TaskKind] = Registry(

@@ -2,8 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from nas.evaluation.kinds.base import TASK_KINDS
-from nas.evaluation.kinds.classes import Classes
+import numpy as np
+
+from nas.evaluation.kinds.base import TASK_KINDS, Examples
+from nas.evaluation.kinds.classes import Classes, wrong_answers
+from nas.evaluation.mistakes import Mistakes
 
 if TYPE_CHECKING:
     from nas.evaluation.suites.task import Task
@@ -29,6 +32,11 @@ class Choice(Classes):
 
     def outputs(self, task: "Task") -> int:
         return 1
+
+    def mistakes(
+        self, task: "Task", split: Examples, answers: np.ndarray, sure: np.ndarray
+    ) -> Mistakes:
+        return Mistakes(**wrong_answers(task, split, answers, sure))
 
 
 TASK_KINDS.register(Choice.name)(Choice())

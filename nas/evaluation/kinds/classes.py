@@ -1,10 +1,12 @@
 """One of two or more classes."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas.evaluation.kinds.base import TASK_KINDS, Scaled, TaskKind
+from nas.evaluation.class_figures import told_apart
+from nas.evaluation.kinds.base import TASK_KINDS, Examples, Scaled, TaskKind, excerpt
+from nas.evaluation.mistakes import Mistakes, worst_of
 from search_spaces.errors import InvalidData
 
 if TYPE_CHECKING:
@@ -73,8 +75,35 @@ class Classes(TaskKind):
             return None
         return f"it has labels other than 0 to {count - 1}"
 
+    def mistakes(
+        self, task: "Task", split: Examples, answers: np.ndarray, sure: np.ndarray
+    ) -> Mistakes:
+        return Mistakes(
+            **told_apart(task.labels, split.labels, answers),
+            **wrong_answers(task, split, answers, sure),
+        )
+
     def texts(self, task: "Task", answers: np.ndarray) -> list[str]:
         return [task.labels[int(number)] for number in answers]
+
+
+def wrong_answers(
+    task: "Task", split: Examples, answers: np.ndarray, sure: np.ndarray
+) -> dict[str, Any]:
+    """Return how many of the answers are wrong, and the surest of those."""
+    wrong = split.labels != answers
+    return {
+        "examples": len(answers),
+        "wrong": int(wrong.sum()),
+        "worst": worst_of(
+            wrong,
+            sure.max(1),
+            lambda i: (
+                excerpt(split, i),
+                *(task.labels[int(values[i])] for values in (split.labels, answers)),
+            ),
+        ),
+    }
 
 
 TASK_KINDS.register(Classes.name)(Classes())

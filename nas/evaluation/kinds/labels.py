@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.evaluation.kinds.base import TASK_KINDS, Scaled, TaskKind
+from nas.evaluation.class_figures import class_figures, figures_of
+from nas.evaluation.kinds.base import TASK_KINDS, Examples, Scaled, TaskKind, excerpt
+from nas.evaluation.mistakes import Mistakes, worst_of
 from search_spaces.errors import InvalidData
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from nas.evaluation.suites.task import Task
 
 SEPARATOR = "|"  # between labels in a cell
+NONE = "(none)"  # what people read where a text has no label
 
 
 class Labels(TaskKind):
@@ -59,6 +62,28 @@ class Labels(TaskKind):
         if labels.ndim != 2 or labels.shape[1] != len(task.labels):
             return f"it has the shape {labels.shape}"
         return None if np.isin(labels, (0, 1)).all() else "it has labels other than 0 and 1"
+
+    def mistakes(
+        self, task: "Task", split: Examples, answers: np.ndarray, sure: np.ndarray
+    ) -> Mistakes:
+        rights, said = np.asarray(split.labels) > 0, answers > 0
+        figures = class_figures((rights & said).sum(0), said.sum(0), rights.sum(0))
+        wrong = rights != said
+        of_wrong = np.where(wrong, np.where(said, sure, 1 - sure), 0.0).max(1)
+        return Mistakes(
+            examples=len(answers),
+            wrong=int(wrong.any(1).sum()),
+            what="label",
+            **figures_of(task.labels, figures),
+            worst=worst_of(
+                wrong.any(1),
+                of_wrong,
+                lambda i: (
+                    excerpt(split, i),
+                    *(self.texts(task, values[[i]])[0] or NONE for values in (rights, said)),
+                ),
+            ),
+        )
 
     def texts(self, task: "Task", answers: np.ndarray) -> list[str]:
         names = np.array(task.labels, dtype=object)

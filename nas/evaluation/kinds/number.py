@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.evaluation.kinds.base import TASK_KINDS, Scaled, TaskKind
+from nas.evaluation.kinds.base import TASK_KINDS, Examples, Scaled, TaskKind, excerpt
+from nas.evaluation.mistakes import Mistakes, worst_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +40,18 @@ class Number(TaskKind):
 
     def constant(self, labels: np.ndarray) -> float:
         return float(labels.mean())
+
+    def mistakes(
+        self, task: "Task", split: Examples, answers: np.ndarray, sure: np.ndarray | None
+    ) -> Mistakes:
+        off = np.abs(split.labels - answers)
+        words = (self.texts(task, values) for values in (split.labels, answers))
+        right, said = words
+        return Mistakes(
+            examples=len(answers),
+            mean_error=float(off.mean()),
+            worst=worst_of(off > 0, off, lambda i: (excerpt(split, i), right[i], said[i])),
+        )
 
 
 TASK_KINDS.register(Number.name)(Number())

@@ -7,7 +7,8 @@ import numpy as np
 
 from nas.evaluation.answer_texts import best_of, is_same, word_overlap
 from nas.evaluation.best_spans import best_spans
-from nas.evaluation.kinds.base import TASK_KINDS, Examples, Scaled, TaskKind
+from nas.evaluation.kinds.base import TASK_KINDS, Examples, Scaled, TaskKind, excerpt
+from nas.evaluation.mistakes import Mistakes, worst_of
 from search_spaces.errors import InvalidData
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 # What a token is: no place for an answer, one, and where the right one begins, ends, or both.
 OUTSIDE, INSIDE, STARTS, ENDS, BOTH = -1, 0, 1, 2, 3
 NO_ANSWER = "no answer"  # the label of a task some of whose questions have none
+_ASKED, _BEFORE, _AROUND = 90, 30, 140  # characters shown of a question, and of a text
 _MOST = 2_000  # questions, to find what answers best without reading them
 
 
@@ -138,6 +140,24 @@ class SpanOfText(TaskKind):
         same = [[best_of(is_same, span.text, rights)] for span, rights in pairs]
         return np.array(same), np.ones((len(same), 1))
 
+    def mistakes(
+        self, task: "Task", split: Examples, answers: np.ndarray, sure: np.ndarray
+    ) -> Mistakes:
+        rights = split.passages.answers
+        pairs = zip(answers, rights, strict=True)
+        wrong = np.array([not best_of(is_same, said.text, right) for said, right in pairs])
+
+        def words(place: int) -> tuple[str, str, str]:
+            said, right = answers[place], list(dict.fromkeys(rights[place]))
+            context, asked = split.passages.context_of(place), excerpt(split, place)
+            first = context.find(right[0]) if right else -1
+            read = " | ".join(filter(None, [asked[:_ASKED], _around(context, first, said.start)]))
+            return read, " | ".join(right) or NO_ANSWER, said.text or NO_ANSWER
+
+        return Mistakes(
+            examples=len(answers), wrong=int(wrong.sum()), worst=worst_of(wrong, sure[:, 0], words)
+        )
+
     def check(self, task: "Task") -> None:
         super().check(task)
         if task.labels not in ((), (NO_ANSWER,)) or len(task.columns) != 2:
@@ -156,6 +176,12 @@ def _objects(values: Sequence[object]) -> np.ndarray:
     found = np.empty(len(values), dtype=object)
     found[:] = list(values)
     return found
+
+
+def _around(text: str, *places: int) -> str:
+    """Return the part of a text that begins shortly before the first of some places in it."""
+    begin = max(0, min((place for place in places if place > 0), default=0) - _BEFORE)
+    return f"…{text[begin:][:_AROUND]}" if begin else text[:_AROUND]
 
 
 def _first_word(text: str) -> Span:

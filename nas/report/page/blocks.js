@@ -11,11 +11,11 @@ const BLOCKS = {
   code: (block) => el("div", {}, HEAD(block), el("pre", { tabindex: "0" }, block.text)),
 
   table: (block) => {
-    const opens = block.columns.indexOf(block.trial);
+    const opens = block.columns.indexOf(block.trial), read = block.columns.indexOf(block.read);
     const cell = (text, i) => {
       const shown = typeof text === "number" ? full(text) : text;
       const inner = i === opens && rowOf.has(text) ? el("button", { type: "button", class: "link", onclick: () => openDialog(text) }, shown) : shown;
-      return el("td", { class: block.left[i] ? "words" : "number", "data-label": block.columns[i] }, el("span", {}, inner));
+      return el("td", { class: i === read ? "words read" : block.left[i] ? "words" : "number", "data-label": block.columns[i] }, el("span", {}, inner));
     };
     const line = (row, at) => {
       const cells = row.map(cell);

@@ -2,6 +2,7 @@
 
 from nas.report.sections import front  # noqa: F401, I001  the order is that of the page
 from nas.report.sections import trade_offs  # noqa: F401
+from nas.report.sections import mistakes  # noqa: F401
 from nas.report.sections import progress  # noqa: F401
 from nas.report.sections import importance  # noqa: F401
 from nas.report.sections import space_map  # noqa: F401
