@@ -79,6 +79,7 @@ class ModelShape(NamedTuple):
         norm: Parameters of one norm over so many features.
         attends: Whether any head makes scores of queries and keys.
         table: Width of the rows of the embedding's table, which an output decodes with.
+        embedded: Width of the vectors of tokens, types and positions that are summed.
         carried: For each layer how many earlier hidden states pass the projection after it beside
             its own, because a later layer reads them; empty for none.
     """
@@ -91,6 +92,7 @@ class ModelShape(NamedTuple):
     norm: Callable[[int], int]
     attends: bool = True
     table: int = 0
+    embedded: int = 0
     carried: tuple[int, ...] = ()
 
 
@@ -154,6 +156,7 @@ class Kind:
         causal: Whether each token can be kept from seeing later ones; None for what is usual in the
             slot: in a mixer not, in others always.
         table: Width of the rows of its table, for a width of the first layer; embeddings only.
+        embedded: Width of the vectors that are summed with types and positions, likewise.
     """
 
     name: str
@@ -175,6 +178,7 @@ class Kind:
     rows: Callable[[Part, int], int] = _nothing
     causal: bool | None = None
     table: Callable[[int, Part], int] = lambda width, part: width
+    embedded: Callable[[int, Part], int] = lambda width, part: width
 
     def __post_init__(self) -> None:
         if not is_name(self.name):

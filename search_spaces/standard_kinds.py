@@ -104,7 +104,7 @@ _register(
     Kind(
         "absolute",
         "one learned vector a position",
-        parameters=lambda shape, part: shape.max_length * shape.widths[0],
+        parameters=lambda shape, part: shape.max_length * shape.embedded,
     ),
     Kind(
         "relative",

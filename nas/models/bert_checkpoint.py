@@ -35,7 +35,15 @@ _SIZES = {
     "type_vocab_size": ("embeddings.token_type_embeddings.weight", 0),
     "intermediate_size": ("encoder.layer.0.intermediate.dense.weight", 0),
 }
+# where vectors that are summed are narrower than the layers, as in small ELECTRAs
+_NARROW_SIZES = {
+    **_SIZES,
+    "hidden_size": ("embeddings_project.weight", 0),
+    "embedding_size": (_TABLE, 1),
+}
 _OUTER = {
+    "embeddings.tokens.table.weight": _TABLE,
+    "embeddings.tokens.map": "embeddings_project",
     "embeddings.tokens.weight": "embeddings.word_embeddings.weight",
     "embeddings.types.weight": "embeddings.token_type_embeddings.weight",
     "embeddings.positions.weight": "embeddings.position_embeddings.weight",
@@ -191,12 +199,20 @@ def bert_architecture(config: dict[str, Any]) -> Architecture:
         "f": [config["intermediate_size"]],
     }
     epsilon = config.get("layer_norm_eps") or NORM_EPSILON
-    model = {} if epsilon == NORM_EPSILON else {"model": {"norm": f"layer(epsilon={epsilon!r})"}}
+    model = {} if epsilon == NORM_EPSILON else {"norm": f"layer(epsilon={epsilon!r})"}
+    if _narrow(config):
+        model["embedding"] = f"projected(rank={config['embedding_size']})"
+    model = {"model": model} if model else {}
     lists = {k: [v] * layers for k, v in described.items()}
     parts = {}
     if (feedforward := _FEEDFORWARDS[config.get("hidden_act") or "gelu"]) != "mlp":
         parts = {"parts": [{"feedforward": feedforward}] * layers}
     return Architecture.from_dict({"l": layers, **lists, **parts, **model})
+
+
+def _narrow(config: dict[str, Any]) -> bool:
+    """Whether vectors that are summed are of another width than the layers."""
+    return config.get("embedding_size", config["hidden_size"]) != config["hidden_size"]
 
 
 def require_bert(encoder: Encoder) -> Any:
@@ -274,5 +290,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     with read_as_said(folder):
         config, tensors = FAMILIES[family](config, tensors)
     require_numbers(config, _NEEDED, folder)
-    require_sizes(config, tensors, _SIZES, "encoder.layer.", folder)
+    if _narrow(config):
+        require_numbers(config, ("embedding_size",), folder)
+    sizes = _NARROW_SIZES if _narrow(config) else _SIZES
+    require_sizes(config, tensors, sizes, "encoder.layer.", folder)
     return config, tensors

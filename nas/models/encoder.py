@@ -41,7 +41,7 @@ class Embeddings(nn.Module):
         tokens: What embeds token ids.
         positions: What gives the vectors of positions that are added; None for nothing.
         norm: The norm of the sum.
-        width: Width of all vectors.
+        width: Width of all vectors that are summed.
         token_types: Number of token types.
         dropout: Probability that a feature is zeroed in training.
     """
@@ -78,7 +78,7 @@ class Embeddings(nn.Module):
             tokens: Ids of tokens; None where there are `vectors`.
             token_types: int64, `(batch, length)`.
             keep: Boolean, `(batch, length)`, False marks padding; None where nothing is padded.
-            vectors: What the tokens are embedded as, `(batch, length, width)`.
+            vectors: What the tokens are embedded as, `(batch, length, width of the sum)`.
             places: Where each token stands, int64, `(batch, length)` or `(length,)`; None for one
                 after the other.
 
@@ -93,7 +93,9 @@ class Embeddings(nn.Module):
             shared = shared + self.types.weight[0]
         else:
             shared = shared + self.types(token_types)
-        return self.dropout(self.norm(vectors + shared))
+        summed = self.dropout(self.norm(vectors + shared))
+        widen = getattr(self.tokens, "widen", None)
+        return summed if widen is None else widen(summed)
 
     def _positions(self, length: int, places: Tensor | None) -> Tensor | int:
         if places is None:
@@ -166,11 +168,12 @@ class Encoder(nn.Module):
         tokens = make_embedding(
             architecture.part("embedding"), vocabulary_size, widths[0], pad_id=pad_id, texts=texts
         )
+        summed = getattr(tokens, "embedded", widths[0])
         self.embeddings = Embeddings(
             tokens,
-            places.added(widths[0]),
-            make_norm(norm, widths[0]) if getattr(tokens, "normed", True) else nn.Identity(),
-            width=widths[0],
+            places.added(summed),
+            make_norm(norm, summed) if getattr(tokens, "normed", True) else nn.Identity(),
+            width=summed,
             token_types=token_types,
             dropout=dropout,
         )

@@ -28,7 +28,9 @@ def add_layers(encoder: Encoder, matched: Sequence[int | None]) -> None:
         encoder: The child, the matched layers carried.
         matched: For each layer its match, or None for an additional one.
     """
-    before = encoder.embeddings.norm
+    # where sums are widened after their norm, the first layer is given no norm's output
+    widened = hasattr(encoder.embeddings.tokens, "widen")
+    before = None if widened else encoder.embeddings.norm
     for layer, match in zip(encoder.layers, matched, strict=True):
         if match is None:
             for end in layer.ends:

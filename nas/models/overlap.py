@@ -8,9 +8,14 @@ from functools import lru_cache, partial
 
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.layers import Layer
-from search_spaces.architectures.size import attends, count_parameters, table_width
+from search_spaces.architectures.size import (
+    attends,
+    count_parameters,
+    embedded_width,
+    table_width,
+)
 from search_spaces.errors import UnknownName
-from search_spaces.kinds import LAYER_SLOTS, SLOTS, LayerShape, ModelShape, layer_widths
+from search_spaces.kinds import LAYER_SLOTS, SLOTS, Kind, LayerShape, ModelShape, layer_widths
 from search_spaces.operations import OPERATIONS, HeadGroup, group_parameters, operation_of
 from search_spaces.parts import Part, read_kind
 
@@ -65,8 +70,13 @@ def overlap(
     norm = _shared_norm(child, parent)
     both = attends(child) and attends(parent)
     table = min(table_width(child), table_width(parent))
-    shape = ModelShape((first,), (), vocabulary_size, max_length, TOKEN_TYPES, norm, both, table)
-    common = TOKEN_TYPES * first + norm(first) + norm(table)  # of the embeddings and of the head
+    # of sums of vectors, where both are as wide as the layers or both narrower
+    embedded = min(map(embedded_width, (child, parent))) if same_sums(child, parent) else 0
+    shape = ModelShape(
+        (first,), (), vocabulary_size, max_length, TOKEN_TYPES, norm, both, table, embedded
+    )
+    # of the embeddings and of the head
+    common = TOKEN_TYPES * embedded + norm(embedded) + norm(table)
     common += (last + 1) * last + (last + 1) * table
     for slot in ("embedding", "positions", "output"):
         ours, theirs = (a.part(slot) or Part(positions) for a in (child, parent))
@@ -80,6 +90,19 @@ def overlap(
             pair, states = (child.layers[i], parent.layers[j]), min(i, j) + 1
             common += shared_parameters(*pair, distances, norm, states)
     return 2 * common / sum(sizes)
+
+
+def same_sums(child: Architecture, parent: Architecture) -> bool:
+    """Whether both sum tokens, types and positions at the width of layers, or both below it."""
+    ours, theirs = (SLOTS["embedding"].kinds[a.part("embedding").kind] for a in (child, parent))
+    return ours.embedded is theirs.embedded
+
+
+def sums_below_width(architecture: Architecture) -> bool:
+    """Whether tokens, types and positions are summed narrower than the first layer is."""
+    return (
+        SLOTS["embedding"].kinds[architecture.part("embedding").kind].embedded is not Kind.embedded
+    )
 
 
 def layer_overlap(

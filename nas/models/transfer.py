@@ -33,7 +33,9 @@ from nas.models.overlap import (
     match_layers,
     parent_streams,
     same_inside,
+    same_sums,
     shared_feedforward,
+    sums_below_width,
 )
 from search_spaces.architectures.architecture import Architecture
 from search_spaces.architectures.size import table_width
@@ -175,13 +177,15 @@ def _carry_ends(
     scope["code"] = scope["first"] if wide else maps("code", *tables)
     tokens = encoder.vocabulary_size
     scope["tokens"] = selection(range(tokens), tokens)
-    for table in ("types", "positions"):
+    same, narrow = same_sums(architecture, parent), sums_below_width(architecture)
+    summed = "code" if narrow else "first"
+    for table in ("types", "positions") if same else ():
         given = carrier.given.get(f"encoder.embeddings.{table}.weight")
         own = carrier.own.get(f"encoder.embeddings.{table}.weight")
         if given is not None and own is not None:
             scope[table] = selection(first_ones(len(own), len(given)), len(given))
             name = f"encoder.embeddings.{table}.weight"
-            carrier.named(name, name, (table, "first"), scope)
+            carrier.named(name, name, (table, summed), scope)
     ends: dict[str, tuple[str, ...]] = {}
     if encoder.distances is not None:
         name = "encoder.distances"
@@ -199,7 +203,8 @@ def _carry_ends(
         f"encoder.embeddings.tokens.{name}": words
         for name, words in getattr(encoder.embeddings.tokens, "axes", {}).items()
     }
-    ends |= norm_axes("encoder.embeddings.norm", encoder.embeddings.norm, "first")
+    if same:
+        ends |= norm_axes("encoder.embeddings.norm", encoder.embeddings.norm, summed)
     if encoder.output_norm is not None:
         ends |= norm_axes("encoder.output_norm", encoder.output_norm, "last")
     ends |= {

@@ -11,6 +11,7 @@ from nas.models.checkpoints import load_encoder
 from nas.models.encoder import Encoder
 from nas.models.overlap import TOKEN_TYPES
 from nas.teachers.cuttable import require_cuttable
+from nas.teachers.embedding import token_table
 from nas.teachers.hub import HUB, from_hub, hub_name
 from nas.zoo.files import ARCHITECTURE
 from search_spaces.architectures.architecture import Architecture
@@ -115,8 +116,8 @@ def read_checkpoint(place: str | Path, *, to_cut: bool = True) -> Checkpoint:
             f"vectors for {encoder.vocabulary_size:,}. Put back the files that belong together."
         )
     weights, known = encoder.state_dict(), encoder.vocabulary_size
-    table = "embeddings.tokens.weight"
-    if table in weights:  # some have more rows than there are tokens, to be of a round size
+    table = token_table(weights)
+    if table is not None:  # some have more rows than there are tokens, to be of a round size
         known = tokenizer.vocabulary_size
         weights[table] = weights[table][:known].clone()
     return Checkpoint(

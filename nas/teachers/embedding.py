@@ -15,7 +15,12 @@ from search_spaces.kinds import SLOTS
 from search_spaces.parts import Part
 
 NARROW = "factorised"
-_WHOLE = "embeddings.tokens.weight"
+_WHOLE, _TABLE = "embeddings.tokens.weight", "embeddings.tokens.table.weight"
+
+
+def token_table(weights: Mapping[str, Tensor]) -> str | None:
+    """Return the name of the tensor with a row for each token; None where there is none."""
+    return next((name for name in (_WHOLE, _TABLE) if name in weights), None)
 
 
 def may_embed(part: Part, teacher: Architecture) -> bool:

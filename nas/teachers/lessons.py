@@ -25,6 +25,7 @@ from nas.models.encoder import Encoder
 from nas.models.positions import make_positions
 from nas.teachers.attention import Attention, attention_of
 from nas.teachers.calibration import LayerWorth, Moments
+from nas.teachers.embedding import token_table
 from nas.teachers.extraction import extract
 from nas.teachers.layer_choice import matching_layers
 from nas.teachers.replacement import fitted_mixers
@@ -184,7 +185,7 @@ class Lessons:
         weights = self.weights(task)
         found = Encoder(
             self.architecture,
-            len(weights["embeddings.tokens.weight"]),
+            len(weights[token_table(weights)]),
             max_length=_longest(weights),
             dropout=0.0,
         )

@@ -49,8 +49,8 @@ def count_parameters(
         architecture, positions, vocabulary_size, max_length, token_types
     )
     layers = architecture.layers
-    first, last = layers[0].width, layers[-1].width
-    total = token_types * first + shape.norm(first)
+    last = layers[-1].width
+    total = token_types * shape.embedded + shape.norm(shape.embedded)
     total += sum(kind.parameters(shape, part) for kind, part in parts)
     for i, layer in enumerate(layers, 1):
         for operation, group in _groups(layer, relative=relative, rows=rows):
@@ -214,6 +214,7 @@ def _model(
         norm,
         attends(architecture),
         table_width(architecture),
+        embedded_width(architecture),
         carried_states(layers),
     )
     return place.kind == "relative", rows, shape, kinds
@@ -267,6 +268,12 @@ def table_width(architecture: Architecture) -> int:
     """Return the width of the rows of the embedding's table."""
     part = architecture.part("embedding")
     return SLOTS["embedding"].kinds[part.kind].table(architecture.layers[0].width, part)
+
+
+def embedded_width(architecture: Architecture) -> int:
+    """Return the width of the vectors of tokens, types and positions that are summed."""
+    part = architecture.part("embedding")
+    return SLOTS["embedding"].kinds[part.kind].embedded(architecture.layers[0].width, part)
 
 
 def attends(architecture: Architecture) -> bool:

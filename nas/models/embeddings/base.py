@@ -13,7 +13,8 @@ from search_spaces.registry import Registry
 # `nas.models.axes`, with "tokens", "first" for the first layer's width and "code" for the table's.
 # One with `reads_keep = True` is given `keep`, too: where a token's vector depends on others. One
 # with `reads_texts = True` is built with `texts`, too, how the tokenizer spells each token, and
-# keeps them under that name.
+# keeps them under that name. One that returns vectors narrower than the width says how wide they
+# are in `embedded`, and `widen(summed)` maps their normed sums with types and positions.
 EMBEDDINGS: Registry[Callable[..., nn.Module]] = Registry("embedding", group="nas.embeddings")
 
 

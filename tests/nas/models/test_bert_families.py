@@ -24,6 +24,7 @@ from transformers import (
 
 from nas.models.bert_checkpoint import load_bert, save_bert
 from nas.models.bert_families import FAMILIES
+from search_spaces import count_parameters
 from search_spaces.errors import InvalidData
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -41,6 +42,7 @@ MODELS = {
     "electra, discriminator": lambda: ElectraForPreTraining(
         ElectraConfig(**SIZES, embedding_size=32)
     ),
+    "electra, small": lambda: ElectraForPreTraining(ElectraConfig(**SIZES, embedding_size=12)),
     "roberta": lambda: RobertaModel(RobertaConfig(**SIZES, type_vocab_size=1, layer_norm_eps=1e-5)),
     "roberta, masked language": lambda: RobertaForMaskedLM(
         RobertaConfig(**SIZES, type_vocab_size=1, layer_norm_eps=1e-5)
@@ -103,9 +105,23 @@ def test_another_epsilon_is_a_point_that_goes_back(tmp_path):
         assert_close(theirs(tokens).last_hidden_state, encoder(tokens), atol=1e-5, rtol=1e-5)
 
 
-def test_a_narrow_electra_is_refused(tmp_path):
+def test_a_narrow_electra_is_a_point_that_no_bert_is(tmp_path):
+    ElectraModel(ElectraConfig(**SIZES, embedding_size=16)).save_pretrained(tmp_path / "a")
+    encoder = load_bert(tmp_path / "a")
+    assert str(encoder.architecture.part("embedding")) == "projected(rank=16)"
+    assert sum(p.numel() for p in encoder.parameters()) == count_parameters(
+        encoder.architecture, vocabulary_size=50, max_length=24
+    )
+    with pytest.raises(InvalidData, match=r"cannot be a BertModel: .*projected\(rank=16\)"):
+        save_bert(encoder, tmp_path / "b")
+
+
+@pytest.mark.parametrize("said", [24, 0, "narrow", None])
+def test_a_narrow_electra_with_a_wrong_width_is_refused(said, tmp_path):
     ElectraModel(ElectraConfig(**SIZES, embedding_size=16)).save_pretrained(tmp_path)
-    with pytest.raises(InvalidData, match="embeddings 16 wide below layers of 32"):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"embedding_size": said}))
+    with pytest.raises(InvalidData, match="embedding_size"):
         load_bert(tmp_path)
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
-from transformers import AlbertConfig, AlbertModel, MobileBertConfig
+from transformers import AlbertConfig, AlbertModel, ElectraConfig, ElectraModel, MobileBertConfig
 from transformers.models.mobilebert.modeling_mobilebert import MobileBertEmbeddings
 
 from nas.models.embeddings import make_embedding
@@ -59,6 +59,35 @@ def test_a_factorised_table_is_that_of_albert():
     theirs.encoder.embedding_hidden_mapping_in.load_state_dict(ours.map.state_dict())
     mapped = theirs.encoder.embedding_hidden_mapping_in(theirs.embeddings.word_embeddings(TOKENS))
     assert_close(ours(TOKENS), mapped)
+
+
+def test_a_projected_sum_is_that_of_electra():
+    config = ElectraConfig(
+        vocab_size=11, embedding_size=4, hidden_size=6, num_attention_heads=1,
+        num_hidden_layers=1, max_position_embeddings=5,
+    )  # fmt: skip
+    theirs = ElectraModel(config).eval()
+    layer = Layer(6, (Head("sa", "sdp", 6),), (12,))
+    parts = {"embedding": "projected(rank=4)", "positions": "absolute"}
+    ours = Encoder(Architecture([layer], parts=parts), 11, max_length=5).eval().embeddings
+    ours.tokens.table.load_state_dict(theirs.embeddings.word_embeddings.state_dict())
+    ours.types.load_state_dict(theirs.embeddings.token_type_embeddings.state_dict())
+    ours.positions.load_state_dict(theirs.embeddings.position_embeddings.state_dict())
+    torch.nn.init.normal_(theirs.embeddings.LayerNorm.weight)
+    ours.norm.load_state_dict(theirs.embeddings.LayerNorm.state_dict())
+    ours.tokens.map.load_state_dict(theirs.embeddings_project.state_dict())
+    types = torch.tensor([[0, 0, 1, 1], [0, 1, 1, 0]])
+    expected = theirs.embeddings_project(theirs.embeddings(TOKENS, types))
+    assert_close(ours(TOKENS, types), expected)
+    # what is embedded already is as narrow as the table
+    assert_close(ours(None, types, vectors=ours.tokens(TOKENS)), expected)
+
+
+def test_a_tied_output_decodes_with_the_table_of_projected_sums():
+    encoder, head = heads("projected(rank=4)", "tied")
+    hidden = torch.randn(3, 6)
+    narrow = head.norm(F.gelu(head.transform(hidden)))
+    assert_close(head(hidden), narrow @ encoder.embeddings.tokens.table.weight.T + head.bias)
 
 
 def heads(embedding, output):
