@@ -10,8 +10,10 @@ from typing import Any
 
 from search_spaces.architectures.facts import Columns
 from surrogates.features.one_hot import OneHotRows
-from surrogates.policies.forest import FEATURES, SPLIT, TREES, Forest
+from surrogates.policies.forest import FEATURES, SPLIT, Forest
 from surrogates.policies.model_policy import ModelPolicy
+
+TREES = 100  # thresholds drawn by chance need more trees to average out than the best ones do
 
 
 def extra_trees(name, space, objectives, seed, constraints, options) -> ModelPolicy:

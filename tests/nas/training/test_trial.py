@@ -49,7 +49,7 @@ def test_scores_costs_details_and_progress(measured, architecture, recipe, data)
     assert {"pretrain_loss", "validation_loss", "sst2_accuracy"} <= set(result.details)
     assert result.seconds > 0
     assert list(dict.fromkeys(stages))[:3] == ["pretrain", "sst2", "stsb"]
-    assert set(result.to_dict()) == {"scores", "costs", "seconds", "details"}
+    assert set(result.to_dict()) == {"scores", "costs", "seconds", "details", "mistakes"}
 
 
 def test_the_same_arguments_give_the_same_bits_and_another_seed_others(

@@ -56,7 +56,7 @@ def test_extra_trees_belief_is_that_of_trees_split_by_chance(architectures, scor
     model.fit(told, targets, np.random.default_rng(5))
     encoded = ToldColumns(rows, told)
     plain = ExtraTreesRegressor(
-        n_estimators=30, max_features=5 / 6, min_samples_split=3,
+        n_estimators=100, max_features=5 / 6, min_samples_split=3,
         random_state=int(np.random.default_rng(5).integers(2**31)),
     ).fit(encoded(told), targets)  # fmt: skip
     belief = model.believe(architectures[40:])
