@@ -162,7 +162,7 @@ def digest(data):
     arrays = [data.pretrain, data.validation]
     for splits in data.tasks.values():
         parts = [a for split in splits.values() for a in dataclasses.astuple(split)]
-        # passages stand beside questions alone; excerpts are texts, of which their own tests say more
+        # passages stand beside questions alone; excerpts are texts, with tests of their own
         arrays += [a for a in parts if isinstance(a, np.ndarray)]
     content = hashlib.sha256(data.tokenizer_json.encode())
     for array in arrays:
