@@ -83,7 +83,11 @@ def test_spaces_that_can_be_counted_can_be_listed():
         ("my_spaces:Fourty", UnknownName, "space in my_spaces .*'Forty'. Available: .*table"),
         ("my_spaces:number", InvalidSpace, "is of type int, which is no space. Name a subclass"),
         ("my_spaces:Space", InvalidSpace, "is the class Space, which is no space"),
-        ("my_spaces:Unfinished", InvalidSpace, "without arguments: .* '?neighbours.* Define sample"),
+        (
+            "my_spaces:Unfinished",
+            InvalidSpace,
+            "without arguments: .*neighbours.* Define sample",
+        ),
         ("my_spaces:Curious", InvalidSpace, "without arguments: .*'width'"),
         ("my spaces:Forty", InvalidSpace, "names no space. Write package.module:Name"),
         (":Forty", InvalidSpace, "names no space"),

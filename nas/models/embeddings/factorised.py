@@ -15,12 +15,14 @@ from search_spaces.parts import Part, Setting
 RANK = 64
 
 
-def _rank(width: int, part: Part) -> int:
+def table_rank(width: int, part: Part) -> int:
+    """Return how many numbers the table has for each token, whatever the width."""
     return dict(part.settings).get("rank", RANK)
 
 
-def _parameters(shape: ModelShape, part: Part) -> int:
-    rank = _rank(0, part)
+def mapped_parameters(shape: ModelShape, part: Part) -> int:
+    """Return the parameters of a narrow table and of its map to the first layer's width."""
+    rank = table_rank(0, part)
     return shape.vocabulary_size * rank + (rank + 1) * shape.widths[0]
 
 
@@ -29,9 +31,9 @@ SLOTS["embedding"].kinds.register("factorised")(
         "factorised",
         "a narrow table, and a map to the width",
         {"rank": Setting(RANK, least=1)},
-        parameters=_parameters,
-        flops=lambda shape, part, length: 2 * length * _rank(0, part) * shape.widths[0],
-        table=_rank,
+        parameters=mapped_parameters,
+        flops=lambda shape, part, length: 2 * length * table_rank(0, part) * shape.widths[0],
+        table=table_rank,
     )
 )
 
