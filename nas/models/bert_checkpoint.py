@@ -290,6 +290,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     with read_as_said(folder):
         config, tensors = FAMILIES[family](config, tensors)
     require_numbers(config, _NEEDED, folder)
+    if _NARROW_SIZES["hidden_size"][0] not in tensors:  # without that map the number says nothing
+        config = {key: value for key, value in config.items() if key != "embedding_size"}
     if _narrow(config):
         require_numbers(config, ("embedding_size",), folder)
     sizes = _NARROW_SIZES if _narrow(config) else _SIZES

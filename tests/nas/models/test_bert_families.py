@@ -116,6 +116,12 @@ def test_a_narrow_electra_is_a_point_that_no_bert_is(tmp_path):
         save_bert(encoder, tmp_path / "b")
 
 
+def test_a_number_that_bert_does_not_know_changes_nothing(tmp_path):
+    BertModel(BertConfig(**SIZES, embedding_size=16)).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["embedding_size"] == 16
+    assert load_bert(tmp_path).architecture.part("embedding").kind == "learned"
+
+
 @pytest.mark.parametrize("said", [24, 0, "narrow", None])
 def test_a_narrow_electra_with_a_wrong_width_is_refused(said, tmp_path):
     ElectraModel(ElectraConfig(**SIZES, embedding_size=16)).save_pretrained(tmp_path)
