@@ -73,8 +73,8 @@ def prepare_experiment(
     """Read or make the tasks and the corpus, train the tokenizer, encode everything.
 
     Without `tasks` in the experiment, the recipe's tasks that the data has are taken. With a
-    checkpoint, its tokenizer encodes the tasks, and there is no text to pre-train on. Of tasks of
-    one's own, the longest sequence follows from their lengths unless the recipe says it.
+    checkpoint, its tokenizer encodes the tasks, and there is no text to pre-train on. But for
+    `glue-mini`, the longest sequence follows from the tasks' lengths unless the recipe says it.
 
     Args:
         experiment: Names data, corpus and tasks.
@@ -101,7 +101,9 @@ def prepare_experiment(
         recipe = within_positions(recipe, experiment.recipe, checkpoint, say)
         most = checkpoint.max_length
     own = _read_own(experiment)
-    fitted = bool(own) and "max_length" not in experiment.recipe
+    # the mini tasks' texts are as short as their recipe expects
+    fits = "max_length" not in experiment.recipe
+    fitted = fits and (bool(own) or experiment.data != "glue-mini")
     longest = FittingLength(recipe.max_length) if fitted else recipe.max_length
     pairs = _read_pairs(experiment)
     # A missing file is reported here, before the tasks are read.

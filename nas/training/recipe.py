@@ -332,10 +332,11 @@ DEFAULT = "glue-mini"
 RECIPES: Registry[Recipe] = Registry("recipe", group="nas.recipes")
 
 RECIPES.register("glue-mini")(Recipe(pretrain_decay=0.3))
+# `max_length` is then taken from the lengths seen
 RECIPES.register("glue")(
     Recipe(
         vocabulary_size=8_000,
-        max_length=64,
+        max_length=128,
         block_length=64,
         corpus_tokens=2_000_000,
         max_train_examples=8_000,
